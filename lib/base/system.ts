@@ -1,0 +1,45 @@
+/**
+ * Time and chance: the only file that asks the process for either.
+ *
+ * Everything else receives these ports, so that a whole store can run in a test on a clock that the
+ * test moves and from one seed.
+ */
+
+/** Tells the time. */
+export interface Clock {
+  /** Wall clock, milliseconds since 1970. May jump either way. */
+  now(): number
+  /** Milliseconds since some fixed moment. Never goes back. */
+  monotonic(): number
+}
+
+/** A timer that can be called off. */
+export interface Timer {
+  cancel(): void
+}
+
+/** Runs things later. */
+export interface Timers {
+  /** Runs `action` after at least `ms` milliseconds. Does not keep the process alive. */
+  after(ms: number, action: () => void): Timer
+  /** Runs `action` once the current turn of the event loop has handled its events. Keeps the process alive. */
+  endOfTurn(action: () => void): void
+}
+
+/** The clock of this machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+}
+
+/** The timers of this process. */
+export const systemTimers: Timers = {
+  after(ms, action) {
+    const handle = setTimeout(action, ms)
+    handle.unref()
+    return { cancel: () => clearTimeout(handle) }
+  },
+  endOfTurn(action) {
+    setImmediate(action)
+  },
+}

@@ -1,0 +1,74 @@
+/**
+ * CRC-32 (IEEE 802.3, as zlib), over ranges of a block.
+ *
+ * Records are short, and a call into zlib costs about 130 ns before it reads a byte. Slicing by eight in
+ * JavaScript through a `DataView` takes 65 ns for 128 bytes and 145 ns for 260; zlib takes 134 and 192
+ * (`npm run bench -- crc`). So short ranges stay here and long ones go to zlib.
+ *
+ * Source of the method: Kounavis and Berry, "A systematic approach to building high performance
+ * software-based CRC generators", 2005.
+ */
+import { crc32 as zlibCrc32 } from 'node:zlib'
+import type { Block } from './block.js'
+
+/** RocketMQ keeps 31 bits of every CRC. */
+export const CRC_MASK = 0x7fffffff
+
+/** From this length on the call into zlib pays. */
+const NATIVE_FROM = 768
+
+const tables: Int32Array[] = makeTables()
+const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as unknown as [
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+]
+
+function makeTables(): Int32Array[] {
+  const made = Array.from({ length: 8 }, () => new Int32Array(256))
+  for (let byte = 0; byte < 256; byte++) {
+    let crc = byte
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
+    made[0]![byte] = crc
+  }
+  for (let byte = 0; byte < 256; byte++) {
+    for (let k = 1; k < 8; k++) {
+      const previous = made[k - 1]![byte]!
+      made[k]![byte] = (previous >>> 8) ^ made[0]![previous & 255]!
+    }
+  }
+  return made
+}
+
+/**
+ * The CRC-32 of `[start, end)` of a block.
+ *
+ * @param seed - the CRC of what came before, to continue it
+ * @returns an unsigned 32-bit number
+ */
+export function crc32(block: Block, start: number, end: number, seed = 0): number {
+  if (end - start >= NATIVE_FROM) return zlibCrc32(block.bytes.subarray(start, end), seed)
+  const view = block.view
+  let crc = ~seed
+  let at = start
+  for (; end - at >= 8; at += 8) {
+    const a = crc ^ view.getInt32(at, true)
+    const b = view.getInt32(at + 4, true)
+    crc =
+      t7[a & 255]! ^
+      t6[(a >>> 8) & 255]! ^
+      t5[(a >>> 16) & 255]! ^
+      t4[a >>> 24]! ^
+      t3[b & 255]! ^
+      t2[(b >>> 8) & 255]! ^
+      t1[(b >>> 16) & 255]! ^
+      t0[b >>> 24]!
+  }
+  for (; at < end; at++) crc = (crc >>> 8) ^ t0[(crc ^ view.getUint8(at)) & 255]!
+  return ~crc >>> 0
+}

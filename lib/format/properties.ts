@@ -1,0 +1,133 @@
+/**
+ * Message properties: `name 0x01 value 0x02`, repeated.
+ *
+ * Versions up to 4.9.0 and from 5.2.0 on write 0x02 after every pair, those between leave the last one
+ * out; both are read. A piece counts only if the name and the value are not empty, and the last of two
+ * equal names wins. (`MessageDecoder.messageProperties2String` and `string2messageProperties`.)
+ */
+import type { Block } from './block.js'
+import { crc32 } from './crc.js'
+
+/** Ends a name. */
+export const NAME_END = 1
+/** Ends a value. */
+export const VALUE_END = 2
+/** Most bytes that the properties of a record may take: the length field is a signed 16-bit number. */
+export const MAX_PROPERTIES_BYTES = 32_767
+
+/** Names that the store itself reads or writes. Persistent: never rename. */
+export const PropertyName = {
+  keys: 'KEYS',
+  tags: 'TAGS',
+  uniqueKey: 'UNIQ_KEY',
+  wait: 'WAIT',
+  delayLevel: 'DELAY',
+  crc32: '__CRC32#',
+  multiDispatch: 'INNER_MULTI_DISPATCH',
+  multiQueueOffset: 'INNER_MULTI_QUEUE_OFFSET',
+  innerNumber: 'INNER_NUM',
+  innerBase: 'INNER_BASE',
+  transientPrefix: '__RMQ.TRANSIENT.',
+} as const
+
+/** Bytes of the whole-record CRC property: name, 0x01, ten digits, 0x02. */
+export const CRC_PROPERTY_BYTES = 20
+const CRC_NAME = Buffer.from(PropertyName.crc32, 'latin1')
+
+/**
+ * Parses properties from bytes. Malformed pieces are dropped, as RocketMQ drops them; nothing throws.
+ * The whole-record CRC is left out: it describes the record, not the message.
+ */
+export function parseProperties(bytes: Buffer, start: number, end: number): Record<string, string> {
+  const properties: Record<string, string> = Object.create(null) as Record<string, string>
+  let at = start
+  while (at < end) {
+    let stop = bytes.indexOf(VALUE_END, at)
+    if (stop < 0 || stop > end) stop = end
+    const split = bytes.indexOf(NAME_END, at)
+    if (split > at && split < stop - 1) {
+      const name = bytes.utf8Slice(at, split)
+      if (name !== PropertyName.crc32) properties[name] = bytes.utf8Slice(split + 1, stop)
+    }
+    at = stop + 1
+  }
+  return properties
+}
+
+/**
+ * The value of one property without parsing the others, or `undefined`.
+ *
+ * @param name - the name as latin1 bytes, as {@link propertyKey} makes it
+ */
+export function findProperty(block: Block, start: number, end: number, name: Buffer): string | undefined {
+  const { bytes } = block
+  let found: string | undefined
+  let at = start
+  while (at < end) {
+    let stop = bytes.indexOf(VALUE_END, at)
+    if (stop < 0 || stop > end) stop = end
+    const value = at + name.length + 1
+    if (value < stop && bytes[value - 1] === NAME_END && startsWith(bytes, at, name)) found = bytes.utf8Slice(value, stop)
+    at = stop + 1
+  }
+  return found
+}
+
+/** A property name prepared for {@link findProperty}. */
+export function propertyKey(name: string): Buffer {
+  return Buffer.from(name, 'utf8')
+}
+
+function startsWith(bytes: Buffer, at: number, name: Buffer): boolean {
+  for (let i = 0; i < name.length; i++) if (bytes[at + i] !== name[i]) return false
+  return true
+}
+
+/** Encodes properties in the order given, each pair closed by 0x02. Names and values must have been checked. */
+export function encodeProperties(properties: Readonly<Record<string, string>>): Buffer {
+  let text = ''
+  for (const name of Object.keys(properties)) text += `${name}\u0001${properties[name]}\u0002`
+  return Buffer.from(text, 'utf8')
+}
+
+/** Where the whole-record CRC property starts if the properties `[start, end)` close with one, else -1. */
+export function crcPropertyAt(block: Block, start: number, end: number): number {
+  const at = end - CRC_PROPERTY_BYTES
+  if (at < start) return -1
+  const { view } = block
+  if (view.getUint8(at) !== 0x5f || view.getUint8(at + 8) !== NAME_END || view.getUint8(end - 1) !== VALUE_END) return -1
+  if (!startsWith(block.bytes, at, CRC_NAME)) return -1
+  return at > start && view.getUint8(at - 1) !== VALUE_END ? -1 : at
+}
+
+/** Reads the ten digits of the CRC property at `at`, least significant first; -1 when they are not digits. */
+export function readCrcProperty(block: Block, at: number): number {
+  let value = 0
+  for (let digit = 18; digit >= 9; digit--) {
+    const code = block.view.getUint8(at + digit) - 48
+    if (code < 0 || code > 9) return -1
+    value = value * 10 + code
+  }
+  return value
+}
+
+/** Writes the name and separators of the CRC property; the digits follow with {@link sealCrcProperty}. */
+export function writeCrcPropertyFrame(block: Block, at: number): void {
+  block.view.setUint32(at, 0x5f5f4352)
+  block.view.setUint32(at + 4, 0x43333223)
+  block.view.setUint8(at + 8, NAME_END)
+  block.view.setUint8(at + 19, VALUE_END)
+}
+
+/**
+ * Fills in the CRC of the record that starts at `recordAt` and whose CRC property starts at `at`.
+ * It covers every byte of the record before the property, so the record must be final.
+ */
+export function sealCrcProperty(block: Block, recordAt: number, at: number): void {
+  let rest = crc32(block, recordAt, at) & 0x7fffffff
+  for (let digit = 9; digit <= 18; digit++) {
+    const next = (rest / 10) | 0
+    block.view.setUint8(at + digit, 48 + rest - next * 10)
+    rest = next
+  }
+}

@@ -1,0 +1,327 @@
+/**
+ * The record: one message in the CommitLog.
+ *
+ * ```
+ *  field                      both hosts IPv4   otherwise
+ *  totalSize            i32          0          0
+ *  magic                i32          4          4       version 1, version 2 or blank
+ *  bodyCrc              i32          8          8       31 bits, of the stored body
+ *  queueId              i32         12         12
+ *  flag                 i32         16         16
+ *  queueOffset          i64         20         20
+ *  commitLogOffset      i64         28         28       of this record's first byte
+ *  sysFlag              i32         36         36
+ *  bornTimestamp        i64         40         40
+ *  bornHost           8 | 20        48         48       address, then i32 port
+ *  storeTimestamp       i64         56         48 + b
+ *  storeHost          8 | 20        64         56 + b
+ *  reconsumeTimes       i32         72         56 + b + s
+ *  preparedTransaction- i64         76         60 + b + s
+ *    Offset
+ *  bodyLength           i32         84         68 + b + s
+ *  body                             88         72 + b + s
+ *  topicLength        i8 | i16                          i16 in version 2
+ *  topic
+ *  propertiesLength     i16
+ *  properties
+ * ```
+ *
+ * `b` and `s` are the lengths of the hosts, 8 for IPv4 and 20 for IPv6. A segment ends with a blank: i32
+ * length of the rest, i32 blank magic. (`CommitLog.calMsgLength`, `MessageExtEncoder`.)
+ */
+import type { Block } from './block.js'
+import { CRC_MASK, crc32 } from './crc.js'
+import { CRC_PROPERTY_BYTES, crcPropertyAt, readCrcProperty, sealCrcProperty, writeCrcPropertyFrame } from './properties.js'
+
+/** Marks a record whose topic length is one byte. Persistent: never renumber. */
+export const MAGIC_V1 = 0xdaa320a7 | 0
+/** Marks a record whose topic length is two bytes (5.1.0 and later). Persistent: never renumber. */
+export const MAGIC_V2 = 0xdaa320ab | 0
+/** Marks the unused rest of a segment. Persistent: never renumber. */
+export const MAGIC_BLANK = 0xcbd43194 | 0
+/** Bytes of a blank; also what must stay free behind every record. */
+export const BLANK_BYTES = 8
+
+/** Bits of `sysFlag`. Persistent: never renumber. */
+export const SysFlag = {
+  compressed: 0x001,
+  multiTags: 0x002,
+  transactionMask: 0x00c,
+  transactionPrepared: 0x004,
+  transactionCommit: 0x008,
+  transactionRollback: 0x00c,
+  bornHostV6: 0x010,
+  storeHostV6: 0x020,
+  needUnwrap: 0x040,
+  innerBatch: 0x080,
+  compressionMask: 0x700,
+} as const
+
+/** Offsets of the fields that stand before the hosts. */
+export const RecordAt = {
+  totalSize: 0,
+  magic: 4,
+  bodyCrc: 8,
+  queueId: 12,
+  flag: 16,
+  queueOffset: 20,
+  commitLogOffset: 28,
+  sysFlag: 36,
+  bornTimestamp: 40,
+  bornHost: 48,
+} as const
+
+/** Smallest record: IPv4 hosts, no body, no properties, a topic of no bytes (which the name rules refuse). */
+export const MIN_RECORD_BYTES = 91
+
+const TWO_32 = 0x1_0000_0000
+
+/** Writes a safe integer of zero or more as i64. */
+function setI64(view: DataView, at: number, value: number): void {
+  const high = Math.floor(value / TWO_32)
+  view.setInt32(at, high)
+  view.setUint32(at + 4, value - high * TWO_32)
+}
+
+function getI64(view: DataView, at: number): number {
+  return view.getInt32(at) * TWO_32 + view.getUint32(at + 4)
+}
+
+/** The parts of a record that the writer knows before it has a place. Hosts are raw: address, then port. */
+export interface RecordFields {
+  queueId: number
+  flag: number
+  sysFlag: number
+  bornTimestamp: number
+  bornHost: Uint8Array
+  storeHost: Uint8Array
+  reconsumeTimes: number
+  preparedTransactionOffset: number
+}
+
+/**
+ * Writes everything up to the body and returns where the body goes. `totalSize`, body length, offsets,
+ * store timestamp and CRCs are filled in by {@link placeRecord}.
+ */
+export function writeRecordHead(block: Block, at: number, fields: RecordFields): number {
+  const { view, bytes } = block
+  const { bornHost, storeHost } = fields
+  let sysFlag = fields.sysFlag
+  if (bornHost.length === 20) sysFlag |= SysFlag.bornHostV6
+  if (storeHost.length === 20) sysFlag |= SysFlag.storeHostV6
+  view.setInt32(at + 12, fields.queueId)
+  view.setInt32(at + 16, fields.flag)
+  view.setInt32(at + 36, sysFlag)
+  setI64(view, at + 40, fields.bornTimestamp)
+  let next = at + 48
+  for (let i = 0; i < bornHost.length; i++) bytes[next++] = bornHost[i]!
+  next += 8
+  for (let i = 0; i < storeHost.length; i++) bytes[next++] = storeHost[i]!
+  view.setInt32(next, fields.reconsumeTimes)
+  setI64(view, next + 4, fields.preparedTransactionOffset)
+  return next + 16
+}
+
+/**
+ * Writes length and bytes of the topic behind the body and returns where the properties go.
+ * Version 2 is used, as in RocketMQ, when one byte cannot hold the length.
+ */
+export function writeRecordTopic(block: Block, at: number, bodyAt: number, bodyEnd: number, topic: Uint8Array): number {
+  const { view, bytes } = block
+  view.setInt32(bodyAt - 4, bodyEnd - bodyAt)
+  let next = bodyEnd
+  if (topic.length > 127) {
+    view.setInt32(at + 4, MAGIC_V2)
+    view.setInt16(next, topic.length)
+    next += 2
+  } else {
+    view.setInt32(at + 4, MAGIC_V1)
+    view.setUint8(next++, topic.length)
+  }
+  for (let i = 0; i < topic.length; i++) bytes[next + i] = topic[i]!
+  return next + topic.length + 2
+}
+
+/**
+ * Closes the properties that stand in `[propertiesAt, end)`: adds room for the whole-record CRC if asked
+ * for, writes the length of the properties and of the record, and the CRC of the body.
+ *
+ * @returns the end of the record
+ */
+export function closeRecord(
+  block: Block,
+  at: number,
+  bodyAt: number,
+  propertiesAt: number,
+  end: number,
+  recordCrc: boolean,
+): number {
+  const { view } = block
+  let recordEnd = end
+  if (recordCrc) {
+    if (end > propertiesAt && view.getUint8(end - 1) !== 2) view.setUint8(recordEnd++, 2)
+    writeCrcPropertyFrame(block, recordEnd)
+    recordEnd += CRC_PROPERTY_BYTES
+  }
+  view.setUint16(propertiesAt - 2, recordEnd - propertiesAt)
+  view.setInt32(at, recordEnd - at)
+  const bodyLength = view.getInt32(bodyAt - 4)
+  view.setInt32(at + 8, bodyLength === 0 ? 0 : crc32(block, bodyAt, bodyAt + bodyLength) & CRC_MASK)
+  return recordEnd
+}
+
+/** Gives a closed record its place and time, and its whole-record CRC if it has room for one. */
+export function placeRecord(
+  block: Block,
+  at: number,
+  end: number,
+  place: { queueOffset: number; commitLogOffset: number; storeTimestamp: number },
+  recordCrc: boolean,
+): void {
+  const { view } = block
+  setI64(view, at + 20, place.queueOffset)
+  setI64(view, at + 28, place.commitLogOffset)
+  setI64(view, at + 48 + hostBytes(view.getInt32(at + 36), SysFlag.bornHostV6), place.storeTimestamp)
+  if (recordCrc) sealCrcProperty(block, at, end - CRC_PROPERTY_BYTES)
+}
+
+/** Writes the blank that fills a segment: `rest` bytes from `at` to its end. */
+export function writeBlank(block: Block, at: number, rest: number): void {
+  block.view.setInt32(at, rest)
+  block.view.setInt32(at + 4, MAGIC_BLANK)
+}
+
+function hostBytes(sysFlag: number, bit: number): 8 | 20 {
+  return (sysFlag & bit) === 0 ? 8 : 20
+}
+
+/** Where the body of the record at `at` starts. The record must have been checked. */
+export function bodyAt(view: DataView, at: number): number {
+  const sysFlag = view.getInt32(at + 36)
+  return at + 72 + hostBytes(sysFlag, SysFlag.bornHostV6) + hostBytes(sysFlag, SysFlag.storeHostV6)
+}
+
+/** Where `storeTimestamp` of the record at `at` stands. */
+export function storeTimestampAt(view: DataView, at: number): number {
+  return at + 48 + hostBytes(view.getInt32(at + 36), SysFlag.bornHostV6)
+}
+
+/** Reads the i64 fields of a checked record. */
+export const readRecord = {
+  queueOffset: (view: DataView, at: number): number => getI64(view, at + 20),
+  commitLogOffset: (view: DataView, at: number): number => getI64(view, at + 28),
+  bornTimestamp: (view: DataView, at: number): number => getI64(view, at + 40),
+  storeTimestamp: (view: DataView, at: number): number => getI64(view, storeTimestampAt(view, at)),
+  preparedTransactionOffset: (view: DataView, at: number): number => getI64(view, bodyAt(view, at) - 12),
+}
+
+/** Where the properties of a checked record stand. */
+export function propertiesRange(view: DataView, at: number): { start: number; end: number } {
+  const end = at + view.getInt32(at)
+  const topicAt = bodyAt(view, at)
+  const lengthAt = topicAt + view.getInt32(topicAt - 4)
+  const isV2 = view.getInt32(at + 4) === MAGIC_V2
+  const topicLength = isV2 ? view.getInt16(lengthAt) : view.getInt8(lengthAt)
+  return { start: lengthAt + (isV2 ? 2 : 1) + topicLength + 2, end }
+}
+
+/** Where the topic of a checked record stands. */
+export function topicRange(view: DataView, at: number): { start: number; end: number } {
+  const body = bodyAt(view, at)
+  const lengthAt = body + view.getInt32(body - 4)
+  const isV2 = view.getInt32(at + 4) === MAGIC_V2
+  const start = lengthAt + (isV2 ? 2 : 1)
+  return { start, end: start + (isV2 ? view.getInt16(lengthAt) : view.getInt8(lengthAt)) }
+}
+
+/** How closely {@link checkRecord} looks. Each level includes the ones before it. */
+export const CheckLevel = {
+  /** Magic, lengths, and the record's own offset. */
+  structure: 0,
+  /** Also the CRC of the body; the whole-record CRC, where there is a right one, counts instead. */
+  body: 1,
+  /** The whole-record CRC must be there and be right: for ranges that mqlite wrote with it. */
+  record: 2,
+} as const
+
+/** One of {@link CheckLevel}. */
+export type CheckLevel = (typeof CheckLevel)[keyof typeof CheckLevel]
+
+/** Why {@link checkRecord} did not find a record. All are negative, sizes are positive. */
+export const Finding = {
+  /** Length and magic are zero: nothing was written here. */
+  unwritten: -1,
+  /** The blank that ends the segment. */
+  blank: -2,
+  /** The length is impossible, or reaches past the segment. */
+  size: -3,
+  /** No known magic. */
+  magic: -4,
+  /** The lengths inside do not add up to the length of the record. */
+  lengths: -5,
+  /** The record says that it belongs elsewhere in the log. */
+  offset: -6,
+  /** The body does not match its CRC. */
+  bodyCrc: -7,
+  /** The record does not match its whole-record CRC. */
+  recordCrc: -8,
+  /** The whole-record CRC is missing where there must be one. */
+  recordCrcMissing: -9,
+} as const
+
+/** One of {@link Finding}. */
+export type Finding = (typeof Finding)[keyof typeof Finding]
+
+/** The name of a finding, for people. */
+export function findingName(finding: number): keyof typeof Finding {
+  for (const [name, value] of Object.entries(Finding)) if (value === finding) return name as keyof typeof Finding
+  return 'size'
+}
+
+/**
+ * Checks what stands at `at`.
+ *
+ * @param limit - where the segment ends, as an index into the block; a record must end before it, a blank at it
+ * @param available - where the bytes in the block end; with fewer bytes than the record needs the result is `Finding.size`
+ * @returns the size of a good record, or a {@link Finding}
+ */
+export function checkRecord(
+  block: Block,
+  at: number,
+  limit: number,
+  available: number,
+  commitLogOffset: number,
+  level: CheckLevel,
+): number {
+  const { view } = block
+  if (at + BLANK_BYTES > limit || at + BLANK_BYTES > available) return Finding.size
+  const size = view.getInt32(at)
+  const magic = view.getInt32(at + 4)
+  if (magic === MAGIC_BLANK) return size === limit - at ? Finding.blank : Finding.size
+  if (magic !== MAGIC_V1 && magic !== MAGIC_V2) return size === 0 && magic === 0 ? Finding.unwritten : Finding.magic
+  if (size < MIN_RECORD_BYTES || at + size > limit || at + size > available) return Finding.size
+  return checkInside(block, at, size, magic, commitLogOffset, level)
+}
+
+function checkInside(block: Block, at: number, size: number, magic: number, commitLogOffset: number, level: CheckLevel): number {
+  const { view } = block
+  const end = at + size
+  const body = bodyAt(view, at)
+  if (body + 3 > end) return Finding.lengths
+  const bodyLength = view.getInt32(body - 4)
+  const topicLengthAt = body + bodyLength
+  if (bodyLength < 0 || topicLengthAt + 3 > end) return Finding.lengths
+  const isV2 = magic === MAGIC_V2
+  const topicLength = isV2 ? view.getInt16(topicLengthAt) : view.getInt8(topicLengthAt)
+  const properties = topicLengthAt + (isV2 ? 2 : 1) + topicLength + 2
+  if (topicLength < 0 || properties > end || properties + view.getInt16(properties - 2) !== end) return Finding.lengths
+  if (getI64(view, at + 28) !== commitLogOffset) return Finding.offset
+  if (level === CheckLevel.structure) return size
+  const crcAt = crcPropertyAt(block, properties, end)
+  if (crcAt >= 0) {
+    if ((crc32(block, at, crcAt) & CRC_MASK) === readCrcProperty(block, crcAt)) return size
+    if (level === CheckLevel.record) return Finding.recordCrc
+  } else if (level === CheckLevel.record) return Finding.recordCrcMissing
+  if (bodyLength > 0 && (crc32(block, body, topicLengthAt) & CRC_MASK) !== view.getInt32(at + 8)) return Finding.bodyCrc
+  return size
+}

@@ -1,0 +1,130 @@
+/**
+ * A lock made of files alone, for where no lock of the operating system can be had.
+ *
+ * The holder owns the file `lock.N` with the highest N, which names its process. A file left behind by a
+ * process that has ended is stale; whoever finds it so takes N + 1. A file appears whole (written aside,
+ * then linked: the link fails when the name is taken), so one taker of N + 1 wins. The highest file is
+ * never removed, not even on release, so numbers only grow: a taker that was overtaken between looking
+ * and linking sees a higher number afterwards, and withdraws.
+ *
+ * A process is known by host, boot, pid and start time: a pid alone is soon given to
+ * another. What cannot be decided, such as a process of another host, counts as alive.
+ */
+
+import { threadId } from 'node:worker_threads'
+import { type LockCalls, readSystemFile } from './directory-lock.js'
+import { type Disk, DiskError } from './disk.js'
+
+/** The process that wrote a holder file. */
+interface Holder {
+  readonly host: string
+  readonly boot: string
+  readonly pid: number
+  /** Clock ticks from boot to the start of the process; empty where there is no `/proc`. */
+  readonly started: string
+}
+
+/** Takes the lock, or says who has it. `basePath` gets `.N` appended. */
+export function acquireHolderFile(
+  calls: Pick<LockCalls, 'disk' | 'link'>,
+  basePath: string,
+): { release(): void } | { heldBy: string } {
+  const { disk } = calls
+  const before = holderFileOwner(disk, basePath)
+  if (before !== undefined) return { heldBy: before }
+  const last = numbersOf(disk, basePath).at(-1) ?? 0
+  const path = `${basePath}.${last + 1}`
+  const aside = `${basePath}-${process.pid}-${threadId}`
+  writeText(disk, aside, JSON.stringify(thisProcess(disk)))
+  try {
+    calls.link(aside, path)
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'EEXIST')
+      return { heldBy: holderFileOwner(disk, basePath) ?? 'another process' }
+    throw error
+  } finally {
+    disk.remove(aside)
+  }
+  const numbers = numbersOf(disk, basePath)
+  if (numbers.at(-1) !== last + 1) {
+    disk.remove(path)
+    return { heldBy: holderFileOwner(disk, basePath) ?? 'another process' }
+  }
+  for (const number of numbers.slice(0, -1)) disk.remove(`${basePath}.${number}`)
+  return { release: () => writeText(disk, path, '') }
+}
+
+/** Who holds the lock made of files, if anybody that still lives does. */
+export function holderFileOwner(disk: Disk, basePath: string): string | undefined {
+  const last = numbersOf(disk, basePath).at(-1)
+  if (last === undefined) return undefined
+  const path = `${basePath}.${last}`
+  const text = readSystemFile(disk, path)
+  if (text === '') return undefined
+  const holder = text === undefined ? undefined : parseHolder(text)
+  if (holder === undefined) return `an unreadable ${path}; remove it if no store is open there`
+  const self = thisProcess(disk)
+  if (holder.host !== self.host) return `process ${holder.pid} of host ${holder.host}; remove ${path} if it has ended`
+  if (holder.boot !== self.boot) return undefined
+  return isAlive(disk, holder) ? `process ${holder.pid}` : undefined
+}
+
+/** The numbers of the holder files, ascending. */
+function numbersOf(disk: Disk, basePath: string): number[] {
+  const at = basePath.lastIndexOf('/')
+  const prefix = `${basePath.slice(at + 1)}.`
+  return disk
+    .list(at > 0 ? basePath.slice(0, at) : at === 0 ? '/' : '.')
+    .filter(({ name }) => name.startsWith(prefix) && /^[1-9]\d{0,14}$/.test(name.slice(prefix.length)))
+    .map(({ name }) => Number(name.slice(prefix.length)))
+    .sort((a, b) => a - b)
+}
+
+function thisProcess(disk: Disk): Holder {
+  return {
+    host: readSystemFile(disk, '/proc/sys/kernel/hostname')?.trim() ?? '',
+    boot: readSystemFile(disk, '/proc/sys/kernel/random/boot_id')?.trim() ?? '',
+    pid: process.pid,
+    started: startOf(disk, process.pid) ?? '',
+  }
+}
+
+function isAlive(disk: Disk, holder: Holder): boolean {
+  try {
+    process.kill(holder.pid, 0)
+  } catch (error) {
+    // EPERM says that there is one, though not ours to signal.
+    if ((error as { code?: string }).code === 'ESRCH') return false
+  }
+  const started = startOf(disk, holder.pid)
+  return started === undefined || holder.started === '' || started === holder.started
+}
+
+/** Field 22 of `/proc/PID/stat`. The name in field 2 may hold blanks and parentheses, so count from its last one. */
+function startOf(disk: Disk, pid: number): string | undefined {
+  const text = readSystemFile(disk, `/proc/${pid}/stat`)
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+}
+
+function parseHolder(text: string): Holder | undefined {
+  try {
+    const value = JSON.parse(text) as Partial<Holder> | null
+    if (value === null || typeof value !== 'object') return undefined
+    const { host, boot, pid, started } = value
+    if (typeof host !== 'string' || typeof boot !== 'string' || typeof started !== 'string') return undefined
+    return typeof pid === 'number' && Number.isSafeInteger(pid) && pid > 0 ? { host, boot, pid, started } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Replaces the text of a file. */
+function writeText(disk: Disk, path: string, text: string): void {
+  const file = disk.open(path, { write: true, create: true })
+  try {
+    file.resize(0)
+    file.writeAt(Buffer.from(text), 0)
+  } finally {
+    file.close()
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * The real disk: positioned reads and writes on file descriptors. The only file that imports `node:fs`.
+ *
+ * Three traps of Node are closed here, so that nobody above has to know them:
+ *
+ * - `fs.writeSync` with a position that is not a safe integer (`10n`, `NaN`, `-1`, `2 ** 53`) does not
+ *   fail: it writes at the current file offset. Every position is checked.
+ * - A write to a full disk first returns fewer bytes and no error. Writes go on until all bytes are in
+ *   or the error comes out.
+ * - A descriptor closed under a running fdatasync may be given to another file, which would then be
+ *   synced in its place. Closing a file that is being flushed is refused.
+ *
+ * Links are never followed at the last name of a path, and only regular files are opened: a FIFO or a
+ * device put in the place of a segment would hang or divert the store.
+ */
+
+import * as fs from 'node:fs'
+import { isMainThread } from 'node:worker_threads'
+import { InvariantError, shown } from '../base/errors.js'
+import { lockDirectory, type NativeLocks } from './directory-lock.js'
+import {
+  type DirectoryEntry,
+  type Disk,
+  DiskError,
+  type DiskFile,
+  type DiskLock,
+  type DiskSpace,
+  type EntryKind,
+  type OpenMode,
+  type PathStat,
+} from './disk.js'
+
+/** One system call moves less than 2^31 bytes; larger buffers are moved in pieces of this many. */
+const maxCallBytes = 2 ** 30
+
+/** Zero where the platform has no such flag (Windows). */
+const noFollow = fs.constants.O_NOFOLLOW ?? 0
+/** Keeps the open of a FIFO from waiting for its other end; without effect on regular files. */
+const nonBlock = fs.constants.O_NONBLOCK ?? 0
+
+/** What can be chosen about the real disk. */
+export interface NodeDiskOptions {
+  /** Use `fs-ext` for locks when it is installed. @default true */
+  readonly nativeLocks?: boolean
+}
+
+/** The file system of this machine. */
+export class NodeDisk implements Disk {
+  readonly #nativeLocks: boolean
+
+  constructor(options: NodeDiskOptions = {}) {
+    this.#nativeLocks = options.nativeLocks ?? true
+  }
+
+  open(path: string, mode: OpenMode): DiskFile {
+    let flags = (mode.write ? fs.constants.O_RDWR : fs.constants.O_RDONLY) | noFollow | nonBlock
+    if (mode.create) {
+      if (!mode.write) throw new InvariantError(`cannot create ${path} without the right to write`)
+      flags |= fs.constants.O_CREAT
+    }
+    return attempt('open', path, () => {
+      const fd = fs.openSync(path, flags, 0o600)
+      const kind = kindOf(fs.fstatSync(fd))
+      if (kind === 'file') return new NodeFile(path, fd)
+      fs.closeSync(fd)
+      throw new DiskError(kind === 'directory' ? 'EISDIR' : 'EINVAL', 'open', path)
+    })
+  }
+
+  stat(path: string): PathStat | undefined {
+    return attempt('stat', path, () => {
+      const stat = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+      if (stat === undefined) return undefined
+      return {
+        kind: kindOf(stat),
+        bytes: Number(stat.size),
+        allocatedBytes: Number(stat.blocks ?? 0n) * 512,
+        modifiedMs: Number(stat.mtimeNs / 1_000_000n),
+        identity: `${stat.dev}:${stat.ino}`,
+      }
+    })
+  }
+
+  list(path: string): DirectoryEntry[] {
+    return attempt('list', path, () => {
+      let entries: fs.Dirent[]
+      try {
+        entries = fs.readdirSync(path, { withFileTypes: true })
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT') return []
+        throw error
+      }
+      return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) })).sort(byName)
+    })
+  }
+
+  makeDirectory(path: string): void {
+    attempt('makeDirectory', path, () => fs.mkdirSync(path, { recursive: true, mode: 0o700 }))
+  }
+
+  rename(from: string, to: string): void {
+    attempt('rename', from, () => fs.renameSync(from, to))
+  }
+
+  remove(path: string): void {
+    attempt('remove', path, () => {
+      const stat = fs.lstatSync(path, { throwIfNoEntry: false })
+      if (stat === undefined) return
+      if (stat.isDirectory()) fs.rmdirSync(path)
+      else fs.unlinkSync(path)
+    })
+  }
+
+  flushDirectory(path: string): Promise<void> {
+    // A directory cannot be opened on Windows, where changes of names are durable by themselves.
+    if (process.platform === 'win32') return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const fail = (error: unknown) => reject(asDiskError(error, 'flushDirectory', path))
+      fs.open(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY, (openError, fd) => {
+        if (openError) return fail(openError)
+        fs.fsync(fd, (error) => {
+          fs.close(fd, (closeError) => (error || closeError ? fail(error ?? closeError) : resolve()))
+        })
+      })
+    })
+  }
+
+  space(path: string): DiskSpace {
+    return attempt('space', path, () => {
+      const stat = fs.statfsSync(path)
+      return { totalBytes: stat.blocks * stat.bsize, freeBytes: stat.bavail * stat.bsize }
+    })
+  }
+
+  async lock(extLockPath: string, javaLockPath: string): Promise<DiskLock | { heldBy: string }> {
+    const native = this.#nativeLocks ? await loadNativeLocks() : undefined
+    return await lockDirectory(
+      {
+        disk: this,
+        native,
+        openDescriptor: (path) =>
+          attempt('lock', path, () => {
+            const fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT | noFollow | nonBlock, 0o600)
+            if (fs.fstatSync(fd).isFile()) return fd
+            fs.closeSync(fd)
+            throw new DiskError('EINVAL', 'lock', path)
+          }),
+        closeDescriptor: (fd) => fs.closeSync(fd),
+        writeIfEmpty: (fd, text) => {
+          if (fs.fstatSync(fd).size === 0) fs.writeSync(fd, text, 0)
+        },
+        link: (from, to) => attempt('link', to, () => fs.linkSync(from, to)),
+      },
+      extLockPath,
+      javaLockPath,
+    )
+  }
+}
+
+/** The file system of this machine, with the strongest locks that are installed. */
+export const nodeDisk: Disk = new NodeDisk()
+
+class NodeFile implements DiskFile {
+  readonly path: string
+  readonly #fd: number
+  #isOpen = true
+  #flushes = 0
+
+  constructor(path: string, fd: number) {
+    this.path = path
+    this.#fd = fd
+  }
+
+  readAt(target: Uint8Array, position: number): number {
+    this.#check(position, target.length)
+    let done = 0
+    try {
+      while (done < target.length) {
+        const count = fs.readSync(this.#fd, target, done, Math.min(target.length - done, maxCallBytes), position + done)
+        if (count === 0) break
+        done += count
+      }
+    } catch (error) {
+      throw asDiskError(error, 'read', this.path)
+    }
+    return done
+  }
+
+  writeAt(source: Uint8Array, position: number): void {
+    this.#check(position, source.length)
+    let done = 0
+    try {
+      while (done < source.length) {
+        const count = fs.writeSync(this.#fd, source, done, Math.min(source.length - done, maxCallBytes), position + done)
+        if (count === 0) throw new DiskError('EIO', 'write', this.path)
+        done += count
+      }
+    } catch (error) {
+      throw asDiskError(error, 'write', this.path)
+    }
+  }
+
+  resize(bytes: number): void {
+    this.#check(bytes, 0)
+    attempt('resize', this.path, () => fs.ftruncateSync(this.#fd, bytes))
+  }
+
+  size(): number {
+    this.#check(0, 0)
+    return attempt('size', this.path, () => fs.fstatSync(this.#fd).size)
+  }
+
+  flush(): Promise<void> {
+    this.#check(0, 0)
+    this.#flushes += 1
+    return new Promise((resolve, reject) => {
+      fs.fdatasync(this.#fd, (error) => {
+        this.#flushes -= 1
+        if (error) reject(asDiskError(error, 'flush', this.path))
+        else resolve()
+      })
+    })
+  }
+
+  close(): void {
+    this.#check(0, 0)
+    if (this.#flushes > 0) throw new InvariantError(`${this.path} is closed while it is being flushed`)
+    this.#isOpen = false
+    attempt('close', this.path, () => fs.closeSync(this.#fd))
+  }
+
+  /** A closed descriptor may already be that of another file: using it would write there. */
+  #check(position: number, length: number): void {
+    if (!this.#isOpen) throw new InvariantError(`${this.path} is used after it was closed`)
+    if (!Number.isSafeInteger(position) || position < 0 || position > Number.MAX_SAFE_INTEGER - length) {
+      throw new InvariantError(
+        `invariant broken: expected a position within 0 .. 2^53 - 1 in ${this.path}, got ${shown(position)}`,
+      )
+    }
+  }
+}
+
+let nativeLocks: Promise<NativeLocks | undefined> | undefined
+
+/** `fs-ext` is compiled at installation, which package managers may skip: its absence is ordinary. */
+function loadNativeLocks(): Promise<NativeLocks | undefined> {
+  nativeLocks ??= import('fs-ext').then(
+    (ext) => ({
+      flock: (fd: number) => attempt('flock', String(fd), () => ext.flockSync(fd, 'exnb')),
+      // Its asynchronous calls run on the loop of the main thread, whichever thread asks; its fcntlSync is broken.
+      fcntl: isMainThread
+        ? (fd: number) =>
+            new Promise<void>((resolve, reject) => {
+              const writeLock = (ext as unknown as { constants: { F_WRLCK: number } }).constants.F_WRLCK
+              ext.fcntl(fd, 'setlk', writeLock, (error) => (error ? reject(asDiskError(error, 'fcntl', String(fd))) : resolve()))
+            })
+        : undefined,
+    }),
+    () => undefined,
+  )
+  return nativeLocks
+}
+
+function kindOf(entry: { isFile(): boolean; isDirectory(): boolean; isSymbolicLink(): boolean }): EntryKind {
+  if (entry.isFile()) return 'file'
+  if (entry.isDirectory()) return 'directory'
+  return entry.isSymbolicLink() ? 'link' : 'other'
+}
+
+function byName(a: DirectoryEntry, b: DirectoryEntry): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0
+}
+
+function attempt<Result>(operation: string, path: string, action: () => Result): Result {
+  try {
+    return action()
+  } catch (error) {
+    throw asDiskError(error, operation, path)
+  }
+}
+
+function asDiskError(error: unknown, operation: string, path: string): Error {
+  if (error instanceof DiskError || error instanceof InvariantError) return error
+  const code = codeOf(error)
+  // What the operating system refuses has an errno code; ERR_... and the rest are mistakes of the caller.
+  if (code === undefined || code.startsWith('ERR_')) return error instanceof Error ? error : new Error(String(error))
+  return new DiskError(code, operation, path, error)
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' ? code : undefined
+}

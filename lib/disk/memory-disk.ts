@@ -207,15 +207,26 @@ export class MemoryDisk implements Disk {
   /** Writes to a file within the capacity. @throws {DiskError} `ENOSPC` after the prefix that found room */
   writeTo(file: MemoryFile, path: string, source: Uint8Array, position: number): void {
     const { content } = file
-    const wanted = content.newPages(position, source.length) * pageBytes
-    let fitting = source.length
-    if (wanted > 0 && this.#usedBytes + wanted > this.capacityBytes)
-      fitting = this.#fittingBytes(content, source.length, position)
+    const fitting = this.roomFor(file, source.length, position)
     const before = content.allocatedBytes
     content.write(fitting === source.length ? source : source.subarray(0, fitting), position)
     this.#usedBytes += content.allocatedBytes - before
     file.modifiedMs = this.#clock.now()
     if (fitting < source.length) throw new DiskError('ENOSPC', 'write', path)
+  }
+
+  /** How many of the bytes of a write find room: those in pages that exist, and as many new pages as fit. */
+  roomFor(file: MemoryFile, length: number, position: number): number {
+    const { content } = file
+    let room = Math.floor((this.capacityBytes - this.#usedBytes) / pageBytes)
+    if (content.newPages(position, length) <= room) return length
+    let at = position
+    while (at < position + length) {
+      if (!content.hasPageAt(at)) room -= 1
+      if (room < 0) break
+      at = (Math.floor(at / pageBytes) + 1) * pageBytes
+    }
+    return Math.min(length, at - position)
   }
 
   /** Sets the length of a file. */
@@ -224,17 +235,6 @@ export class MemoryDisk implements Disk {
     file.content.resize(bytes)
     this.#usedBytes += file.content.allocatedBytes - before
     file.modifiedMs = this.#clock.now()
-  }
-
-  /** How many of the bytes find room, page by page. */
-  #fittingBytes(content: PagedBytes, length: number, position: number): number {
-    let room = Math.floor((this.capacityBytes - this.#usedBytes) / pageBytes)
-    let at = position
-    while (at < position + length) {
-      if (!content.hasPageAt(at) && --room < 0) break
-      at = (Math.floor(at / pageBytes) + 1) * pageBytes
-    }
-    return Math.min(length, at - position)
   }
 
   #countUsed(): void {

@@ -18,6 +18,9 @@ import type { Disk, DiskFile } from './disk.js'
 import type { OpenFiles } from './open-files.js'
 import { byteRange, type Gap, scanSegments, segmentNameOf } from './segment-scan.js'
 
+/** File systems allocate no less than this at a time. */
+const ALLOCATION_BYTES = 4096
+
 /** How to load a {@link SegmentChain}. */
 export interface SegmentChainOptions {
   readonly disk: Disk
@@ -140,6 +143,18 @@ export class SegmentChain {
   /** Whether a segment holds this address. */
   has(address: number): boolean {
     return this.#indexOf(address) >= 0
+  }
+
+  /**
+   * Whether the file system says that nothing was ever written from this address to the end of its segment,
+   * given that everything before it in the segment was. Saves reading a sparse gigabyte to learn that it is zeros.
+   */
+  isHoleFrom(address: number): boolean {
+    const start = this.#starts[this.#indexOf(address)]
+    if (start === undefined) return true
+    const allocated = this.#disk.stat(this.pathOf(start))?.allocatedBytes ?? Number.POSITIVE_INFINITY
+    const written = address - start
+    return written % ALLOCATION_BYTES === 0 && allocated <= written
   }
 
   /** The start of the segment that holds this address, or that would if it existed. */

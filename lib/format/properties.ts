@@ -46,8 +46,8 @@ export function parseProperties(bytes: Buffer, start: number, end: number): Reco
     if (stop < 0 || stop > end) stop = end
     const split = bytes.indexOf(NAME_END, at)
     if (split > at && split < stop - 1) {
-      const name = bytes.utf8Slice(at, split)
-      if (name !== PropertyName.crc32) properties[name] = bytes.utf8Slice(split + 1, stop)
+      const name = bytes.toString('utf8', at, split)
+      if (name !== PropertyName.crc32) properties[name] = bytes.toString('utf8', split + 1, stop)
     }
     at = stop + 1
   }
@@ -67,7 +67,7 @@ export function findProperty(block: Block, start: number, end: number, name: Buf
     let stop = bytes.indexOf(VALUE_END, at)
     if (stop < 0 || stop > end) stop = end
     const value = at + name.length + 1
-    if (value < stop && bytes[value - 1] === NAME_END && startsWith(bytes, at, name)) found = bytes.utf8Slice(value, stop)
+    if (value < stop && bytes[value - 1] === NAME_END && startsWith(bytes, at, name)) found = bytes.toString('utf8', value, stop)
     at = stop + 1
   }
   return found

@@ -1,0 +1,115 @@
+/**
+ * Reads the log: from the tail if it is there, else from a cached block, else with one positioned read.
+ *
+ * A reader that walks along asks for blocks, so that one read serves hundreds of records. A reader that
+ * jumps asks for exactly the bytes of its record: reading a block for it would cost twenty times more.
+ */
+import { LRUCache } from 'lru-cache'
+import type { SegmentChain } from '../disk/segment-chain.js'
+import { allocateBlock, type Block } from '../format/block.js'
+import type { Tail } from './tail.js'
+
+/** Blocks are aligned to this. 256 KiB is read in about 40 us from the page cache. */
+export const READ_BLOCK_BYTES = 256 * 1024
+
+interface CachedBlock {
+  readonly block: Block
+  /** How many bytes were there when it was read. */
+  readonly length: number
+}
+
+/** Where bytes of the log stand in memory. Reused from call to call. */
+export class Cursor {
+  /** The memory that holds them. */
+  block: Block = EMPTY
+  /** Index in `block` of the address asked for. */
+  at = 0
+  /** Index in `block` where the known bytes end. */
+  available = 0
+  /** Address of the block's first byte. */
+  base = 0
+
+  /** Whether `[address, address + bytes)` is already here; then moves `at` to it. */
+  holds(address: number, bytes: number): boolean {
+    const at = address - this.base
+    if (at < 0 || at + bytes > this.available) return false
+    this.at = at
+    return true
+  }
+}
+
+const EMPTY: Block = allocateBlock(0)
+
+/** The reading side of the log. */
+export class LogBlocks {
+  readonly #chain: SegmentChain
+  readonly #tail: Tail
+  readonly #writtenEnd: () => number
+  readonly #cache: LRUCache<number, CachedBlock>
+
+  constructor(chain: SegmentChain, tail: Tail, writtenEnd: () => number, cacheBytes: number) {
+    this.#chain = chain
+    this.#tail = tail
+    this.#writtenEnd = writtenEnd
+    this.#cache = new LRUCache({ max: Math.max(2, Math.ceil(cacheBytes / READ_BLOCK_BYTES)) })
+  }
+
+  /**
+   * Points the cursor at `[address, address + bytes)`.
+   *
+   * @param walking - whether the caller will want what follows
+   * @returns whether the bytes are there; `false` past the end or before the start of the log
+   */
+  locate(cursor: Cursor, address: number, bytes: number, walking: boolean): boolean {
+    if (cursor.holds(address, bytes)) return true
+    const end = address + bytes
+    if (end > this.#writtenEnd() || address < this.#chain.start) return false
+    const chunk = this.#tail.find(address)
+    if (chunk !== undefined && end <= chunk.base + chunk.written) {
+      chunk.shared = true
+      return point(cursor, chunk.block, chunk.base, chunk.written, address)
+    }
+    const blockBase = address - (address % READ_BLOCK_BYTES)
+    if (end <= blockBase + READ_BLOCK_BYTES) {
+      const cached = this.#cache.get(blockBase)
+      if (cached !== undefined && end <= blockBase + cached.length) return point(cursor, cached.block, blockBase, cached.length, address)
+      if (walking) return this.#readBlock(cursor, blockBase, address, end)
+    }
+    return this.#readExactly(cursor, address, bytes)
+  }
+
+  /** Forgets all blocks: bytes on the disk were cut or removed. */
+  forget(): void {
+    this.#cache.clear()
+  }
+
+  #readBlock(cursor: Cursor, blockBase: number, address: number, end: number): boolean {
+    // The log may begin inside the block; what was there before is gone.
+    if (blockBase < this.#chain.start) return this.#readExactly(cursor, address, end - address)
+    // Segments need not be multiples of the block, so a block may hold bytes of two.
+    const block = allocateBlock(READ_BLOCK_BYTES)
+    const from = blockBase
+    const to = Math.min(blockBase + READ_BLOCK_BYTES, this.#writtenEnd())
+    for (let at = from; at < to; ) {
+      const got = this.#chain.readAt(block.bytes.subarray(at - blockBase, to - blockBase), at)
+      if (got === 0) return end <= at ? point(cursor, block, blockBase, at - blockBase, address) : false
+      at += got
+    }
+    this.#cache.set(blockBase, { block, length: to - blockBase })
+    return point(cursor, block, blockBase, to - blockBase, address)
+  }
+
+  #readExactly(cursor: Cursor, address: number, bytes: number): boolean {
+    const block = allocateBlock(bytes)
+    if (this.#chain.readAt(block.bytes, address) < bytes) return false
+    return point(cursor, block, address, bytes, address)
+  }
+}
+
+function point(cursor: Cursor, block: Block, base: number, available: number, address: number): true {
+  cursor.block = block
+  cursor.base = base
+  cursor.available = available
+  cursor.at = address - base
+  return true
+}

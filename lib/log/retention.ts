@@ -1,0 +1,64 @@
+/**
+ * Which segments of the log may go, and why.
+ *
+ * A segment has expired when its newest record is older than the retention time. RocketMQ asks the file's
+ * modification time instead, which copying or touching changes. Expired segments are deleted in one hour of
+ * the day, or at any hour once the disk is filling. The last segment is never deleted.
+ */
+
+/** Why a segment was deleted. */
+export type DeleteReason =
+  /** It had expired. */
+  | 'expired'
+  /** The disk was too full to wait until it expired. */
+  | 'disk'
+  /** Somebody asked for it. */
+  | 'purge'
+
+/** At most this many segments go in one round, so that deleting does not stall the disk. */
+export const MAX_DELETED_PER_ROUND = 10
+
+/** The rules. Shares are of the file system, 0 to 1. */
+export interface RetentionRules {
+  readonly hours: number
+  /** Local hour, 0 to 23. */
+  readonly deleteHour: number
+  readonly cleanAt: number
+  /** `undefined`: unexpired segments are never deleted. */
+  readonly forceAt: number | undefined
+}
+
+/** The state that the rules are applied to. */
+export interface RetentionFacts {
+  /** Milliseconds since 1970. */
+  readonly now: number
+  /** Local hour of `now`. */
+  readonly hour: number
+  /** Used share of the file system. */
+  readonly usedShare: number
+}
+
+/** What is known of a segment that is not the last. */
+export interface SegmentAge {
+  readonly start: number
+  /** Store timestamp of its newest record at the latest, milliseconds. */
+  readonly newestMs: number
+}
+
+/** The segments to delete now, oldest first. @param segments - all but the last, oldest first */
+export function expiredSegments(
+  rules: RetentionRules,
+  facts: RetentionFacts,
+  segments: readonly SegmentAge[],
+): { segment: SegmentAge; reason: DeleteReason }[] {
+  const isForced = rules.forceAt !== undefined && facts.usedShare >= rules.forceAt
+  if (!isForced && facts.hour !== rules.deleteHour && facts.usedShare < rules.cleanAt) return []
+  const limit = facts.now - rules.hours * 3_600_000
+  const deleted: { segment: SegmentAge; reason: DeleteReason }[] = []
+  for (const segment of segments) {
+    const isExpired = segment.newestMs <= limit
+    if ((!isExpired && !isForced) || deleted.length === MAX_DELETED_PER_ROUND) break
+    deleted.push({ segment, reason: isExpired ? 'expired' : 'disk' })
+  }
+  return deleted
+}

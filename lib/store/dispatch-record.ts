@@ -1,0 +1,46 @@
+/** Reads from a record what the views need to know of it. For recovery, replicas and rebuilding. */
+import type { Block } from '../format/block.js'
+import { parseProperties, PropertyName } from '../format/properties.js'
+import { propertiesRange, RecordAt, readRecord, topicRange } from '../format/record.js'
+import { tagsCodeOf } from '../format/tags.js'
+import type { DispatchedRecord } from '../view/dispatcher.js'
+
+/** The facts for the views of a checked record. */
+export function dispatchedRecord(block: Block, at: number, size: number, commitLogOffset: number): DispatchedRecord {
+  const { view, bytes } = block
+  const name = topicRange(view, at)
+  const topic = bytes.toString('utf8', name.start, name.end)
+  const range = propertiesRange(view, at)
+  const properties = parseProperties(bytes, range.start, range.end)
+  const storeTimestamp = readRecord.storeTimestamp(view, at)
+  const keys = properties[PropertyName.keys]
+  const uniqueKey = properties[PropertyName.uniqueKey]
+  return {
+    topic,
+    queueId: view.getInt32(at + RecordAt.queueId),
+    queueOffset: readRecord.queueOffset(view, at),
+    commitLogOffset,
+    size,
+    sysFlag: view.getInt32(at + RecordAt.sysFlag),
+    tagsCode: tagsCodeOf(topic, properties, storeTimestamp),
+    storeTimestamp,
+    keys: keys === undefined ? [] : keys.split(' ').filter((key) => key !== ''),
+    ...(uniqueKey === undefined ? {} : { uniqueKey }),
+    ...multiDispatchOf(properties),
+    ...innerBatchOf(properties),
+  }
+}
+
+/** The further queues of a record and its offsets there, if the two lists agree. */
+function multiDispatchOf(properties: Readonly<Record<string, string>>): { multiDispatch?: { queues: string[]; offsets: number[] } } {
+  const queues = properties[PropertyName.multiDispatch]?.split(',')
+  const offsets = properties[PropertyName.multiQueueOffset]?.split(',').map(Number)
+  if (queues === undefined || offsets === undefined || queues.length !== offsets.length) return {}
+  return offsets.every((offset) => Number.isSafeInteger(offset) && offset >= 0) ? { multiDispatch: { queues, offsets } } : {}
+}
+
+function innerBatchOf(properties: Readonly<Record<string, string>>): { innerBatch?: { base: number; count: number } } {
+  const base = Number(properties[PropertyName.innerBase] ?? Number.NaN)
+  const count = Number(properties[PropertyName.innerNumber] ?? Number.NaN)
+  return Number.isSafeInteger(base) && Number.isSafeInteger(count) && base >= 0 && count > 0 ? { innerBatch: { base, count } } : {}
+}

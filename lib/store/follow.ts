@@ -1,0 +1,86 @@
+/** Reading that waits: a get with `waitMs`, and `follow`, which is one get after the other. */
+import { abortReason } from '../base/signals.js'
+import { shown } from '../base/errors.js'
+import type { QueueTable } from '../view/queue-table.js'
+import type { Arrivals } from './arrivals.js'
+import type { GetRequest } from './message.js'
+import type { GetPlan, GetResult, Reader } from './reader.js'
+import type { StoreState } from './state.js'
+import type { StoredMessage } from './stored-message.js'
+import { compileTags } from './tag-filter.js'
+
+/** What waiting reads need. */
+export interface WaitingParts {
+  readonly reader: Reader
+  readonly queues: QueueTable
+  readonly arrivals: Arrivals
+  readonly state: StoreState
+}
+
+/** `follow` looks again this often even when nobody told it of a message: a read-only store follows another process. */
+const FOLLOW_WAIT_MS = 5000
+
+/** Checks a request and fills in defaults. @throws {TypeError} or {@link RangeError} */
+export function planGet(request: GetRequest): GetPlan {
+  const { topic, queueId = 0, offset, maxMessages = 32, maxBytes = 262_144, tags } = request
+  if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
+  whole('queueId', queueId, 0)
+  whole('offset', offset, 0)
+  whole('maxMessages', maxMessages, 1)
+  whole('maxBytes', maxBytes, 1)
+  return { topic, queueId, offset, maxMessages, maxBytes, filter: compileTags(tags) }
+}
+
+function whole(name: string, value: number, least: number): void {
+  if (!Number.isSafeInteger(value) || value < least) throw new RangeError(`${name} must be a whole number of at least ${least}, got ${shown(value)}`)
+}
+
+/** A get; with `waitMs` it waits until there is a message, or until `nextOffset` has moved on for long enough. */
+export async function getWaiting(parts: WaitingParts, request: GetRequest): Promise<GetResult> {
+  const { reader, queues, arrivals, state } = parts
+  state.checkOpen()
+  let plan = planGet(request)
+  const { signal, waitMs = 0 } = request
+  if (signal?.aborted) throw abortReason(signal)
+  let result = reader.get(queues.find(plan.topic, plan.queueId), plan)
+  if (waitMs === 0) return result
+  whole('waitMs', waitMs, 0)
+  const deadline = performance.now() + waitMs
+  while (mayComeYet(result, plan)) {
+    if (result.status === 'NO_MATCHED_MESSAGE') plan = { ...plan, offset: result.nextOffset }
+    const rest = deadline - performance.now()
+    if (rest <= 0) return result
+    if (plan.offset >= result.maxOffset) await arrivals.wait(plan.topic, plan.queueId, rest, signal)
+    if (signal?.aborted) throw abortReason(signal)
+    state.checkOpen()
+    result = reader.get(queues.find(plan.topic, plan.queueId), plan)
+  }
+  return result
+}
+
+/** Whether waiting may help: the offset is the next one of the queue, or nothing matched so far. */
+function mayComeYet(result: GetResult, plan: GetPlan): boolean {
+  const { status } = result
+  if (status === 'OFFSET_OVERFLOW_ONE' || status === 'NO_MATCHED_MESSAGE') return true
+  return (status === 'NO_MESSAGE_IN_QUEUE' || status === 'NO_MATCHED_LOGIC_QUEUE') && plan.offset === 0
+}
+
+/** All messages of a queue from an offset on, without end; the next batch is read when the last one is used up. */
+export async function* follow(parts: WaitingParts, request: Omit<GetRequest, 'waitMs'>): AsyncIterableIterator<StoredMessage> {
+  let { offset } = request
+  const { signal } = request
+  while (!signal?.aborted) {
+    let result: GetResult
+    try {
+      result = await getWaiting(parts, { ...request, offset, waitMs: FOLLOW_WAIT_MS })
+    } catch (error) {
+      if (signal?.aborted || parts.state.status === 'closing' || parts.state.status === 'closed') return
+      throw error
+    }
+    for (const message of result.messages) {
+      yield message
+      if (signal?.aborted) return
+    }
+    offset = result.nextOffset
+  }
+}

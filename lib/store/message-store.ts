@@ -1,0 +1,137 @@
+/** The one door to a store. It forwards; the logic is in the parts that `open.ts` wires together. */
+import type { QueueBounds, GetRequest, Message, PutReceipt, QueryRequest } from './message.js'
+import { type OpenStore, openStore } from './open.js'
+import type { StoreOptions, StorePorts } from './options.js'
+import type { GetResult } from './reader.js'
+import type { RecoveryReport } from './recover.js'
+import type { StoreEvents, StoreStatus } from './state.js'
+import type { StoredMessage } from './stored-message.js'
+
+/**
+ * A message store: RocketMQ's CommitLog, ConsumeQueues and index in one directory, used by one process.
+ *
+ * Puts are acknowledged as the option `flush` says; `docs/architecture.md` has the promises. Every method
+ * but `close` rejects, or throws, `STORE_CLOSED` once the store is closing.
+ *
+ * @example
+ * const store = await MessageStore.open('./data', { flush: 'sync' })
+ * await store.put({ topic: 'orders', body: 'hello', tags: 'paid', keys: ['o-17'] })
+ * const { messages } = await store.get({ topic: 'orders', offset: 0 })
+ * await store.close()
+ */
+export class MessageStore implements AsyncDisposable {
+  readonly #store: OpenStore
+
+  private constructor(store: OpenStore) {
+    this.#store = store
+  }
+
+  /**
+   * Opens a directory, creating it if need be, and recovers what a crash left.
+   *
+   * A damaged store opens read-only: `status` is `readOnly` and `recovery.corruption` says what is damaged.
+   *
+   * @throws {TypeError} or {@link RangeError} for a wrong option
+   * @throws {MessageStoreError} `STORE_LOCKED`, `STORE_INCOMPATIBLE`, `DISK_FULL` or `DISK_ERROR`
+   */
+  static async open(directory: string, options?: StoreOptions, ports?: Partial<StorePorts>): Promise<MessageStore> {
+    return new MessageStore(await openStore(directory, options, ports))
+  }
+
+  /** What state the store is in. */
+  get status(): StoreStatus {
+    return this.#store.state.status
+  }
+
+  /** What opening found and did. */
+  get recovery(): RecoveryReport {
+    return this.#store.recovery
+  }
+
+  /** Counters, as a plain object. */
+  get metrics(): { snapshot(): Record<string, number> } {
+    return this.#store.metrics
+  }
+
+  /**
+   * Appends a message.
+   *
+   * The promise resolves when the message is in the page cache (`async`) or on the disk (`sync`); it then
+   * survives the death of the process or power loss. The message is copied before `put` returns. Above
+   * `maxPendingBytes` the put waits.
+   *
+   * @returns where it is; `status` tells whether a flush or a replica was waited for in vain
+   * @throws {MessageStoreError} `TOPIC_INVALID`, `MESSAGE_TOO_LARGE`, `MESSAGE_ILLEGAL`, `DISK_FULL`,
+   *   `STORE_READ_ONLY`, `STORE_CORRUPT`, `STORE_FAILED`, `REPLICAS_NOT_ENOUGH`; nothing was stored, except
+   *   with `STORE_FAILED`, where nobody knows
+   */
+  async put(message: Message): Promise<PutReceipt> {
+    return this.#store.writer.put(message)
+  }
+
+  /** Appends several messages as consecutive records: all are stored, or none. As {@link put} otherwise. */
+  async putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
+    return this.#store.writer.putBatch(messages)
+  }
+
+  /**
+   * Reads messages of a queue from an offset on, in order.
+   *
+   * With `waitMs` it waits for a message when there is none. `status` tells why there are none, and
+   * `nextOffset` where to go on. A damaged record ends the batch before it.
+   *
+   * @throws {MessageStoreError} `STORE_CORRUPT` when the record at `offset` is damaged; `details.nextOffset` steps over it
+   */
+  async get(request: GetRequest): Promise<GetResult> {
+    return this.#store.get(request)
+  }
+
+  /** Reads a queue without end, waiting for what comes. Ends when `signal` fires or the store closes. */
+  follow(request: Omit<GetRequest, 'waitMs'>): AsyncIterableIterator<StoredMessage> {
+    return this.#store.follow(request)
+  }
+
+  /** The messages of a topic with a key, newest first. Only true hits: key and topic are read from the records. */
+  async query(request: QueryRequest): Promise<StoredMessage[]> {
+    this.#store.state.checkOpen()
+    return this.#store.search.query(request)
+  }
+
+  /** The message with an id, or at an address of the log; `undefined` when no intact record starts there. */
+  async lookup(target: string | { commitLogOffset: number }): Promise<StoredMessage | undefined> {
+    this.#store.state.checkOpen()
+    return this.#store.search.lookup(target)
+  }
+
+  /** The first offset stored at or after a time (`lower`), or the last at or before it (`upper`). */
+  async offsetByTime(topic: string, queueId: number, timestampMs: number, boundary: 'lower' | 'upper' = 'lower'): Promise<number> {
+    this.#store.state.checkOpen()
+    return this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary)
+  }
+
+  /** The offsets of a queue that can be read; both 0 for an unknown queue. */
+  bounds(topic: string, queueId = 0): QueueBounds {
+    this.#store.state.checkOpen()
+    const queue = this.#store.views.queues.find(topic, queueId)
+    return { minOffset: queue?.minOffset ?? 0, maxOffset: queue?.maxOffset ?? 0 }
+  }
+
+  /** Makes everything put so far durable. @throws {MessageStoreError} `STORE_FAILED` */
+  async flush(): Promise<void> {
+    await this.#store.flush()
+  }
+
+  /** Calls a listener at each event of a name. @returns a function that ends it */
+  on<Name extends keyof StoreEvents>(name: Name, listener: (event: StoreEvents[Name]) => void): () => void {
+    return this.#store.events.on(name, listener)
+  }
+
+  /** Writes and flushes everything, marks the store as cleanly closed and lets it go. May be called again. */
+  close(): Promise<void> {
+    return this.#store.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Reads single records and checks that they are what they should be. Everything that hands a record to
+ * anybody goes through here.
+ */
+import { MessageStoreError } from '../base/errors.js'
+import { CheckLevel, checkRecord, Finding, findingName, readRecord } from '../format/record.js'
+import { Cursor, type LogBlocks } from '../log/log-blocks.js'
+import { StoredMessage } from './stored-message.js'
+
+/** What a record reader is made of. */
+export interface RecordReaderOptions {
+  readonly blocks: LogBlocks
+  readonly segmentBytes: number
+  /** How closely the record at an address can be checked. */
+  readonly levelAt: (address: number) => CheckLevel
+  /** Whether CRCs are checked at all. */
+  readonly verify: boolean
+  /** Nothing at or above this address may be served. */
+  readonly visibleEnd: () => number
+}
+
+/** See the head of this file. */
+export class RecordReader {
+  readonly #options: RecordReaderOptions
+  readonly #cursor = new Cursor()
+
+  constructor(options: RecordReaderOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Points the cursor at a record and checks it.
+   *
+   * @param size - its size as a view says, or 0 when nobody knows
+   * @returns its size, or a {@link Finding}; `unwritten` when the log does not hold the address
+   */
+  seek(cursor: Cursor, address: number, size: number, walking: boolean): number {
+    const { blocks, segmentBytes, verify, visibleEnd } = this.#options
+    const end = visibleEnd()
+    if (address + Math.max(size, 8) > end) return Finding.unwritten
+    let bytes = size
+    if (bytes === 0) {
+      if (!blocks.locate(cursor, address, 8, walking)) return Finding.unwritten
+      bytes = cursor.block.view.getInt32(cursor.at)
+      if (bytes < 8 || address + bytes > end) return Finding.size
+    }
+    if (!blocks.locate(cursor, address, bytes, walking)) return Finding.unwritten
+    const { at, available } = cursor
+    const limit = at + segmentBytes - (address % segmentBytes)
+    const level = verify ? this.#options.levelAt(address) : CheckLevel.structure
+    const found = checkRecord(cursor.block, at, limit, available, address, level)
+    return found > 0 && size > 0 && found !== size ? Finding.size : found
+  }
+
+  /** The message at an address, or `undefined` when no intact record starts there. */
+  messageAt(address: number): StoredMessage | undefined {
+    const cursor = this.#cursor
+    if (this.seek(cursor, address, 0, false) <= 0) return undefined
+    return StoredMessage.fromRecord(cursor.block, cursor.at, address)
+  }
+
+  /** When the record at an address was stored, or `undefined` when it cannot be read. */
+  readonly timestampAt = (address: number, size: number): number | undefined => {
+    const cursor = this.#cursor
+    return this.seek(cursor, address, size, false) > 0 ? readRecord.storeTimestamp(cursor.block.view, cursor.at) : undefined
+  }
+
+  /** The error for a record that is not what it should be. */
+  corrupt(address: number, finding: number, details: Record<string, unknown>): MessageStoreError {
+    const what = finding > 0 ? 'it is another message than the queue says' : findingName(finding)
+    return new MessageStoreError('STORE_CORRUPT', `the record at ${address} is damaged: ${what}`, {
+      details: { commitLogOffset: address, ...details },
+    })
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * Opens log and views of a directory in the state that a crash, a clean close or a Java store left, and
+ * brings them to where they can be used.
+ */
+import type { Disk } from '../disk/disk.js'
+import type { OpenFiles } from '../disk/open-files.js'
+import { readWhole } from '../disk/replace.js'
+import { SegmentChain } from '../disk/segment-chain.js'
+import { CheckLevel, readRecord } from '../format/record.js'
+import { type CheckpointTimes, type Mark, readMark } from '../log/marks.js'
+import { decodeRanges, inRanges, type LogRange, settleRanges } from '../log/ranges.js'
+import { type LogRecovery, type RecoveryPlan, recoverLog } from '../log/recovery.js'
+import { LogScanner } from '../log/scanner.js'
+import { loadCheckpoint } from '../view/store-checkpoint.js'
+import { dispatchedRecord } from './dispatch-record.js'
+import type { StoreLayout } from './layout.js'
+import { defaultSizes, type ResolvedOptions, type StorePorts } from './options.js'
+import { judgeOrigin, lockTime, type Origin } from './origin.js'
+import { loadViews, type Views } from './views.js'
+
+/** RocketMQ rescans this much further back than its checkpoint says. */
+const CHECKPOINT_MARGIN_MS = 3000
+
+/** What opening found and did. Also told as the event `recovery`. */
+export interface RecoveryReport extends LogRecovery {
+  /** How the store had been left. */
+  readonly origin: Origin
+  readonly scannedFrom: number
+  readonly durationMs: number
+}
+
+/** A log that was brought to a known state, with its views. */
+export interface RecoveredStore {
+  readonly chain: SegmentChain
+  readonly views: Views
+  readonly report: RecoveryReport
+  /** Ranges that mqlite wrote with whole-record CRCs, closed at the end. */
+  readonly ranges: readonly LogRange[]
+  readonly checkpoint: CheckpointTimes
+  /** Every record below has its entries in flushed view files. */
+  readonly viewsEnd: number
+  /** Store timestamp of the last record, 0 when nothing is known. */
+  readonly lastTimestamp: number
+}
+
+/** What recovery needs. */
+export interface RecoverInput {
+  readonly layout: StoreLayout
+  readonly options: ResolvedOptions
+  readonly ports: StorePorts
+  readonly files: OpenFiles
+}
+
+/** How closely a record can be checked, given the ranges. */
+export function levelIn(ranges: readonly LogRange[]): (address: number) => CheckLevel {
+  return (address) => (inRanges(ranges, address) ? CheckLevel.record : CheckLevel.body)
+}
+
+/** Recovers a store. @throws {MessageStoreError} `STORE_INCOMPATIBLE` for files of wrong length or name */
+export async function recoverStore(input: RecoverInput): Promise<RecoveredStore> {
+  const { layout, options, ports } = input
+  const { disk, clock } = ports
+  const started = clock.monotonic()
+  const writable = !options.readOnly
+  const chain = loadChain(input)
+  const found = await inspect(disk, layout, chain)
+  const trusts = planOf(found, chain, writable, options.flush.maxUnflushedBytes)
+  const views = await loadViews(input, { ...trusts, indexCheckpointMs: found.checkpoint.indexMs })
+  const ranges = scanRanges(found)
+  let lastTimestamp = found.origin === 'clean' ? found.checkpoint.physicMs : 0
+  const { onProgress } = options
+  const scanner = new LogScanner({
+    chain,
+    levelAt: levelIn(ranges),
+    pause: () => new Promise((resolve) => ports.timers.endOfTurn(resolve)),
+    onProgress: (address) =>
+      onProgress?.({ phase: 'recovery', doneBytes: address - trusts.plan.scanFrom, totalBytes: chain.end - trusts.plan.scanFrom }),
+  })
+  const log = await recoverLog(trusts.plan, {
+    disk,
+    chain,
+    scanner,
+    evidence: views,
+    extDirectory: layout.ext,
+    visit: (block, at, size, address) => {
+      lastTimestamp = Math.max(lastTimestamp, readRecord.storeTimestamp(block.view, at))
+      views.dispatcher.dispatch(dispatchedRecord(block, at, size, address))
+    },
+  })
+  views.truncate(log.end)
+  const report = { ...log, origin: found.origin, scannedFrom: trusts.plan.scanFrom, durationMs: clock.monotonic() - started }
+  return {
+    chain,
+    views,
+    report,
+    ranges: settleRanges(ranges, chain.start, log.end),
+    checkpoint: found.checkpoint,
+    viewsEnd: Math.min(trusts.viewsEnd, log.end),
+    lastTimestamp,
+  }
+}
+
+function loadChain({ layout, options, ports, files }: RecoverInput): SegmentChain {
+  return SegmentChain.load({
+    disk: ports.disk,
+    files,
+    directory: layout.commitLog,
+    segmentBytes: options.log.segmentBytes,
+    defaultSegmentBytes: defaultSizes.segmentBytes,
+    writable: !options.readOnly,
+    tmpDirectory: layout.temporary,
+    keepUnflushed: true,
+  })
+}
+
+interface Found {
+  readonly origin: Origin
+  readonly checkpoint: CheckpointTimes
+  readonly clean: Mark | undefined
+  readonly durable: Mark | undefined
+  readonly ranges: readonly LogRange[]
+  /** Whether the view directories are there at all. */
+  readonly hasViews: boolean
+}
+
+async function inspect(disk: Disk, layout: StoreLayout, chain: SegmentChain): Promise<Found> {
+  const times = loadCheckpoint(disk, layout.root)
+  const checkpoint = { physicMs: times.physicMsgTimestamp, logicsMs: times.logicsMsgTimestamp, indexMs: times.indexMsgTimestamp }
+  const clean = readMark(disk, layout.clean, 'clean')
+  const durable = readMark(disk, layout.durable, 'durable')
+  const facts = { checkpoint, clean, durable, lockMs: lockTime(disk, layout), hasAbort: disk.stat(layout.abort) !== undefined }
+  let origin = judgeOrigin({ ...facts, hasSegments: chain.end > chain.start })
+  if (origin === 'clean' && !endsAt(chain, clean!.logEnd)) origin = 'crash'
+  const hasViews = disk.stat(layout.consumeQueue) !== undefined || disk.stat(layout.batchConsumeQueue) !== undefined
+  return { origin, checkpoint, clean, durable, ranges: decodeRanges(readWhole(disk, layout.ranges)), hasViews }
+}
+
+/** Whether nothing stands where the mark says that the log ends. */
+function endsAt(chain: SegmentChain, end: number): boolean {
+  if (end < chain.start || end > chain.end) return false
+  if (!chain.has(end)) return true
+  const head = Buffer.alloc(8)
+  chain.readAt(head, end)
+  return head.every((byte) => byte === 0)
+}
+
+interface Trusts {
+  readonly plan: RecoveryPlan
+  /** View entries of records that end above this are not believed. */
+  readonly trustedEnd: number
+  readonly viewsEnd: number
+  readonly isClean: boolean
+}
+
+/** Where to scan from and what to believe, for each way a store can have been left. */
+function planOf(found: Found, chain: SegmentChain, writable: boolean, bound: number): Trusts {
+  const { checkpoint, clean, durable } = found
+  const common = { physicMs: checkpoint.physicMs, writable }
+  const everything = Number.POSITIVE_INFINITY
+  const start = chain.start
+  const from = (address: number): number => (found.hasViews ? Math.min(Math.max(address, start), chain.end) : start)
+  switch (found.origin) {
+    case 'new':
+      return trusts({ ...common, writer: 'mqlite', scanFrom: start, watermark: start, unflushedBound: everything }, 0, false)
+    case 'clean': {
+      const end = clean!.logEnd
+      const plan = { ...common, writer: 'mqlite', scanFrom: from(end), watermark: end, unflushedBound: 0 } as const
+      return trusts(plan, found.hasViews ? everything : 0, true)
+    }
+    case 'crash': {
+      const mark = durable ?? clean!
+      const viewsEnd = found.hasViews ? Math.max(mark.viewsEnd, start) : start
+      const scanFrom = from(Math.min(viewsEnd, mark.logEnd))
+      return trusts({ ...common, writer: 'mqlite', scanFrom, watermark: mark.logEnd, unflushedBound: bound }, scanFrom, false)
+    }
+    default: {
+      const isClean = found.origin === 'java-clean'
+      const scanFrom = from(scanStartByTime(chain, checkpoint))
+      const plan = { ...common, writer: 'java', scanFrom, watermark: start, unflushedBound: everything } as const
+      return trusts(plan, !found.hasViews ? 0 : isClean ? everything : scanFrom, isClean)
+    }
+  }
+}
+
+function trusts(plan: RecoveryPlan, trustedEnd: number, isClean: boolean): Trusts {
+  return { plan, trustedEnd, viewsEnd: Math.min(trustedEnd, Number.MAX_SAFE_INTEGER), isClean }
+}
+
+/** RocketMQ's rule: the newest segment whose first record is older than the checkpoint, less a margin. */
+function scanStartByTime(chain: SegmentChain, checkpoint: CheckpointTimes): number {
+  const limit = Math.min(checkpoint.physicMs, checkpoint.logicsMs) - CHECKPOINT_MARGIN_MS
+  const head = Buffer.alloc(128)
+  const view = new DataView(head.buffer, head.byteOffset, head.length)
+  for (const start of [...chain.starts].reverse()) {
+    if (chain.readAt(head, start) < 91 || view.getInt32(0) < 91) continue
+    const stored = readRecord.storeTimestamp(view, 0)
+    if (stored > 0 && stored <= limit) return start
+  }
+  return chain.start
+}
+
+/** The ranges to scan with: an open one ends where we are known to have written, if a Java store came after us. */
+function scanRanges(found: Found): LogRange[] {
+  const isJava = found.origin === 'java-clean' || found.origin === 'java-crash'
+  const known = Math.max(found.durable?.logEnd ?? 0, found.clean?.logEnd ?? 0)
+  return found.ranges.map((range) => (isJava && range.to === Number.POSITIVE_INFINITY ? { from: range.from, to: Math.max(range.from, known) } : range))
+}

@@ -1,0 +1,70 @@
+/** Whether a store may be read and written, and what it tells. */
+import { type ErrorCode, MessageStoreError } from '../base/errors.js'
+import type { RecoveryReport } from './recover.js'
+
+/** `readOnly`: opened so, a replica, or damaged. `failed`: a flush failed; readable until closed. */
+export type StoreStatus = 'open' | 'readOnly' | 'failed' | 'closing' | 'closed'
+
+/** The events of a store. */
+export interface StoreEvents extends Record<string, unknown> {
+  /** Opening is done. */
+  recovery: RecoveryReport
+  /** A segment of the log was deleted. */
+  segmentDeleted: { commitLogOffset: number; bytes: number; path: string; reason: 'expired' | 'disk' | 'purge'; newestStoreTimestamp: number }
+  /** Puts are refused, or accepted again, for want of space. */
+  diskFull: { full: boolean; freeBytes: number; usedShare: number }
+  /** The store writes no more. */
+  failed: { error: unknown }
+  /** The store is closed. */
+  closed: undefined
+}
+
+/** See the head of this file. */
+export class StoreState {
+  #status: StoreStatus
+  #reason: { code: ErrorCode; what: string; cause?: unknown } | undefined
+  #diskFull: string | undefined
+
+  constructor(status: 'open' | 'readOnly', reason?: { code: ErrorCode; what: string }) {
+    this.#status = status
+    this.#reason = reason
+  }
+
+  get status(): StoreStatus {
+    return this.#status
+  }
+
+  /** @throws {MessageStoreError} `STORE_CLOSED` */
+  checkOpen(): void {
+    if (this.#status === 'closing' || this.#status === 'closed') throw new MessageStoreError('STORE_CLOSED', `the store is ${this.#status}`)
+  }
+
+  /** @throws {MessageStoreError} the reason why the store may not be written */
+  checkWritable(): void {
+    if (this.#status === 'open' && this.#diskFull === undefined) return
+    this.checkOpen()
+    if (this.#reason !== undefined) {
+      const { code, what, cause } = this.#reason
+      throw new MessageStoreError(code, what, cause === undefined ? {} : { cause })
+    }
+    throw new MessageStoreError('DISK_FULL', this.#diskFull ?? 'no space')
+  }
+
+  /** Refuses puts while there is a reason; `undefined` accepts them again. */
+  setDiskFull(what: string | undefined): void {
+    this.#diskFull = what
+  }
+
+  /** The store must not write any more. Returns whether this was news. */
+  fail(cause: unknown): boolean {
+    if (this.#status !== 'open') return false
+    this.#status = 'failed'
+    this.#reason = { code: 'STORE_FAILED', what: `writing has stopped: ${String((cause as Error)?.message ?? cause)}`, cause }
+    return true
+  }
+
+  /** Moves on to closing, then closed. */
+  close(status: 'closing' | 'closed'): void {
+    this.#status = status
+  }
+}

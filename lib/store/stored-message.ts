@@ -1,0 +1,168 @@
+/**
+ * A message as it stands in the log. Fields are decoded when they are asked for.
+ *
+ * The record's bytes stay where they were read to, usually a block shared with its neighbours. The body is
+ * copied out on first access, so that changing it harms nobody.
+ */
+import { inspect } from 'node:util'
+import type { Block } from '../format/block.js'
+import { hostText } from '../format/host.js'
+import { encodeOffsetMessageId } from '../format/message-id.js'
+import { bodyAt, propertiesRange, RecordAt, readRecord, SysFlag, storeTimestampAt, topicRange } from '../format/record.js'
+import { findProperty, parseProperties, PropertyName, propertyKey } from '../format/properties.js'
+
+const TAGS = propertyKey(PropertyName.tags)
+const KEYS = propertyKey(PropertyName.keys)
+const UNIQUE_KEY = propertyKey(PropertyName.uniqueKey)
+
+/** A message read from a store. */
+export class StoredMessage {
+  readonly topic: string
+  readonly queueId: number
+  /** Ordinal in the queue. */
+  readonly queueOffset: number
+  /** Address of the record in the log. */
+  readonly commitLogOffset: number
+  /** Bytes of the record. */
+  readonly size: number
+  readonly #block: Block
+  readonly #at: number
+  #body: Buffer | undefined
+  #properties: Readonly<Record<string, string>> | undefined
+
+  /** @param at - where the record, already checked, starts in `block` */
+  constructor(topic: string, queueId: number, queueOffset: number, commitLogOffset: number, size: number, block: Block, at: number) {
+    this.topic = topic
+    this.queueId = queueId
+    this.queueOffset = queueOffset
+    this.commitLogOffset = commitLogOffset
+    this.size = size
+    this.#block = block
+    this.#at = at
+  }
+
+  /** The message whose checked record starts at `at`, with topic and queue as the record says. */
+  static fromRecord(block: Block, at: number, commitLogOffset: number): StoredMessage {
+    const { view, bytes } = block
+    const { start, end } = topicRange(view, at)
+    const topic = bytes.toString('utf8', start, end)
+    const queueOffset = readRecord.queueOffset(view, at)
+    return new StoredMessage(topic, view.getInt32(at + RecordAt.queueId), queueOffset, commitLogOffset, view.getInt32(at), block, at)
+  }
+
+  /** The stored body, compressed if `sysFlag` says so. A copy of its own. */
+  get body(): Buffer {
+    if (this.#body === undefined) {
+      const start = bodyAt(this.#block.view, this.#at)
+      this.#body = Buffer.from(this.#block.bytes.subarray(start, start + this.#block.view.getInt32(start - 4)))
+    }
+    return this.#body
+  }
+
+  /** The tags, or `undefined`. */
+  get tags(): string | undefined {
+    return this.#property(TAGS)
+  }
+
+  /** The keys; empty when there are none. */
+  get keys(): string[] {
+    const keys = this.#property(KEYS)
+    return keys === undefined ? [] : keys.split(' ').filter((key) => key !== '')
+  }
+
+  /** The id that the producing client gave the message, or `undefined`. */
+  get uniqueKey(): string | undefined {
+    return this.#property(UNIQUE_KEY)
+  }
+
+  /** All properties but the whole-record CRC. */
+  get properties(): Readonly<Record<string, string>> {
+    if (this.#properties === undefined) {
+      const { start, end } = propertiesRange(this.#block.view, this.#at)
+      this.#properties = Object.freeze(parseProperties(this.#block.bytes, start, end))
+    }
+    return this.#properties
+  }
+
+  /** When the message was made, milliseconds since 1970. */
+  get bornTimestamp(): number {
+    return readRecord.bornTimestamp(this.#block.view, this.#at)
+  }
+
+  /** When the message was stored, milliseconds since 1970. */
+  get storeTimestamp(): number {
+    return readRecord.storeTimestamp(this.#block.view, this.#at)
+  }
+
+  /** Where the message was made, `ip:port`. */
+  get bornHost(): string {
+    const start = this.#at + RecordAt.bornHost
+    return hostText(this.#block.bytes.subarray(start, storeTimestampAt(this.#block.view, this.#at)))
+  }
+
+  /** Where the message was stored, `ip:port`. */
+  get storeHost(): string {
+    return hostText(this.#storeHostBytes)
+  }
+
+  /** How often a consumer group has failed to handle it. */
+  get reconsumeTimes(): number {
+    return this.#block.view.getInt32(bodyAt(this.#block.view, this.#at) - 16)
+  }
+
+  /** Of a commit or rollback record: where its half message stands. */
+  get preparedTransactionOffset(): number {
+    return readRecord.preparedTransactionOffset(this.#block.view, this.#at)
+  }
+
+  /** RocketMQ's system flags. */
+  get sysFlag(): number {
+    return this.#block.view.getInt32(this.#at + RecordAt.sysFlag)
+  }
+
+  /** The user's number. */
+  get flag(): number {
+    return this.#block.view.getInt32(this.#at + RecordAt.flag)
+  }
+
+  /** CRC-32 of the stored body, 31 bits. */
+  get bodyCrc(): number {
+    return this.#block.view.getInt32(this.#at + RecordAt.bodyCrc)
+  }
+
+  /** RocketMQ's offset message id: store host and address in the log, in hexadecimal. */
+  get messageId(): string {
+    return encodeOffsetMessageId(this.#storeHostBytes, this.commitLogOffset)
+  }
+
+  /** The properties as they are encoded in the record, whole-record CRC included. For brokers that pass messages on. */
+  get encodedProperties(): Buffer {
+    const { start, end } = propertiesRange(this.#block.view, this.#at)
+    return Buffer.from(this.#block.bytes.subarray(start, end))
+  }
+
+  get #storeHostBytes(): Buffer {
+    const { view, bytes } = this.#block
+    const start = storeTimestampAt(view, this.#at) + 8
+    return bytes.subarray(start, start + (this.sysFlag & SysFlag.storeHostV6 ? 20 : 8))
+  }
+
+  #property(name: Buffer): string | undefined {
+    const { start, end } = propertiesRange(this.#block.view, this.#at)
+    return findProperty(this.#block, start, end, name)
+  }
+
+  /** A plain object with every field decoded; the body in base64. */
+  toJSON(): Record<string, unknown> {
+    const { topic, queueId, queueOffset, commitLogOffset, size, tags, keys, properties, bornTimestamp, storeTimestamp } = this
+    const { bornHost, storeHost, reconsumeTimes, sysFlag, flag, messageId, bodyCrc } = this
+    const place = { topic, queueId, queueOffset, commitLogOffset, size, messageId }
+    const times = { bornTimestamp, storeTimestamp, bornHost, storeHost, reconsumeTimes, sysFlag, flag, bodyCrc }
+    return { ...place, tags, keys, properties: { ...properties }, ...times, body: this.body.toString('base64') }
+  }
+
+  [inspect.custom](): string {
+    return `StoredMessage ${this.topic}/${this.queueId}@${this.queueOffset} (${this.size} bytes at ${this.commitLogOffset})`
+  }
+}
+

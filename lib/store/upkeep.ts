@@ -1,0 +1,165 @@
+/**
+ * What a store does by itself every ten seconds: deletes what has expired, looks at the space that is left,
+ * and has the next segment ready.
+ */
+import type { Emitter } from '../base/signals.js'
+import type { Clock, Timer, Timers } from '../base/system.js'
+import type { Disk, DiskSpace } from '../disk/disk.js'
+import { readRecord } from '../format/record.js'
+import type { CommitLog } from '../log/commit-log.js'
+import { type DeleteReason, expiredSegments, type RetentionRules, type SegmentAge } from '../log/retention.js'
+import type { StoreEvents, StoreState } from './state.js'
+
+/** RocketMQ's interval. */
+const ROUND_MS = 10_000
+/** While puts are refused, space is looked at this often. */
+const PROBE_MS = 200
+/** A file system this empty is never too full to write, whatever share of it is used. */
+const ENOUGH_BYTES = 1024 * 1024 * 1024
+/** After the system itself said that there is no space, this much must be free before puts go on. */
+const RESUME_BYTES = 4 * 1024 * 1024
+
+/** What upkeep needs. */
+export interface UpkeepOptions {
+  readonly root: string
+  readonly disk: Disk
+  readonly log: CommitLog
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly rules: RetentionRules & { readonly refuseAt: number }
+  readonly state: StoreState
+  readonly events: Emitter<StoreEvents>
+  /** Moves the views' minimum offsets up to the start of the log. */
+  readonly trimViews: (logStart: number) => void
+}
+
+/** See the head of this file. */
+export class Upkeep {
+  readonly #options: UpkeepOptions
+  #timer: Timer | undefined
+  #isFull = false
+  #sawNoSpace = false
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options
+  }
+
+  /** Begins the rounds. */
+  start(): void {
+    this.#timer = this.#options.timers.after(this.#isFull ? PROBE_MS : ROUND_MS, () => {
+      void this.round().finally(() => {
+        if (this.#timer !== undefined) this.start()
+      })
+    })
+  }
+
+  /** Ends the rounds. */
+  stop(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
+  /** The system refused a write for want of space: refuse puts until there is some. */
+  sawNoSpace(): void {
+    this.#sawNoSpace = true
+    this.#setFull(true, this.#space())
+    if (this.#timer === undefined) return
+    this.stop()
+    this.start()
+  }
+
+  /** One round. */
+  async round(): Promise<void> {
+    const { log, state } = this.#options
+    if (state.status !== 'open') return
+    const space = this.#space()
+    await this.#deleteExpired(space)
+    this.#judgeSpace(space)
+    if (log.segmentRoom < log.segmentBytes / 2 && !this.#isFull) this.#prepareSegment()
+  }
+
+  /** Deletes all whole segments below an address at once, whatever their age. @returns how many went */
+  async purgeBefore(address: number): Promise<number> {
+    const { log } = this.#options
+    const segments = this.#ages().filter(({ start }) => start + log.segmentBytes <= address)
+    for (const segment of segments) this.#delete(segment, 'purge')
+    await this.#settle(segments.length)
+    return segments.length
+  }
+
+  async #deleteExpired(space: DiskSpace): Promise<void> {
+    const { clock, rules } = this.#options
+    const now = clock.now()
+    const facts = { now, hour: new Date(now).getHours(), usedShare: usedShare(space) }
+    const expired = expiredSegments(rules, facts, this.#ages())
+    for (const { segment, reason } of expired) this.#delete(segment, reason)
+    await this.#settle(expired.length)
+  }
+
+  #delete(segment: SegmentAge, reason: DeleteReason): void {
+    const { log, events } = this.#options
+    const { path } = log.removeFirstSegment()
+    const bytes = log.segmentBytes
+    events.emit('segmentDeleted', { commitLogOffset: segment.start, bytes, path, reason, newestStoreTimestamp: segment.newestMs })
+  }
+
+  async #settle(deleted: number): Promise<void> {
+    if (deleted === 0) return
+    const { log, trimViews } = this.#options
+    await log.chain.flushDirectory()
+    trimViews(log.start)
+  }
+
+  /** A segment's newest record is no newer than the first of the segment behind it. */
+  #ages(): SegmentAge[] {
+    const { log } = this.#options
+    const { chain } = log
+    const head = Buffer.alloc(128)
+    const view = new DataView(head.buffer, head.byteOffset, head.length)
+    const ages: SegmentAge[] = []
+    const { starts } = chain
+    for (let i = 0; i + 1 < starts.length; i++) {
+      const next = starts[i + 1]!
+      if (next >= log.writtenEnd || chain.readAt(head, next) < 91 || view.getInt32(0) < 91) break
+      ages.push({ start: starts[i]!, newestMs: readRecord.storeTimestamp(view, 0) })
+    }
+    return ages
+  }
+
+  #judgeSpace(space: DiskSpace): void {
+    const { rules } = this.#options
+    if (this.#sawNoSpace && space.freeBytes >= RESUME_BYTES) this.#sawNoSpace = false
+    const isLow = usedShare(space) >= rules.refuseAt && space.freeBytes < ENOUGH_BYTES && space.freeBytes < this.#reserve()
+    this.#setFull(this.#sawNoSpace || isLow, space)
+  }
+
+  /** What must stay free for views and marks: a tenth of the file system, at most 1 GiB. */
+  #reserve(): number {
+    const { totalBytes } = this.#space()
+    return Math.min(ENOUGH_BYTES, totalBytes * (1 - this.#options.rules.refuseAt))
+  }
+
+  #setFull(full: boolean, space: DiskSpace): void {
+    if (full === this.#isFull) return
+    this.#isFull = full
+    const { state, events, root } = this.#options
+    state.setDiskFull(full ? `${space.freeBytes} bytes are free at ${root}; puts resume when there is space` : undefined)
+    events.emit('diskFull', { full, freeBytes: space.freeBytes, usedShare: usedShare(space) })
+  }
+
+  #prepareSegment(): void {
+    try {
+      this.#options.log.prepareNextSegment()
+    } catch {
+      // It is only a head start: the put that needs the segment meets the error, and tells it.
+    }
+  }
+
+  #space(): DiskSpace {
+    return this.#options.disk.space(this.#options.root)
+  }
+}
+
+function usedShare({ totalBytes, freeBytes }: DiskSpace): number {
+  return totalBytes === 0 ? 0 : (totalBytes - freeBytes) / totalBytes
+}

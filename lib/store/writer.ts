@@ -1,0 +1,405 @@
+/**
+ * The path of a put.
+ *
+ * ```
+ *  put: check, encode into the tail      ->  unwritten
+ *  end of the turn: one positioned write ->  async: visible, acknowledged
+ *                                            sync:  undurable -> the shared flush -> visible, acknowledged
+ * ```
+ *
+ * 1. Offsets are given out in the order of the log; a queue's offsets have no holes.
+ * 2. A message is in its queue and in the index only when it may be read: written (async) or durable (sync).
+ * 3. If the write fails, everything of that turn is taken back: it was never visible nor acknowledged.
+ * 4. If a flush fails, nothing is taken back, for nobody knows what the disk has: all waiters are rejected
+ *    and the store writes no more.
+ */
+import { MessageStoreError } from '../base/errors.js'
+import type { Clock, Timer, Timers } from '../base/system.js'
+import { DiskError } from '../disk/disk.js'
+import { placeRecord, SysFlag } from '../format/record.js'
+import type { CommitLog } from '../log/commit-log.js'
+import type { Flusher } from '../log/flusher.js'
+import type { MessageEncoder } from './encoder.js'
+import { type Message, PutReceipt } from './message.js'
+import type { WriterQueue, WriterTopic, WriterTopics } from './topics.js'
+
+/** A record between its append and its acknowledgement. */
+export interface PendingPut {
+  readonly topic: WriterTopic
+  readonly queue: WriterQueue
+  readonly receipt: PutReceipt
+  readonly sysFlag: number
+  readonly tagsCode: number
+  readonly keyHashes: readonly number[]
+  /** End of its record in the log. */
+  readonly end: number
+  /** Absent on all but the last record of a batch. */
+  readonly settle: Settle | undefined
+}
+
+/** How a put is answered. */
+interface Settle {
+  readonly resolve: (value: never) => void
+  readonly reject: (error: unknown) => void
+  /** What `resolve` gets: the receipt, or all receipts of a batch. */
+  readonly value: PutReceipt | readonly PutReceipt[]
+  /** When a `sync` put stops waiting, on the monotonic clock. */
+  deadline: number
+  done: boolean
+}
+
+/** What a writer is made of. */
+export interface WriterOptions {
+  readonly log: CommitLog
+  readonly flusher: Flusher
+  readonly topics: WriterTopics
+  readonly encoder: MessageEncoder
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly policy: 'async' | 'sync'
+  readonly recordCrc: boolean
+  readonly flushTimeoutMs: number
+  readonly maxPendingBytes: number
+  /** Puts a record that may now be read into the views. */
+  readonly dispatch: (put: PendingPut) => void
+  /** Called after a group of records became visible. */
+  readonly onVisible: (puts: readonly PendingPut[]) => void
+  /** Called after each write with the end and the time of its last record. */
+  readonly onWritten: (end: number, timestamp: number) => void
+  /** Refuses the put when the store may not be written. */
+  readonly checkWritable: () => void
+  /** Called when the store must stop writing. */
+  readonly onFailure: (error: unknown) => void
+  /** Waits for replicas; `undefined` when none are asked for. */
+  readonly replicated: ((end: number, value: PutReceipt | readonly PutReceipt[]) => Promise<void>) | undefined
+}
+
+// A promise whose resolve and reject are taken out without a closure for each put.
+let takenResolve: (value: never) => void
+let takenReject: (error: unknown) => void
+const take = (resolve: (value: never) => void, reject: (error: unknown) => void): void => {
+  takenResolve = resolve
+  takenReject = reject
+}
+
+/** See the head of this file. */
+export class Writer {
+  readonly #options: WriterOptions
+  readonly #log: CommitLog
+  #unwritten: PendingPut[] = []
+  #undurable: PendingPut[] = []
+  #turnAsked = false
+  #lastTimestamp = 0
+  #timeoutTimer: Timer | undefined
+  #room: { resolve: () => void }[] = []
+  #acknowledgedEnd: number
+
+  constructor(options: WriterOptions) {
+    this.#options = options
+    this.#log = options.log
+    this.#acknowledgedEnd = options.log.end
+  }
+
+  /** Puts one message. Rejects with what {@link MessageStore.put} documents. */
+  put(message: Message): Promise<PutReceipt> {
+    if (this.#isCrowded()) return this.#putLater([message]).then((receipts) => receipts[0]!)
+    const { log, encoder, topics, clock } = this.#options
+    this.#options.checkWritable()
+    const topic = topics.topic(message.topic)
+    const queue = topics.queue(topic, message.queueId ?? 0)
+    const now = this.#timestamp(clock.now())
+    const chunk = log.reserve(encoder.roomFor(message))
+    const encodedEnd = encoder.encode(chunk.block, chunk.used, message, topic, now)
+    const size = encodedEnd - chunk.used
+    this.#checkFits(size)
+    const placed = log.append(chunk, encodedEnd)
+    const promise = new Promise<PutReceipt>(take as never)
+    this.#add(topic, queue, placed.block, placed.used - size, size, log.end, now, message, true)
+    return promise
+  }
+
+  /** Puts several messages as consecutive records; all are stored, or none. */
+  putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
+    if (messages.length === 0) return Promise.resolve([])
+    if (this.#isCrowded()) return this.#putLater(messages)
+    const { log, encoder, topics, clock } = this.#options
+    this.#options.checkWritable()
+    const targets = messages.map((message) => {
+      const topic = topics.topic(message.topic)
+      return { topic, queue: topics.queue(topic, message.queueId ?? 0) }
+    })
+    let room = 0
+    for (const message of messages) room += encoder.roomFor(message)
+    const chunk = log.reserve(room)
+    const now = this.#timestamp(clock.now())
+    const encoded: { size: number; tagsCode: number; keyHashes: readonly number[] }[] = []
+    let at = chunk.used
+    for (let i = 0; i < messages.length; i++) {
+      const end = encoder.encode(chunk.block, at, messages[i]!, targets[i]!.topic, now)
+      encoded.push({ size: end - at, tagsCode: encoder.tagsCode, keyHashes: encoder.keyHashes })
+      at = end
+    }
+    this.#checkFits(at - chunk.used)
+    const total = at - chunk.used
+    const placed = log.append(chunk, at)
+    return this.#addBatch(messages, targets, encoded, placed.block, placed.used - total, log.end - total, now)
+  }
+
+  /** Writes and, under `sync`, flushes what is pending. */
+  async drain(): Promise<void> {
+    this.#endTurn()
+    if (this.#undurable.length > 0) await this.#options.flusher.durable(this.#log.writtenEnd)
+  }
+
+  /** To be called after each flush that succeeded. */
+  durable(): void {
+    const { durableEnd } = this.#log
+    const puts = this.#undurable
+    let count = 0
+    while (count < puts.length && puts[count]!.end <= durableEnd) count++
+    if (count === 0) return this.#letIn()
+    const visible = count === puts.length ? puts : puts.slice(0, count)
+    this.#undurable = count === puts.length ? [] : puts.slice(count)
+    this.#complete(visible)
+  }
+
+  /** Rejects everything that is not acknowledged. */
+  fail(error: unknown): void {
+    const puts = [...this.#undurable, ...this.#unwritten]
+    this.#undurable = []
+    this.#unwritten = []
+    for (const put of puts) reject(put.settle, error)
+    this.#letIn()
+  }
+
+  /** Stops timers. */
+  close(): void {
+    this.#timeoutTimer?.cancel()
+  }
+
+  /** Store timestamps never go back, whatever the clock does: queues are searched by them. */
+  #timestamp(now: number): number {
+    return (this.#lastTimestamp = Math.max(this.#lastTimestamp, now))
+  }
+
+  /** The store timestamp of the last record found by recovery. */
+  resumeAt(timestamp: number): void {
+    this.#lastTimestamp = timestamp
+  }
+
+  #checkFits(size: number): void {
+    if (size <= this.#log.maxRecordBytes) return
+    const limit = this.#log.maxRecordBytes
+    throw new MessageStoreError('MESSAGE_TOO_LARGE', `the record takes ${size} bytes, a segment holds ${limit}`)
+  }
+
+  #add(
+    topic: WriterTopic,
+    queue: WriterQueue,
+    block: PendingBlock,
+    at: number,
+    size: number,
+    end: number,
+    now: number,
+    message: Message,
+    settles: boolean,
+  ): PutReceipt {
+    const { encoder, recordCrc } = this.#options
+    const sysFlag = message.sysFlag ?? 0
+    const commitLogOffset = end - size
+    const queueOffset = countsInQueue(sysFlag) ? queue.nextOffset++ : 0
+    const receipt = new PutReceipt(topic.topic, queue.queue.queueId, queueOffset, commitLogOffset, size, now, encoder.storeHost)
+    placeRecord(block, at, at + size, receipt, recordCrc)
+    this.#unwritten.push({
+      topic,
+      queue,
+      receipt,
+      sysFlag,
+      tagsCode: encoder.tagsCode,
+      keyHashes: encoder.keyHashes,
+      end,
+      settle: settles ? { resolve: takenResolve, reject: takenReject, value: receipt, deadline: 0, done: false } : undefined,
+    })
+    if (!this.#turnAsked) this.#askForTurn()
+    return receipt
+  }
+
+  #addBatch(
+    messages: readonly Message[],
+    targets: readonly { topic: WriterTopic; queue: WriterQueue }[],
+    encoded: readonly { size: number; tagsCode: number; keyHashes: readonly number[] }[],
+    block: PendingBlock,
+    start: number,
+    address: number,
+    now: number,
+  ): Promise<PutReceipt[]> {
+    const promise = new Promise<PutReceipt[]>(take as never)
+    const settle: Settle = { resolve: takenResolve, reject: takenReject, value: [], deadline: 0, done: false }
+    let at = start
+    let end = address
+    for (let i = 0; i < messages.length; i++) {
+      const { size, tagsCode, keyHashes } = encoded[i]!
+      const { topic, queue } = targets[i]!
+      const { encoder } = this.#options
+      encoder.tagsCode = tagsCode
+      encoder.keyHashes = keyHashes
+      end += size
+      const receipt = this.#add(topic, queue, block, at, size, end, now, messages[i]!, false)
+      ;(settle.value as PutReceipt[]).push(receipt)
+      at += size
+    }
+    const last = this.#unwritten.length - 1
+    this.#unwritten[last] = { ...this.#unwritten[last]!, settle }
+    return promise
+  }
+
+  #askForTurn(): void {
+    this.#turnAsked = true
+    this.#options.timers.endOfTurn(this.#endTurn)
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turnAsked = false
+    const puts = this.#unwritten
+    if (puts.length === 0) return
+    this.#unwritten = []
+    const { flusher, policy } = this.#options
+    try {
+      this.#log.writeTail()
+    } catch (error) {
+      this.#takeBack(puts, error)
+      return
+    }
+    this.#options.onWritten(this.#log.writtenEnd, puts[puts.length - 1]!.receipt.storeTimestamp)
+    if (policy === 'async') {
+      this.#complete(puts)
+    } else {
+      this.#undurable = this.#undurable.length === 0 ? puts : this.#undurable.concat(puts)
+      this.#watchTimeouts(puts)
+    }
+    flusher.written()
+  }
+
+  /** Makes records visible and acknowledges them. */
+  #complete(puts: readonly PendingPut[]): void {
+    const { dispatch, onVisible, replicated } = this.#options
+    try {
+      for (const put of puts) dispatch(put)
+    } catch (error) {
+      this.#options.onFailure(error)
+      for (const put of puts) reject(put.settle, error)
+      return
+    }
+    this.#acknowledgedEnd = puts[puts.length - 1]!.end
+    onVisible(puts)
+    for (const put of puts) {
+      if (put.settle === undefined || put.settle.done) continue
+      if (replicated === undefined) resolve(put.settle)
+      else this.#resolveWhenReplicated(put.end, put.settle, replicated)
+    }
+    this.#letIn()
+  }
+
+  #resolveWhenReplicated(end: number, settle: Settle, replicated: NonNullable<WriterOptions['replicated']>): void {
+    replicated(end, settle.value).then(
+      () => resolve(settle),
+      (error) => reject(settle, error),
+    )
+  }
+
+  /** Undoes a turn whose write failed: offsets, tails, torn bytes. */
+  #takeBack(puts: readonly PendingPut[], error: unknown): void {
+    for (let i = puts.length - 1; i >= 0; i--) {
+      const put = puts[i]!
+      if (countsInQueue(put.sysFlag)) put.queue.nextOffset = put.receipt.queueOffset
+    }
+    let failure = error
+    try {
+      this.#log.undoUnwritten()
+    } catch (undoError) {
+      failure = undoError
+      this.#options.onFailure(undoError)
+    }
+    const isSpace = error instanceof DiskError && error.isSpace
+    if (!isSpace && error instanceof DiskError && error.code === 'EIO') this.#options.onFailure(error)
+    const code = isSpace ? 'DISK_FULL' : 'DISK_ERROR'
+    const told = new MessageStoreError(code, `the log could not be written: ${String((failure as Error).message)}`, { cause: error })
+    for (const put of puts) reject(put.settle, told)
+    this.#letIn()
+  }
+
+  /** Gives puts that wait longer than the flush timeout their answer; they stay in the log. */
+  #watchTimeouts(puts: readonly PendingPut[]): void {
+    const { clock, flushTimeoutMs } = this.#options
+    const deadline = clock.monotonic() + flushTimeoutMs
+    for (const put of puts) if (put.settle !== undefined) put.settle.deadline = deadline
+    if (this.#timeoutTimer === undefined) this.#timeoutTimer = this.#options.timers.after(flushTimeoutMs, this.#checkTimeouts)
+  }
+
+  readonly #checkTimeouts = (): void => {
+    this.#timeoutTimer = undefined
+    const { clock, timers, flushTimeoutMs } = this.#options
+    const now = clock.monotonic()
+    for (const { settle } of this.#undurable) {
+      if (settle === undefined || settle.done || settle.deadline > now) continue
+      for (const receipt of Array.isArray(settle.value) ? settle.value : [settle.value]) receipt.status = 'FLUSH_DISK_TIMEOUT'
+      resolve(settle)
+    }
+    if (this.#undurable.length > 0) this.#timeoutTimer = timers.after(Math.min(flushTimeoutMs, 100), this.#checkTimeouts)
+  }
+
+  #isCrowded(): boolean {
+    if (this.#room.length > 0) return true
+    if (this.#log.end - this.#acknowledgedEnd <= this.#options.maxPendingBytes && !this.#options.flusher.isBehind) return false
+    // What only waits for the end of the turn can be written at once.
+    if (this.#unwritten.length > 0) this.#endTurn()
+    return this.#log.end - this.#acknowledgedEnd > this.#options.maxPendingBytes || this.#options.flusher.isBehind
+  }
+
+  /** Copies the messages and puts them when there is room. */
+  async #putLater(messages: readonly Message[]): Promise<PutReceipt[]> {
+    const copies = messages.map(copyMessage)
+    await new Promise<void>((resolve) => {
+      this.#room.push({ resolve })
+      this.#options.flusher.written()
+    })
+    return copies.length === 1 ? [await this.put(copies[0]!)] : this.putBatch(copies)
+  }
+
+  #letIn(): void {
+    if (this.#room.length === 0) return
+    const waiting = this.#room
+    this.#room = []
+    for (const { resolve } of waiting) resolve()
+  }
+}
+
+type PendingBlock = Parameters<typeof placeRecord>[0]
+
+/** Prepared and rolled back messages are in the log and in no queue. */
+function countsInQueue(sysFlag: number): boolean {
+  const state = sysFlag & SysFlag.transactionMask
+  return state === 0 || state === SysFlag.transactionCommit
+}
+
+function resolve(settle: Settle): void {
+  settle.done = true
+  settle.resolve(settle.value as never)
+}
+
+function reject(settle: Settle | undefined, error: unknown): void {
+  if (settle === undefined || settle.done) return
+  settle.done = true
+  settle.reject(error)
+}
+
+function copyMessage(message: Message): Message {
+  const { body, keys, properties, encodedProperties } = message
+  return {
+    ...message,
+    body: typeof body === 'string' ? body : Uint8Array.prototype.slice.call(body),
+    ...(keys === undefined ? {} : { keys: typeof keys === 'string' ? keys : [...keys] }),
+    ...(properties === undefined ? {} : { properties: { ...properties } }),
+    ...(encodedProperties === undefined ? {} : { encodedProperties: Uint8Array.prototype.slice.call(encodedProperties) }),
+  }
+}

@@ -3,8 +3,8 @@
  *
  * ```
  *   with fs-ext       flock(ext/lock)  ->  fcntl write lock(lock)     both fall with the process
- *   in a worker       flock(ext/lock)                                 fs-ext cannot call back into a worker
- *   without fs-ext    ext/lock.N, N one higher than any before        names its holder, may be left behind
+ *   without, and in
+ *   worker threads    ext/lock.N, N one higher than any before        names its holder, may be left behind
  * ```
  *
  * An fcntl lock belongs to the process, and *any* close of the file by the process drops it. So the file
@@ -24,8 +24,8 @@ import { acquireHolderFile, holderFileOwner } from './holder-file.js'
 export interface NativeLocks {
   /** flock(LOCK_EX | LOCK_NB). @throws {DiskError} `EAGAIN` when held */
   flock(fd: number): void
-  /** fcntl(F_SETLK, F_WRLCK) on the whole file; rejects with `EAGAIN` or `EACCES` when held. Absent in worker threads. */
-  readonly fcntl: ((fd: number) => Promise<void>) | undefined
+  /** fcntl(F_SETLK, F_WRLCK) on the whole file; rejects with `EAGAIN` or `EACCES` when held. */
+  fcntl(fd: number): Promise<void>
 }
 
 /** What locking needs beyond the disk: descriptors that stay open, and links. */
@@ -51,9 +51,10 @@ export async function lockDirectory(
 ): Promise<DiskLock | { heldBy: string }> {
   const directory = parentOf(extLockPath)
   refuseLinks(calls.disk, [directory, extLockPath, javaLockPath])
-  // A live Java store is refused before the first byte is written.
-  const java = posixHolder(calls.disk, javaLockPath)
-  if (java !== undefined) return { heldBy: java }
+  // Whoever can be seen to hold it is given way to before the first byte is written.
+  const seen =
+    posixHolder(calls.disk, javaLockPath) ?? flockHolder(calls.disk, extLockPath) ?? holderFileOwner(calls.disk, extLockPath)
+  if (seen !== undefined) return { heldBy: seen }
   calls.disk.makeDirectory(directory)
   const identity = calls.disk.stat(directory)?.identity
   if (identity === undefined) throw new DiskError('ENOENT', 'lock', directory)
@@ -96,10 +97,9 @@ async function nativeLock(
     if (owner !== undefined) return refuse(owner)
     const java = posixHolder(calls.disk, javaLockPath)
     if (java !== undefined) return refuse(java)
-    if (native.fcntl === undefined) return { kind: 'flock', release }
     const javaLock = calls.openDescriptor(javaLockPath)
     descriptors.push(javaLock)
-    if (!(await won(() => native.fcntl?.(javaLock)))) return refuse(posixHolder(calls.disk, javaLockPath) ?? 'another process')
+    if (!(await won(() => native.fcntl(javaLock)))) return refuse(posixHolder(calls.disk, javaLockPath) ?? 'another process')
     calls.writeIfEmpty(javaLock, 'lock')
     return { kind: 'flock+fcntl', release }
   } catch (error) {
@@ -109,13 +109,10 @@ async function nativeLock(
 }
 
 async function fileLock(calls: LockCalls, extLockPath: string, javaLockPath: string): Promise<DiskLock | { heldBy: string }> {
-  const others = () => flockHolder(calls.disk, extLockPath) ?? posixHolder(calls.disk, javaLockPath)
-  const early = others()
-  if (early !== undefined) return { heldBy: early }
   const holder = acquireHolderFile(calls, extLockPath)
   if ('heldBy' in holder) return holder
   // Looked at again now that our own file is there to be seen.
-  const late = others()
+  const late = flockHolder(calls.disk, extLockPath) ?? posixHolder(calls.disk, javaLockPath)
   if (late === undefined) return { kind: 'exclusive-file', release: holder.release }
   holder.release()
   return { heldBy: late }

@@ -89,7 +89,7 @@ export interface DiskFile {
 /** A lock on a store directory, held until released or until the process ends. */
 export interface DiskLock {
   /** How strongly the directory is guarded; see docs/architecture.md. */
-  readonly kind: 'flock+fcntl' | 'flock' | 'exclusive-file' | 'memory'
+  readonly kind: 'flock+fcntl' | 'exclusive-file' | 'memory'
   release(): void
 }
 

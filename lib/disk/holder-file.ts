@@ -66,7 +66,8 @@ export function holderFileOwner(disk: Disk, basePath: string): string | undefine
   const self = thisProcess(disk)
   if (holder.host !== self.host) return `process ${holder.pid} of host ${holder.host}; remove ${path} if it has ended`
   if (holder.boot !== self.boot) return undefined
-  return isAlive(disk, holder) ? `process ${holder.pid}` : undefined
+  if (!isAlive(disk, holder)) return undefined
+  return holder.pid === process.pid ? 'this process' : `process ${holder.pid}`
 }
 
 /** The numbers of the holder files, ascending. */

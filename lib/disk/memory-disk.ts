@@ -238,9 +238,18 @@ export class MemoryDisk implements Disk {
   }
 
   #countUsed(): void {
-    this.#usedBytes = 0
-    for (const { file } of this.#tree.files()) this.#usedBytes += file.content.allocatedBytes
+    this.#usedBytes = usedBytesOf(this.#tree.root)
   }
+}
+
+/** Plain recursion: a simulation makes a disk for each of a million crashes. */
+function usedBytesOf(directory: MemoryDirectory): number {
+  let bytes = 0
+  for (const node of directory.entries.values()) {
+    if (node instanceof MemoryFile) bytes += node.content.allocatedBytes
+    else if (node instanceof MemoryDirectory) bytes += usedBytesOf(node)
+  }
+  return bytes
 }
 
 class OpenMemoryFile implements DiskFile {

@@ -69,8 +69,13 @@ export class NodeDisk implements Disk {
 
   stat(path: string): PathStat | undefined {
     return attempt('stat', path, () => {
-      const stat = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
-      if (stat === undefined) return undefined
+      let stat: fs.BigIntStats
+      try {
+        stat = fs.lstatSync(path, { bigint: true })
+      } catch (error) {
+        if (isAbsence(error)) return undefined
+        throw error
+      }
       return {
         kind: kindOf(stat),
         bytes: Number(stat.size),
@@ -104,10 +109,12 @@ export class NodeDisk implements Disk {
 
   remove(path: string): void {
     attempt('remove', path, () => {
-      const stat = fs.lstatSync(path, { throwIfNoEntry: false })
-      if (stat === undefined) return
-      if (stat.isDirectory()) fs.rmdirSync(path)
-      else fs.unlinkSync(path)
+      try {
+        if (fs.lstatSync(path).isDirectory()) fs.rmdirSync(path)
+        else fs.unlinkSync(path)
+      } catch (error) {
+        if (!isAbsence(error)) throw error
+      }
     })
   }
 
@@ -242,22 +249,26 @@ class NodeFile implements DiskFile {
 
 let nativeLocks: Promise<NativeLocks | undefined> | undefined
 
-/** `fs-ext` is compiled at installation, which package managers may skip: its absence is ordinary. */
+/**
+ * `fs-ext` is compiled at installation, which package managers may skip: its absence is ordinary. It keeps
+ * handles of the thread that loaded it first, and a second thread that loads it aborts the whole process:
+ * only the main thread may.
+ */
 function loadNativeLocks(): Promise<NativeLocks | undefined> {
-  nativeLocks ??= import('fs-ext').then(
-    (ext) => ({
-      flock: (fd: number) => attempt('flock', String(fd), () => ext.flockSync(fd, 'exnb')),
-      // Its asynchronous calls run on the loop of the main thread, whichever thread asks; its fcntlSync is broken.
-      fcntl: isMainThread
-        ? (fd: number) =>
+  nativeLocks ??= !isMainThread
+    ? Promise.resolve(undefined)
+    : import('fs-ext').then(
+        (ext) => ({
+          flock: (fd: number) => attempt('flock', String(fd), () => ext.flockSync(fd, 'exnb')),
+          fcntl: (fd: number) =>
             new Promise<void>((resolve, reject) => {
-              const writeLock = (ext as unknown as { constants: { F_WRLCK: number } }).constants.F_WRLCK
-              ext.fcntl(fd, 'setlk', writeLock, (error) => (error ? reject(asDiskError(error, 'fcntl', String(fd))) : resolve()))
-            })
-        : undefined,
-    }),
-    () => undefined,
-  )
+              // Asynchronous, since its fcntlSync passes the kernel a number for a pointer.
+              const { F_WRLCK } = (ext as unknown as { constants: { F_WRLCK: number } }).constants
+              ext.fcntl(fd, 'setlk', F_WRLCK, (error) => (error ? reject(asDiskError(error, 'fcntl', String(fd))) : resolve()))
+            }),
+        }),
+        () => undefined,
+      )
   return nativeLocks
 }
 
@@ -285,6 +296,12 @@ function asDiskError(error: unknown, operation: string, path: string): Error {
   // What the operating system refuses has an errno code; ERR_... and the rest are mistakes of the caller.
   if (code === undefined || code.startsWith('ERR_')) return error instanceof Error ? error : new Error(String(error))
   return new DiskError(code, operation, path, error)
+}
+
+/** Nothing has that name, or one of its directories is a file. */
+function isAbsence(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'ENOENT' || code === 'ENOTDIR'
 }
 
 function codeOf(error: unknown): string | undefined {

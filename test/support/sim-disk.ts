@@ -11,6 +11,7 @@
  * runs before every operation. `kill` ends the process but not the machine: nothing is lost.
  */
 
+import { InvariantError } from '../../lib/base/errors.js'
 import {
   type DirectoryEntry,
   type Disk,
@@ -45,6 +46,7 @@ export interface CrashOptions extends Partial<CrashModel> {
   readonly choose?: Chooser
 }
 
+const empty = new Uint8Array(0)
 const nothing: Chooser = { choose: () => 0 }
 
 /** A disk in memory that loses, tears and fails as real ones do. */
@@ -305,14 +307,14 @@ class SimFile implements DiskFile {
   writeAt(source: Uint8Array, position: number): void {
     this.#disk.enter('write', this.path, `${position}+${source.length}`)
     // Makes every check of a write.
-    this.#inner.writeAt(source.subarray(0, 0), position + source.length)
-    this.#inner.writeAt(source.subarray(0, 0), position)
+    this.#inner.writeAt(empty, position)
+    this.#inner.writeAt(empty, position + source.length)
     this.#disk.write(this.#file, this.path, source, position)
   }
 
   resize(bytes: number): void {
     this.#disk.enter('resize', this.path, String(bytes))
-    this.#inner.readAt(new Uint8Array(0), bytes)
+    this.#inner.readAt(empty, bytes)
     if (!this.#mayWrite) throw new DiskError('EINVAL', 'resize', this.path)
     this.#disk.resize(this.#file, bytes)
   }
@@ -334,7 +336,7 @@ class SimFile implements DiskFile {
   }
 
   close(): void {
-    if (this.#flushes > 0) throw new Error(`${this.path} is closed while it is being flushed`)
+    if (this.#flushes > 0) throw new InvariantError(`${this.path} is closed while it is being flushed`)
     this.#inner.close()
   }
 }

@@ -198,6 +198,8 @@ export class SegmentChain {
       return
     }
     byteRange(address, source.length, this.directory)
+    // Refused before the first byte, not when the last segment turns out to be impossible.
+    if (source.length > 0) byteRange(this.startOf(address + source.length - 1), this.#segmentBytes, this.directory)
     for (let done = 0; done < source.length; ) {
       const start = this.startOf(address + done)
       this.create(start)

@@ -37,6 +37,7 @@ export function diskConformance(
     })
   describe(`${name}: files`, () => {
     contentClaims(claim)
+    openingClaims(claim)
     positionClaims(claim)
   })
   describe(`${name}: names`, () => {
@@ -105,7 +106,9 @@ function contentClaims(claim: Claim): void {
     }
     file.close()
   })
+}
 
+function openingClaims(claim: Claim): void {
   claim('an empty write and an empty read do nothing', ({ disk, root }) => {
     const file = create(disk, `${root}/f`)
     file.writeAt(new Uint8Array(0), 100)

@@ -53,6 +53,11 @@ export class Bookkeeping {
     return this.#viewsEnd
   }
 
+  /** Store timestamp of the newest record that is known to be durable. */
+  get durableMs(): number {
+    return this.#durableMs
+  }
+
   /** Marks the store as open, durably; only then may it be written. @param logEnd - everything below is durable */
   async begin(logEnd: number, lastTimestamp: number): Promise<void> {
     const { disk, layout, recordCrc, processId } = this.#options

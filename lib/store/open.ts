@@ -125,7 +125,7 @@ async function assemble(input: AssembleInput) {
     onFailure: fail,
   })
   const encoder = new MessageEncoder({ maxBodyBytes: options.message.maxBodyBytes, recordCrc: options.log.recordCrc, storeHost: options.message.storeHost })
-  const viewFlusher = new ViewFlusher({ dispatcher: views.dispatcher, log, books, timers, onFailure: fail })
+  const viewFlusher = new ViewFlusher({ views, log, books, timers, onFailure: fail })
   const writer = new Writer({
     log,
     flusher,
@@ -169,7 +169,7 @@ async function assemble(input: AssembleInput) {
       arrivals.wakeAll()
       await viewFlusher.close()
       if (isSound) {
-        await views.dispatcher.flush(log.durableEnd)
+        await views.flush(log.durableEnd)
         await books.finish(log.durableEnd)
       }
     } finally {
@@ -177,7 +177,6 @@ async function assemble(input: AssembleInput) {
       flusher.close()
       writer.close()
       books.close()
-      views.close()
       log.close()
       files.closeAll()
       lock?.release()

@@ -12,11 +12,10 @@ import { decodeRanges, inRanges, type LogRange, settleRanges } from '../log/rang
 import { type LogRecovery, type RecoveryPlan, recoverLog } from '../log/recovery.js'
 import { LogScanner } from '../log/scanner.js'
 import { loadCheckpoint } from '../view/store-checkpoint.js'
-import { dispatchedRecord } from './dispatch-record.js'
 import type { StoreLayout } from './layout.js'
 import { defaultSizes, type ResolvedOptions, type StorePorts } from './options.js'
 import { judgeOrigin, lockTime, type Origin } from './origin.js'
-import { loadViews, type Views } from './views.js'
+import { Views } from './views.js'
 
 /** RocketMQ rescans this much further back than its checkpoint says. */
 const CHECKPOINT_MARGIN_MS = 3000
@@ -64,8 +63,9 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   const writable = !options.readOnly
   const chain = loadChain(input)
   const found = await inspect(disk, layout, chain)
-  const trusts = planOf(found, chain, writable, options.flush.maxUnflushedBytes)
-  const views = await loadViews(input, { ...trusts, indexCheckpointMs: found.checkpoint.indexMs })
+  const trusted = planOf(found, chain, writable, options.flush.maxUnflushedBytes)
+  const views = new Views(input, trusted.trustedEnd)
+  const plan = { ...trusted.plan, scanFrom: scanStart(trusted.plan.scanFrom, views, chain) }
   const ranges = scanRanges(found)
   let lastTimestamp = found.origin === 'clean' ? found.checkpoint.physicMs : 0
   const { onProgress } = options
@@ -74,9 +74,9 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
     levelAt: levelIn(ranges),
     pause: () => new Promise((resolve) => ports.timers.endOfTurn(resolve)),
     onProgress: (address) =>
-      onProgress?.({ phase: 'recovery', doneBytes: address - trusts.plan.scanFrom, totalBytes: chain.end - trusts.plan.scanFrom }),
+      onProgress?.({ phase: 'recovery', doneBytes: address - plan.scanFrom, totalBytes: chain.end - plan.scanFrom }),
   })
-  const log = await recoverLog(trusts.plan, {
+  const log = await recoverLog(plan, {
     disk,
     chain,
     scanner,
@@ -84,20 +84,27 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
     extDirectory: layout.ext,
     visit: (block, at, size, address) => {
       lastTimestamp = Math.max(lastTimestamp, readRecord.storeTimestamp(block.view, at))
-      views.dispatcher.dispatch(dispatchedRecord(block, at, size, address))
+      views.dispatchRecord(block, at, size, address)
     },
   })
   views.truncate(log.end)
-  const report = { ...log, origin: found.origin, scannedFrom: trusts.plan.scanFrom, durationMs: clock.monotonic() - started }
+  const report = { ...log, origin: found.origin, scannedFrom: plan.scanFrom, durationMs: clock.monotonic() - started }
   return {
     chain,
     views,
     report,
     ranges: settleRanges(ranges, chain.start, log.end),
     checkpoint: found.checkpoint,
-    viewsEnd: Math.min(trusts.viewsEnd, log.end),
+    viewsEnd: Math.min(trusted.viewsEnd, log.end),
     lastTimestamp,
   }
+}
+
+/** An index that is not whole, or not there, is completed from the log. */
+function scanStart(planned: number, { index }: Views, chain: SegmentChain): number {
+  if (index === undefined) return planned
+  const completeEnd = index.fileCount === 0 && chain.end > chain.start ? chain.start : index.completeEnd
+  return Math.max(chain.start, Math.min(planned, completeEnd))
 }
 
 function loadChain({ layout, options, ports, files }: RecoverInput): SegmentChain {
@@ -149,7 +156,6 @@ interface Trusts {
   /** View entries of records that end above this are not believed. */
   readonly trustedEnd: number
   readonly viewsEnd: number
-  readonly isClean: boolean
 }
 
 /** Where to scan from and what to believe, for each way a store can have been left. */
@@ -161,29 +167,29 @@ function planOf(found: Found, chain: SegmentChain, writable: boolean, bound: num
   const from = (address: number): number => (found.hasViews ? Math.min(Math.max(address, start), chain.end) : start)
   switch (found.origin) {
     case 'new':
-      return trusts({ ...common, writer: 'mqlite', scanFrom: start, watermark: start, unflushedBound: everything }, 0, false)
+      return trusts({ ...common, writer: 'mqlite', scanFrom: start, watermark: start, unflushedBound: everything }, 0)
     case 'clean': {
       const end = clean!.logEnd
       const plan = { ...common, writer: 'mqlite', scanFrom: from(end), watermark: end, unflushedBound: 0 } as const
-      return trusts(plan, found.hasViews ? everything : 0, true)
+      return trusts(plan, found.hasViews ? everything : 0)
     }
     case 'crash': {
       const mark = durable ?? clean!
       const viewsEnd = found.hasViews ? Math.max(mark.viewsEnd, start) : start
       const scanFrom = from(Math.min(viewsEnd, mark.logEnd))
-      return trusts({ ...common, writer: 'mqlite', scanFrom, watermark: mark.logEnd, unflushedBound: bound }, scanFrom, false)
+      return trusts({ ...common, writer: 'mqlite', scanFrom, watermark: mark.logEnd, unflushedBound: bound }, scanFrom)
     }
     default: {
       const isClean = found.origin === 'java-clean'
       const scanFrom = from(scanStartByTime(chain, checkpoint))
       const plan = { ...common, writer: 'java', scanFrom, watermark: start, unflushedBound: everything } as const
-      return trusts(plan, !found.hasViews ? 0 : isClean ? everything : scanFrom, isClean)
+      return trusts(plan, !found.hasViews ? 0 : isClean ? everything : scanFrom)
     }
   }
 }
 
-function trusts(plan: RecoveryPlan, trustedEnd: number, isClean: boolean): Trusts {
-  return { plan, trustedEnd, viewsEnd: Math.min(trustedEnd, Number.MAX_SAFE_INTEGER), isClean }
+function trusts(plan: RecoveryPlan, trustedEnd: number): Trusts {
+  return { plan, trustedEnd, viewsEnd: Math.min(trustedEnd, Number.MAX_SAFE_INTEGER) }
 }
 
 /** RocketMQ's rule: the newest segment whose first record is older than the checkpoint, less a margin. */

@@ -5,15 +5,15 @@
  * are scanned in well under a second.
  */
 import type { Timer, Timers } from '../base/system.js'
-import type { Dispatcher } from '../view/dispatcher.js'
 import type { Bookkeeping } from './bookkeeping.js'
+import type { Views } from './views.js'
 
 const FLUSH_EVERY_BYTES = 256 * 1024 * 1024
 const FLUSH_EVERY_MS = 30_000
 
 /** What a view flusher needs. */
 export interface ViewFlusherOptions {
-  readonly dispatcher: Dispatcher
+  readonly views: Views
   readonly log: { readonly durableEnd: number }
   readonly books: Bookkeeping
   readonly timers: Timers
@@ -66,9 +66,11 @@ export class ViewFlusher {
   }
 
   async #flush(): Promise<void> {
-    const { dispatcher, log, books } = this.#options
-    const viewsEnd = await dispatcher.flush(log.durableEnd)
-    await books.viewsFlushed(viewsEnd, dispatcher.earliestUnflushedTimestamp() - 1, dispatcher.indexCheckpointMs())
+    const { views, log, books } = this.#options
+    const { durableEnd } = log
+    const { durableMs } = books
+    const { logicsMs, indexMs } = await views.flush(durableEnd)
+    await books.viewsFlushed(durableEnd, Math.min(logicsMs, durableMs), indexMs)
     this.#next = log.durableEnd + FLUSH_EVERY_BYTES
   }
 }

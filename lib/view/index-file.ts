@@ -1,0 +1,284 @@
+/**
+ * One file of the hash index.
+ *
+ * 1. Entries are numbered from 1 and ascend by `commitLogOffset`; a chain leads from newer to older ones.
+ * 2. What is in the file describes only entries that are in the file: entries are written first, then the
+ *    slots, then the header, each slot with its newest entry that has been written.
+ * 3. Slots can be made again from the entries, so after a crash only entries need to be believed.
+ */
+import type { DiskFile } from '../disk/disk.js'
+import type { OpenFiles } from '../disk/open-files.js'
+import { type Block, zeroBlock } from '../format/block.js'
+import {
+  decodeIndexHeader,
+  encodeIndexHeader,
+  entryPosition,
+  INDEX_ENTRY_BYTES,
+  INDEX_HEADER_BYTES,
+  type IndexHeader,
+  slotPosition,
+} from '../format/index-layout.js'
+import { EntryTail } from './entry-tail.js'
+
+const TWO_32 = 0x1_0000_0000
+const PAGE_SLOTS = 1024
+const MAX_SECONDS = 0x7fffffff
+const LOAD_ENTRIES = 50_000
+
+/** An entry as a query sees it. */
+export interface IndexCandidate {
+  readonly commitLogOffset: number
+  readonly timeMs: number
+}
+
+/** See the head of this file. */
+export class IndexFile {
+  readonly path: string
+  readonly header: IndexHeader
+  readonly #file: DiskFile
+  readonly #slotCount: number
+  readonly #capacity: number
+  readonly #tail = new EntryTail(INDEX_ENTRY_BYTES)
+  readonly #dirtyPages = new Set<number>()
+  readonly #scratch = zeroBlock(INDEX_ENTRY_BYTES)
+  /** The slots in memory, once they are needed: always for the file that is being filled. */
+  #slots: Int32Array | undefined
+  /** Entries in the file, entry 0 included. */
+  #written: number
+  #flushed: number
+  #headerIsDirty = false
+  /** End of the record of the last entry put since loading. */
+  #lastRecordEnd = -1
+
+  /** @param header - of a new file; an existing one brings its own */
+  constructor(files: OpenFiles, path: string, slots: number, capacity: number, writable: boolean, header?: IndexHeader) {
+    this.path = path
+    this.#slotCount = slots
+    this.#capacity = capacity
+    this.#file = files.file(path, writable)
+    this.header = header ?? this.#readHeader()
+    this.#written = this.header.indexCount
+    this.#flushed = this.#written
+    if (header !== undefined) {
+      this.#slots = new Int32Array(slots)
+      this.#headerIsDirty = true
+    }
+  }
+
+  /** Whether there is room for no more entry. */
+  get isFull(): boolean {
+    return this.header.indexCount >= this.#capacity
+  }
+
+  /** Whether there is something that no flush has covered. */
+  get isDirty(): boolean {
+    return this.#tail.count > 0 || this.#flushed < this.#written || this.#dirtyPages.size > 0 || this.#headerIsDirty
+  }
+
+  /** Adds an entry. The file must not be full. */
+  put(keyHash: number, commitLogOffset: number, end: number, storeTimestamp: number): void {
+    const slots = (this.#slots ??= this.#loadSlots())
+    const { header } = this
+    const slot = keyHash % this.#slotCount
+    const entry = header.indexCount
+    const seconds = header.beginTimestamp <= 0 ? 0 : Math.floor((storeTimestamp - header.beginTimestamp) / 1000)
+    const at = this.#tail.add()
+    const { view } = this.#tail
+    const high = Math.floor(commitLogOffset / TWO_32)
+    view.setInt32(at, keyHash)
+    view.setInt32(at + 4, high)
+    view.setUint32(at + 8, commitLogOffset - high * TWO_32)
+    view.setInt32(at + 12, seconds < 0 ? 0 : seconds > MAX_SECONDS ? MAX_SECONDS : seconds)
+    const newest = slots[slot]!
+    // RocketMQ takes a slot that points nowhere for an empty one.
+    const isEmpty = newest <= 0 || newest >= entry
+    view.setInt32(at + 16, isEmpty ? 0 : newest)
+    if (isEmpty) header.hashSlotCount++
+    slots[slot] = entry
+    this.#dirtyPages.add((slot / PAGE_SLOTS) | 0)
+    if (entry <= 1) {
+      header.beginCommitLogOffset = commitLogOffset
+      header.beginTimestamp = storeTimestamp
+    }
+    header.indexCount = entry + 1
+    header.endCommitLogOffset = commitLogOffset
+    header.endTimestamp = storeTimestamp
+    this.#lastRecordEnd = end
+  }
+
+  /** The entries of a hash, newest first, as far as they may lie in the time range; entries count whole seconds. */
+  *candidates(keyHash: number, fromMs: number, toMs: number): Generator<IndexCandidate> {
+    const { header } = this
+    if (header.indexCount <= 1) return
+    let entry = this.#slotValue(keyHash % this.#slotCount)
+    // A chain can be no longer than the file; damage must not make it endless.
+    for (let steps = header.indexCount; steps > 0 && entry > 0 && entry < header.indexCount; steps--) {
+      const block = this.#readEntry(entry)
+      if (block === undefined) return
+      const { view } = block
+      const hash = view.getInt32(0)
+      const previous = view.getInt32(16)
+      const commitLogOffset = view.getInt32(4) * TWO_32 + view.getUint32(8)
+      const timeMs = header.beginTimestamp + view.getInt32(12) * 1000
+      // The first entry's seconds count from the file before, so it may look newer or older than it is.
+      if (hash === keyHash && (entry === 1 || (timeMs <= toMs && timeMs + 1000 > fromMs))) yield { commitLogOffset, timeMs }
+      if (previous >= entry) return
+      entry = previous
+    }
+  }
+
+  /** Writes the entries of records that end at or below `durableEnd`, then slots and header, and flushes them. */
+  async flush(durableEnd: number): Promise<void> {
+    const ready = this.#readyEntries(durableEnd)
+    if (ready > 0) {
+      this.#file.writeAt(this.#tail.bytes.subarray(0, ready * INDEX_ENTRY_BYTES), entryPosition(this.#slotCount, this.#written))
+      this.#written += ready
+    }
+    this.#writeSlots(ready)
+    if (ready > 0) this.#tail.drop(ready)
+    this.#writeHeader()
+    const target = this.#written
+    await this.#file.flush()
+    this.#flushed = Math.max(this.#flushed, target)
+  }
+
+  /**
+   * Keeps the entries of records below `logEnd` and makes slots and header anew from them.
+   *
+   * @returns whether the entries were whole; if not, those behind the first bad one are gone as well
+   */
+  rebuild(logEnd: number, writable: boolean): boolean {
+    const { header } = this
+    const slots = new Int32Array(this.#slotCount)
+    const buffer = zeroBlock(LOAD_ENTRIES * INDEX_ENTRY_BYTES)
+    const known = header.indexCount
+    let count = 1
+    let last = -1
+    let used = 0
+    let isWhole = true
+    this.#tail.clear()
+    this.#written = known
+    for (let first = 1; first < this.#capacity && isWhole; first += LOAD_ENTRIES) {
+      const wanted = Math.min(LOAD_ENTRIES, this.#capacity - first)
+      this.#file.readAt(buffer.bytes.subarray(0, wanted * INDEX_ENTRY_BYTES), entryPosition(this.#slotCount, first))
+      let i = 0
+      for (; i < wanted; i++) {
+        const at = i * INDEX_ENTRY_BYTES
+        const hash = buffer.view.getInt32(at)
+        const offset = buffer.view.getInt32(at + 4) * TWO_32 + buffer.view.getUint32(at + 8)
+        const slot = hash % this.#slotCount
+        if (offset >= logEnd) break
+        const previous = buffer.view.getInt32(at + 16)
+        if (hash < 0 || offset < last || (hash === 0 && offset === 0 && count > 1) || previous !== slots[slot]) {
+          isWhole = count >= known
+          break
+        }
+        if (slots[slot] === 0) used++
+        slots[slot] = count++
+        last = offset
+        header.endTimestamp = header.beginTimestamp + buffer.view.getInt32(at + 12) * 1000
+      }
+      if (i < wanted) break
+    }
+    Object.assign(header, { indexCount: count, hashSlotCount: used, endCommitLogOffset: last < 0 ? header.beginCommitLogOffset : last })
+    this.#slots = slots
+    this.#written = count
+    this.#flushed = 0
+    this.#headerIsDirty = true
+    if (writable) for (let page = 0; page * PAGE_SLOTS < this.#slotCount; page++) this.#dirtyPages.add(page)
+    return isWhole
+  }
+
+  /** Gives the slots back; queries read them from the file. Only when nothing is dirty. */
+  release(): void {
+    if (!this.isDirty) this.#slots = undefined
+  }
+
+  /** How many entries at the front of the tail may be written. */
+  #readyEntries(durableEnd: number): number {
+    if (this.#lastRecordEnd <= durableEnd) return this.#tail.count
+    const { view } = this.#tail
+    let low = 0
+    let high = this.#tail.count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const at = middle * INDEX_ENTRY_BYTES
+      // The record's size is not known here: one that starts below the mark is taken to end below it only if the next does not start later than the mark.
+      const next = middle + 1 < this.#tail.count ? this.#offsetIn(view, at + INDEX_ENTRY_BYTES) : this.#lastRecordEnd
+      if (Math.max(next, this.#offsetIn(view, at)) > durableEnd) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  #offsetIn(view: DataView, at: number): number {
+    return view.getInt32(at + 4) * TWO_32 + view.getUint32(at + 8)
+  }
+
+  /** Writes the dirty pages of slots; a slot whose newest entry is not written gets its newest one that is. */
+  #writeSlots(ready: number): void {
+    const slots = this.#slots
+    if (slots === undefined) return
+    const page = Buffer.alloc(PAGE_SLOTS * 4)
+    const firstInTail = this.#written - ready
+    for (const number of [...this.#dirtyPages]) {
+      const first = number * PAGE_SLOTS
+      const count = Math.min(PAGE_SLOTS, this.#slotCount - first)
+      let isFinal = true
+      for (let i = 0; i < count; i++) {
+        let entry = slots[first + i]!
+        while (entry >= this.#written) {
+          entry = this.#tail.view.getInt32((entry - firstInTail) * INDEX_ENTRY_BYTES + 16)
+          isFinal = false
+        }
+        page.writeInt32BE(entry, i * 4)
+      }
+      this.#file.writeAt(page.subarray(0, count * 4), slotPosition(first))
+      if (isFinal) this.#dirtyPages.delete(number)
+    }
+  }
+
+  #writeHeader(): void {
+    const { header } = this
+    let { endCommitLogOffset, endTimestamp } = header
+    if (this.#tail.count > 0 && this.#written > 1) {
+      const last = this.#readEntry(this.#written - 1)!
+      endCommitLogOffset = this.#offsetIn(last.view, 0)
+      endTimestamp = header.beginTimestamp + last.view.getInt32(12) * 1000
+    }
+    this.#file.writeAt(encodeIndexHeader({ ...header, indexCount: this.#written, endCommitLogOffset, endTimestamp }), 0)
+    this.#headerIsDirty = this.#tail.count > 0
+  }
+
+  #readHeader(): IndexHeader {
+    const bytes = Buffer.alloc(INDEX_HEADER_BYTES)
+    this.#file.readAt(bytes, 0)
+    const header = decodeIndexHeader(bytes)
+    if (header.indexCount < 1) header.indexCount = 1
+    if (header.indexCount > this.#capacity) header.indexCount = this.#capacity
+    return header
+  }
+
+  #slotValue(slot: number): number {
+    if (this.#slots !== undefined) return this.#slots[slot]!
+    this.#file.readAt(this.#scratch.bytes.subarray(0, 4), slotPosition(slot))
+    return this.#scratch.view.getInt32(0)
+  }
+
+  #loadSlots(): Int32Array {
+    const bytes = Buffer.alloc(this.#slotCount * 4)
+    this.#file.readAt(bytes, slotPosition(0))
+    bytes.swap32()
+    return new Int32Array(bytes.buffer, bytes.byteOffset, this.#slotCount)
+  }
+
+  #readEntry(entry: number): Block | undefined {
+    if (entry >= this.#written) {
+      const at = (entry - this.#written) * INDEX_ENTRY_BYTES
+      this.#tail.bytes.copy(this.#scratch.bytes, 0, at, at + INDEX_ENTRY_BYTES)
+      return this.#scratch
+    }
+    const got = this.#file.readAt(this.#scratch.bytes, entryPosition(this.#slotCount, entry))
+    return got === INDEX_ENTRY_BYTES ? this.#scratch : undefined
+  }
+}

@@ -1,7 +1,7 @@
 /** mqlite: Apache RocketMQ's message store, embedded. */
 export { type ErrorCode, errorCodes, InvariantError, MessageStoreError, type Reaction } from './base/errors.js'
-export { MessageStore } from './store/message-store.js'
 export type { GetRequest, GetStatus, Message, PutReceipt, PutStatus, QueryRequest, QueueBounds } from './store/message.js'
+export { MessageStore } from './store/message-store.js'
 export type { DiskOptions, IndexOptions, ReplicationOptions, StoreOptions } from './store/options.js'
 export type { GetResult } from './store/reader.js'
 export type { RecoveryReport } from './store/recover.js'

@@ -30,7 +30,10 @@ function ipv6Bytes(text: string): Buffer {
   let address = text
   const lastColon = address.lastIndexOf(':')
   if (address.includes('.')) {
-    const [a, b, c, d] = address.slice(lastColon + 1).split('.').map(Number) as [number, number, number, number]
+    const [a, b, c, d] = address
+      .slice(lastColon + 1)
+      .split('.')
+      .map(Number) as [number, number, number, number]
     address = `${address.slice(0, lastColon + 1)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
   }
   const [head = '', tail] = address.split('::')

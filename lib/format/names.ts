@@ -49,8 +49,10 @@ export function parseQueueId(name: string): number | undefined {
 export function checkTopic(topic: string): void {
   if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
   const limit = topic.startsWith('%RETRY%') || topic.startsWith('%DLQ%') ? MAX_RETRY_TOPIC_BYTES : MAX_TOPIC_BYTES
-  if (!TOPIC.test(topic)) throw new MessageStoreError('TOPIC_INVALID', `${shown(topic)} must consist of letters, digits, %, |, _ and -`)
-  if (topic.length > limit) throw new MessageStoreError('TOPIC_INVALID', `${shown(topic)} has ${topic.length} bytes, at most ${limit} are allowed`)
+  if (!TOPIC.test(topic))
+    throw new MessageStoreError('TOPIC_INVALID', `${shown(topic)} must consist of letters, digits, %, |, _ and -`)
+  if (topic.length > limit)
+    throw new MessageStoreError('TOPIC_INVALID', `${shown(topic)} has ${topic.length} bytes, at most ${limit} are allowed`)
 }
 
 /** Whether a topic name passes {@link checkTopic}. */

@@ -82,7 +82,11 @@ export class CommitLog {
   /** A chunk with room for `maxBytes`; encode from `chunk.used` on, then call {@link append}. */
   reserve(maxBytes: number): Chunk {
     const chunk = this.#tail.current
-    if (chunk !== undefined && chunk.base + chunk.used === this.#end && chunk.used + maxBytes + BLANK_BYTES <= chunk.block.bytes.length) {
+    if (
+      chunk !== undefined &&
+      chunk.base + chunk.used === this.#end &&
+      chunk.used + maxBytes + BLANK_BYTES <= chunk.block.bytes.length
+    ) {
       return chunk
     }
     return this.#tail.open(this.#end, maxBytes)
@@ -124,7 +128,10 @@ export class CommitLog {
 
   /** Appends raw bytes that a primary sent; they continue the log at its end and stay within a segment. */
   appendRaw(bytes: Uint8Array): void {
-    invariant(this.#end + bytes.length <= this.#segmentEnd || this.#end === this.#segmentEnd, 'replicated bytes to stay within a segment')
+    invariant(
+      this.#end + bytes.length <= this.#segmentEnd || this.#end === this.#segmentEnd,
+      'replicated bytes to stay within a segment',
+    )
     const chunk = this.reserve(bytes.length)
     chunk.block.bytes.set(bytes, chunk.used)
     chunk.used += bytes.length

@@ -1,5 +1,5 @@
 /** Keeps bytes of the log that are about to be overwritten. */
-import { DiskError, type Disk } from '../disk/disk.js'
+import { type Disk, DiskError } from '../disk/disk.js'
 import type { SegmentChain } from '../disk/segment-chain.js'
 
 const STEP_BYTES = 256 * 1024
@@ -10,7 +10,13 @@ const STEP_BYTES = 256 * 1024
  *
  * @returns the path of the file
  */
-export async function keepEvidence(disk: Disk, directory: string, chain: SegmentChain, from: number, to: number): Promise<string> {
+export async function keepEvidence(
+  disk: Disk,
+  directory: string,
+  chain: SegmentChain,
+  from: number,
+  to: number,
+): Promise<string> {
   let number = 0
   const pathOf = (n: number): string => `${directory}/cut-${String(from).padStart(20, '0')}-${n}`
   while (disk.stat(pathOf(number)) !== undefined) number++

@@ -72,7 +72,8 @@ export class LogBlocks {
     const blockBase = address - (address % READ_BLOCK_BYTES)
     if (end <= blockBase + READ_BLOCK_BYTES) {
       const cached = this.#cache.get(blockBase)
-      if (cached !== undefined && end <= blockBase + cached.length) return point(cursor, cached.block, blockBase, cached.length, address)
+      if (cached !== undefined && end <= blockBase + cached.length)
+        return point(cursor, cached.block, blockBase, cached.length, address)
       if (walking) return this.#readBlock(cursor, blockBase, address, end)
     }
     return this.#readExactly(cursor, address, bytes)

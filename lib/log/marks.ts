@@ -77,7 +77,8 @@ export function decodeMark(kind: MarkKind, bytes: Uint8Array): Mark | undefined 
   if (bytes.length < MARK_BYTES) return undefined
   const block = blockOf(bytes)
   const { view } = block
-  const isWhole = view.getUint32(0) === MAGIC[kind] && view.getUint32(4) === VERSION && view.getUint32(CRC_AT) === crc32(block, 0, CRC_AT)
+  const isWhole =
+    view.getUint32(0) === MAGIC[kind] && view.getUint32(4) === VERSION && view.getUint32(CRC_AT) === crc32(block, 0, CRC_AT)
   if (!isWhole) return undefined
   const at = (i: number): number => Number(view.getBigInt64(8 + 8 * i))
   const times = (i: number): CheckpointTimes => ({ physicMs: at(i), logicsMs: at(i + 1), indexMs: at(i + 2) })

@@ -30,7 +30,10 @@ export function decodeRanges(bytes: Buffer | undefined): LogRange[] {
   const text = bytes?.toString('latin1') ?? ''
   const tail = text.lastIndexOf('crc ')
   if (!text.startsWith(`${HEAD}\n`) || tail < 0 || text.slice(tail) !== `crc ${crcOf(text.slice(0, tail))}\n`) return []
-  const lines = text.slice(HEAD.length + 1, tail).split('\n').slice(0, -1)
+  const lines = text
+    .slice(HEAD.length + 1, tail)
+    .split('\n')
+    .slice(0, -1)
   return lines.map((line) => {
     const [from, to] = line.split(' ')
     return { from: Number(from), to: to === '-' ? Number.POSITIVE_INFINITY : Number(to) }

@@ -40,7 +40,13 @@ export const recoveryCases: readonly RecoveryCase[] = [
   { found: 'end', durable: false, action: 'keep', why: 'the log ends here' },
   { found: 'end', durable: true, writer: 'mqlite', action: 'refuse', why: 'durable records have vanished' },
   // RocketMQ cuts queues in memory only, so its queue files may point past the end of its log.
-  { found: 'end', durable: true, writer: 'java', action: 'keep', why: 'stale queue entries of a Java store do not prove a record' },
+  {
+    found: 'end',
+    durable: true,
+    writer: 'java',
+    action: 'keep',
+    why: 'stale queue entries of a Java store do not prove a record',
+  },
   { found: 'hole', durable: false, action: 'cut', why: 'a write in flight reached the disk in part' },
   { found: 'hole', durable: true, action: 'refuse', why: 'durable records were overwritten with zeros' },
   { found: 'damage', durable: false, action: 'cut', why: 'a record was torn by the crash' },

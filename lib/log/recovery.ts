@@ -110,7 +110,12 @@ class Recovery {
   async run(): Promise<LogRecovery> {
     const { scanFrom, writable } = this.#plan
     const stop = await this.#walk(scanFrom)
-    const base = { end: stop.address, records: this.#records, scannedBytes: stop.address - scanFrom, corruption: this.#corruption }
+    const base = {
+      end: stop.address,
+      records: this.#records,
+      scannedBytes: stop.address - scanFrom,
+      corruption: this.#corruption,
+    }
     if (this.#corruption.length > 0 || !writable) {
       const cut = stop.cutTo > stop.address ? this.#cutReport(stop, '') : undefined
       return { ...base, cut, rewrittenBytes: 0, noSpace: false }

@@ -102,7 +102,8 @@ export class LogScanner {
         continue
       }
       // The first step ends at a page, from which on the file system can tell holes.
-      const stepEnd = address % PAGE_BYTES === 0 ? segmentEnd : Math.min(segmentEnd, address - (address % PAGE_BYTES) + PAGE_BYTES)
+      const stepEnd =
+        address % PAGE_BYTES === 0 ? segmentEnd : Math.min(segmentEnd, address - (address % PAGE_BYTES) + PAGE_BYTES)
       const length = this.#load(address, stepEnd, 0)
       const found = lastNonZeroIndex(this.#block.bytes, length)
       if (found >= 0) last = address + found + 1

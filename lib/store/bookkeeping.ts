@@ -141,7 +141,11 @@ export class Bookkeeping {
     this.#next = next
     this.#mark?.write(this.#current())
     await this.#mark?.flush()
-    await saveCheckpoint(disk, layout.root, { physicMsgTimestamp: next.physicMs, logicsMsgTimestamp: next.logicsMs, indexMsgTimestamp: next.indexMs })
+    await saveCheckpoint(disk, layout.root, {
+      physicMsgTimestamp: next.physicMs,
+      logicsMsgTimestamp: next.logicsMs,
+      indexMsgTimestamp: next.indexMs,
+    })
     this.#checkpoint = next
     this.#mark?.write(this.#current())
   }

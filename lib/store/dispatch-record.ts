@@ -1,6 +1,6 @@
 /** Reads from a record what the views need to know of it. For recovery, replicas and rebuilding. */
 import type { Block } from '../format/block.js'
-import { parseProperties, PropertyName } from '../format/properties.js'
+import { PropertyName, parseProperties } from '../format/properties.js'
 import { propertiesRange, RecordAt, readRecord, topicRange } from '../format/record.js'
 import { tagsCodeOf } from '../format/tags.js'
 import type { DispatchedRecord } from '../view/dispatcher.js'
@@ -32,7 +32,9 @@ export function dispatchedRecord(block: Block, at: number, size: number, commitL
 }
 
 /** The further queues of a record and its offsets there, if the two lists agree. */
-function multiDispatchOf(properties: Readonly<Record<string, string>>): { multiDispatch?: { queues: string[]; offsets: number[] } } {
+function multiDispatchOf(properties: Readonly<Record<string, string>>): {
+  multiDispatch?: { queues: string[]; offsets: number[] }
+} {
   const queues = properties[PropertyName.multiDispatch]?.split(',')
   const offsets = properties[PropertyName.multiQueueOffset]?.split(',').map(Number)
   if (queues === undefined || offsets === undefined || queues.length !== offsets.length) return {}
@@ -42,5 +44,7 @@ function multiDispatchOf(properties: Readonly<Record<string, string>>): { multiD
 function innerBatchOf(properties: Readonly<Record<string, string>>): { innerBatch?: { base: number; count: number } } {
   const base = Number(properties[PropertyName.innerBase] ?? Number.NaN)
   const count = Number(properties[PropertyName.innerNumber] ?? Number.NaN)
-  return Number.isSafeInteger(base) && Number.isSafeInteger(count) && base >= 0 && count > 0 ? { innerBatch: { base, count } } : {}
+  return Number.isSafeInteger(base) && Number.isSafeInteger(count) && base >= 0 && count > 0
+    ? { innerBatch: { base, count } }
+    : {}
 }

@@ -178,7 +178,8 @@ export class MessageEncoder {
       else this.#extend(key)
       hashes.push(keyHash(topic, key))
     }
-    if (hashes.length > MAX_KEYS) throw illegal(`${hashes.length} keys, at most ${MAX_KEYS} are allowed: each makes an index entry`)
+    if (hashes.length > MAX_KEYS)
+      throw illegal(`${hashes.length} keys, at most ${MAX_KEYS} are allowed: each makes an index entry`)
     this.keyHashes = hashes
   }
 
@@ -269,18 +270,21 @@ function dropProperty(block: Block, start: number, end: number, name: Buffer): n
 }
 
 function checkText(text: string, name: string): void {
-  if (text.includes('\u0001') || text.includes('\u0002')) throw illegal(`property ${shown(name)} holds 0x01 or 0x02, which separate properties`)
+  if (text.includes('\u0001') || text.includes('\u0002'))
+    throw illegal(`property ${shown(name)} holds 0x01 or 0x02, which separate properties`)
   if (!text.isWellFormed()) throw illegal(`property ${shown(name)} holds half of a surrogate pair, which UTF-8 cannot represent`)
 }
 
 function int32(name: string, value: number | undefined): number {
   if (value === undefined) return 0
-  if (typeof value !== 'number' || (value | 0) !== value) throw new RangeError(`${name} must be a 32-bit integer, got ${shown(value)}`)
+  if (typeof value !== 'number' || (value | 0) !== value)
+    throw new RangeError(`${name} must be a 32-bit integer, got ${shown(value)}`)
   return value
 }
 
 function safeInteger(name: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${name} must be a whole number of at least 0, got ${shown(value)}`)
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new RangeError(`${name} must be a whole number of at least 0, got ${shown(value)}`)
   return value
 }
 

@@ -1,6 +1,7 @@
 /** Reading that waits: a get with `waitMs`, and `follow`, which is one get after the other. */
-import { abortReason } from '../base/signals.js'
+
 import { shown } from '../base/errors.js'
+import { abortReason } from '../base/signals.js'
 import type { QueueTable } from '../view/queue-table.js'
 import type { Arrivals } from './arrivals.js'
 import type { GetRequest } from './message.js'
@@ -32,7 +33,8 @@ export function planGet(request: GetRequest): GetPlan {
 }
 
 function whole(name: string, value: number, least: number): void {
-  if (!Number.isSafeInteger(value) || value < least) throw new RangeError(`${name} must be a whole number of at least ${least}, got ${shown(value)}`)
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new RangeError(`${name} must be a whole number of at least ${least}, got ${shown(value)}`)
 }
 
 /** A get; with `waitMs` it waits until there is a message, or until `nextOffset` has moved on for long enough. */

@@ -55,11 +55,15 @@ export function checkIsStore(disk: Disk, root: string, mayBeNew: boolean): void 
     if (mayBeNew) return
     throw new MessageStoreError('STORE_INCOMPATIBLE', `${root} does not exist`)
   }
-  if (stat.kind === 'file' || stat.kind === 'other') throw new MessageStoreError('STORE_INCOMPATIBLE', `${root} is not a directory`)
+  if (stat.kind === 'file' || stat.kind === 'other')
+    throw new MessageStoreError('STORE_INCOMPATIBLE', `${root} is not a directory`)
   const names = disk.list(root).map((entry) => entry.name)
   if (names.some((name) => MARKS_OF_A_STORE.includes(name))) return
   if (names.length > 0) {
-    throw new MessageStoreError('STORE_INCOMPATIBLE', `${root} is not a store: it holds ${names.slice(0, 3).join(', ')} and no commitlog`)
+    throw new MessageStoreError(
+      'STORE_INCOMPATIBLE',
+      `${root} is not a store: it holds ${names.slice(0, 3).join(', ')} and no commitlog`,
+    )
   }
   if (!mayBeNew) throw new MessageStoreError('STORE_INCOMPATIBLE', `${root} is not a store: it is empty`)
 }

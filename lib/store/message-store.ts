@@ -1,5 +1,5 @@
 /** The one door to a store. It forwards; the logic is in the parts that `open.ts` wires together. */
-import type { QueueBounds, GetRequest, Message, PutReceipt, QueryRequest } from './message.js'
+import type { GetRequest, Message, PutReceipt, QueryRequest, QueueBounds } from './message.js'
 import { type OpenStore, openStore } from './open.js'
 import type { StoreOptions, StorePorts } from './options.js'
 import type { GetResult } from './reader.js'
@@ -104,7 +104,12 @@ export class MessageStore implements AsyncDisposable {
   }
 
   /** The first offset stored at or after a time (`lower`), or the last at or before it (`upper`). */
-  async offsetByTime(topic: string, queueId: number, timestampMs: number, boundary: 'lower' | 'upper' = 'lower'): Promise<number> {
+  async offsetByTime(
+    topic: string,
+    queueId: number,
+    timestampMs: number,
+    boundary: 'lower' | 'upper' = 'lower',
+  ): Promise<number> {
     this.#store.state.checkOpen()
     return this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary)
   }

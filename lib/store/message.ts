@@ -54,7 +54,15 @@ export class PutReceipt {
   storeTimestamp: number
   readonly #storeHost: Uint8Array
 
-  constructor(topic: string, queueId: number, queueOffset: number, commitLogOffset: number, size: number, storeTimestamp: number, storeHost: Uint8Array) {
+  constructor(
+    topic: string,
+    queueId: number,
+    queueOffset: number,
+    commitLogOffset: number,
+    size: number,
+    storeTimestamp: number,
+    storeHost: Uint8Array,
+  ) {
     this.topic = topic
     this.queueId = queueId
     this.queueOffset = queueOffset

@@ -94,7 +94,10 @@ async function assemble(input: AssembleInput) {
   const writes = state.status === 'open'
   const events = new Emitter<StoreEvents>()
   const log = new CommitLog(chain, report.end, options.log)
-  const ranges = [...recovered.ranges, ...(writes && options.log.recordCrc ? [{ from: report.end, to: Number.POSITIVE_INFINITY }] : [])]
+  const ranges = [
+    ...recovered.ranges,
+    ...(writes && options.log.recordCrc ? [{ from: report.end, to: Number.POSITIVE_INFINITY }] : []),
+  ]
   const visible = { end: report.end }
   const records = new RecordReader({
     blocks: log.blocks,
@@ -103,13 +106,23 @@ async function assemble(input: AssembleInput) {
     verify: options.log.verifyReads,
     visibleEnd: () => visible.end,
   })
-  const books = new Bookkeeping({ disk, layout, checkpoint: recovered.checkpoint, viewsEnd: recovered.viewsEnd, ranges: recovered.ranges, recordCrc: options.log.recordCrc, processId: process.pid })
+  const books = new Bookkeeping({
+    disk,
+    layout,
+    checkpoint: recovered.checkpoint,
+    viewsEnd: recovered.viewsEnd,
+    ranges: recovered.ranges,
+    recordCrc: options.log.recordCrc,
+    processId: process.pid,
+  })
   const arrivals = new Arrivals(timers)
   const topics = new WriterTopics(views.queues)
 
   const fail = (error: unknown): void => {
     if (!state.fail(error)) return
-    writer.fail(new MessageStoreError('STORE_FAILED', 'a flush failed: whether the message was stored is unknown', { cause: error }))
+    writer.fail(
+      new MessageStoreError('STORE_FAILED', 'a flush failed: whether the message was stored is unknown', { cause: error }),
+    )
     events.emit('failed', { error })
   }
   const flusher = new Flusher({
@@ -124,7 +137,11 @@ async function assemble(input: AssembleInput) {
     },
     onFailure: fail,
   })
-  const encoder = new MessageEncoder({ maxBodyBytes: options.message.maxBodyBytes, recordCrc: options.log.recordCrc, storeHost: options.message.storeHost })
+  const encoder = new MessageEncoder({
+    maxBodyBytes: options.message.maxBodyBytes,
+    recordCrc: options.log.recordCrc,
+    storeHost: options.message.storeHost,
+  })
   const viewFlusher = new ViewFlusher({ views, log, books, timers, onFailure: fail })
   const writer = new Writer({
     log,
@@ -198,7 +215,14 @@ async function assemble(input: AssembleInput) {
     records,
     get: (request: GetRequest) => getWaiting(waiting, request),
     follow: (request: Omit<GetRequest, 'waitMs'>) => follow(waiting, request),
-    metrics: { snapshot: () => ({ commitLogStart: log.start, commitLogEnd: log.end, durableEnd: log.durableEnd, flushes: flusher.flushes }) },
+    metrics: {
+      snapshot: () => ({
+        commitLogStart: log.start,
+        commitLogEnd: log.end,
+        durableEnd: log.durableEnd,
+        flushes: flusher.flushes,
+      }),
+    },
   }
 }
 

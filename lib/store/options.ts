@@ -99,11 +99,34 @@ export interface StorePorts {
 
 /** Options with every default filled in. `undefined` sizes are taken from existing files. */
 export interface ResolvedOptions {
-  readonly flush: Readonly<{ policy: 'async' | 'sync'; intervalMs: number; timeoutMs: number; maxUnflushedBytes: number; maxPendingBytes: number }>
-  readonly log: Readonly<{ segmentBytes: number | undefined; tailBytes: number; readCacheBytes: number; recordCrc: boolean; verifyReads: boolean }>
-  readonly views: Readonly<{ queueSegmentEntries: number | undefined; indexEnabled: boolean; indexSlots: number | undefined; indexEntries: number | undefined }>
+  readonly flush: Readonly<{
+    policy: 'async' | 'sync'
+    intervalMs: number
+    timeoutMs: number
+    maxUnflushedBytes: number
+    maxPendingBytes: number
+  }>
+  readonly log: Readonly<{
+    segmentBytes: number | undefined
+    tailBytes: number
+    readCacheBytes: number
+    recordCrc: boolean
+    verifyReads: boolean
+  }>
+  readonly views: Readonly<{
+    queueSegmentEntries: number | undefined
+    indexEnabled: boolean
+    indexSlots: number | undefined
+    indexEntries: number | undefined
+  }>
   readonly message: Readonly<{ maxBodyBytes: number; storeHost: string; brokerName: string }>
-  readonly retention: Readonly<{ hours: number; deleteHour: number; cleanAt: number; forceAt: number | undefined; refuseAt: number }>
+  readonly retention: Readonly<{
+    hours: number
+    deleteHour: number
+    cleanAt: number
+    forceAt: number | undefined
+    refuseAt: number
+  }>
   readonly replication: Readonly<Required<ReplicationOptions>> & { readonly role: 'primary' | 'replica' }
   readonly openFiles: number
   readonly readOnly: boolean

@@ -4,8 +4,9 @@
  * Every record is checked before it is returned: its own CRC, its own address, and that it is the message
  * that the queue entry promised. What does not agree is never served.
  */
-import { propertiesRange, RecordAt, readRecord, topicRange } from '../format/record.js'
+
 import { findProperty, PropertyName, propertyKey } from '../format/properties.js'
+import { propertiesRange, RecordAt, readRecord, topicRange } from '../format/record.js'
 import { Cursor } from '../log/log-blocks.js'
 import type { ConsumeQueue } from '../view/consume-queue.js'
 import { EntryBlock } from '../view/entry-block.js'
@@ -118,7 +119,12 @@ export class Reader {
         scan.isFull = true
         return false
       }
-      throw this.#records.corrupt(address, found, { topic: queue.topic, queueId: queue.queueId, offset: queueOffset, nextOffset: queueOffset + 1 })
+      throw this.#records.corrupt(address, found, {
+        topic: queue.topic,
+        queueId: queue.queueId,
+        offset: queueOffset,
+        nextOffset: queueOffset + 1,
+      })
     }
     const { filter } = scan.plan
     if (filter !== undefined && !matches(cursor, filter)) {
@@ -198,4 +204,3 @@ function isMessageOf(cursor: Cursor, queue: ConsumeQueue, queueOffset: number): 
   for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false
   return true
 }
-

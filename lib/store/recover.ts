@@ -209,5 +209,7 @@ function scanStartByTime(chain: SegmentChain, checkpoint: CheckpointTimes): numb
 function scanRanges(found: Found): LogRange[] {
   const isJava = found.origin === 'java-clean' || found.origin === 'java-crash'
   const known = Math.max(found.durable?.logEnd ?? 0, found.clean?.logEnd ?? 0)
-  return found.ranges.map((range) => (isJava && range.to === Number.POSITIVE_INFINITY ? { from: range.from, to: Math.max(range.from, known) } : range))
+  return found.ranges.map((range) =>
+    isJava && range.to === Number.POSITIVE_INFINITY ? { from: range.from, to: Math.max(range.from, known) } : range,
+  )
 }

@@ -31,7 +31,8 @@ export class Search {
     if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
     if (typeof key !== 'string') throw new TypeError(`key must be a string, got ${shown(key)}`)
     const most = request.maxMessages ?? 32
-    if (!Number.isInteger(most) || most < 1) throw new RangeError(`maxMessages must be a whole number of at least 1, got ${shown(most)}`)
+    if (!Number.isInteger(most) || most < 1)
+      throw new RangeError(`maxMessages must be a whole number of at least 1, got ${shown(most)}`)
     const from = request.from ?? 0
     const to = request.to ?? Number.MAX_SAFE_INTEGER
     const found: StoredMessage[] = []
@@ -61,8 +62,10 @@ export class Search {
 
   /** The offset in a queue at a time; 5.x rules. @throws {RangeError} for an impossible time */
   offsetByTime(topic: string, queueId: number, timestampMs: number, boundary: 'lower' | 'upper'): number {
-    if (!Number.isSafeInteger(timestampMs)) throw new RangeError(`timestampMs must be whole milliseconds, got ${shown(timestampMs)}`)
-    if (boundary !== 'lower' && boundary !== 'upper') throw new TypeError(`boundary must be 'lower' or 'upper', got ${shown(boundary)}`)
+    if (!Number.isSafeInteger(timestampMs))
+      throw new RangeError(`timestampMs must be whole milliseconds, got ${shown(timestampMs)}`)
+    if (boundary !== 'lower' && boundary !== 'upper')
+      throw new TypeError(`boundary must be 'lower' or 'upper', got ${shown(boundary)}`)
     const queue = this.#options.queues.find(topic, queueId)
     return queue === undefined ? 0 : queue.offsetByTime(timestampMs, boundary, this.#options.records.timestampAt)
   }
@@ -70,7 +73,8 @@ export class Search {
 
 function addressOf(messageId: string): number {
   const decoded = decodeOffsetMessageId(messageId)
-  if (decoded === undefined) throw new MessageStoreError('MESSAGE_ILLEGAL', `${shown(messageId)} is not an offset message id: 32 or 56 hexadecimal digits`)
+  if (decoded === undefined)
+    throw new MessageStoreError('MESSAGE_ILLEGAL', `${shown(messageId)} is not an offset message id: 32 or 56 hexadecimal digits`)
   return decoded.commitLogOffset
 }
 

@@ -10,7 +10,13 @@ export interface StoreEvents extends Record<string, unknown> {
   /** Opening is done. */
   recovery: RecoveryReport
   /** A segment of the log was deleted. */
-  segmentDeleted: { commitLogOffset: number; bytes: number; path: string; reason: 'expired' | 'disk' | 'purge'; newestStoreTimestamp: number }
+  segmentDeleted: {
+    commitLogOffset: number
+    bytes: number
+    path: string
+    reason: 'expired' | 'disk' | 'purge'
+    newestStoreTimestamp: number
+  }
   /** Puts are refused, or accepted again, for want of space. */
   diskFull: { full: boolean; freeBytes: number; usedShare: number }
   /** The store writes no more. */
@@ -36,7 +42,8 @@ export class StoreState {
 
   /** @throws {MessageStoreError} `STORE_CLOSED` */
   checkOpen(): void {
-    if (this.#status === 'closing' || this.#status === 'closed') throw new MessageStoreError('STORE_CLOSED', `the store is ${this.#status}`)
+    if (this.#status === 'closing' || this.#status === 'closed')
+      throw new MessageStoreError('STORE_CLOSED', `the store is ${this.#status}`)
   }
 
   /** @throws {MessageStoreError} the reason why the store may not be written */

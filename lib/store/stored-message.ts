@@ -8,8 +8,8 @@ import { inspect } from 'node:util'
 import type { Block } from '../format/block.js'
 import { hostText } from '../format/host.js'
 import { encodeOffsetMessageId } from '../format/message-id.js'
+import { findProperty, PropertyName, parseProperties, propertyKey } from '../format/properties.js'
 import { bodyAt, propertiesRange, RecordAt, readRecord, SysFlag, storeTimestampAt, topicRange } from '../format/record.js'
-import { findProperty, parseProperties, PropertyName, propertyKey } from '../format/properties.js'
 
 const TAGS = propertyKey(PropertyName.tags)
 const KEYS = propertyKey(PropertyName.keys)
@@ -31,7 +31,15 @@ export class StoredMessage {
   #properties: Readonly<Record<string, string>> | undefined
 
   /** @param at - where the record, already checked, starts in `block` */
-  constructor(topic: string, queueId: number, queueOffset: number, commitLogOffset: number, size: number, block: Block, at: number) {
+  constructor(
+    topic: string,
+    queueId: number,
+    queueOffset: number,
+    commitLogOffset: number,
+    size: number,
+    block: Block,
+    at: number,
+  ) {
     this.topic = topic
     this.queueId = queueId
     this.queueOffset = queueOffset
@@ -47,7 +55,15 @@ export class StoredMessage {
     const { start, end } = topicRange(view, at)
     const topic = bytes.toString('utf8', start, end)
     const queueOffset = readRecord.queueOffset(view, at)
-    return new StoredMessage(topic, view.getInt32(at + RecordAt.queueId), queueOffset, commitLogOffset, view.getInt32(at), block, at)
+    return new StoredMessage(
+      topic,
+      view.getInt32(at + RecordAt.queueId),
+      queueOffset,
+      commitLogOffset,
+      view.getInt32(at),
+      block,
+      at,
+    )
   }
 
   /** The stored body, compressed if `sysFlag` says so. A copy of its own. */
@@ -165,4 +181,3 @@ export class StoredMessage {
     return `StoredMessage ${this.topic}/${this.queueId}@${this.queueOffset} (${this.size} bytes at ${this.commitLogOffset})`
   }
 }
-

@@ -50,7 +50,12 @@ export class WriterTopics {
 
   #add(name: string): WriterTopic {
     checkTopic(name)
-    const topic = { topic: name, bytes: Buffer.from(name, 'utf8'), keySeed: javaHash(`${name}#`), queues: new Map<number, WriterQueue>() }
+    const topic = {
+      topic: name,
+      bytes: Buffer.from(name, 'utf8'),
+      keySeed: javaHash(`${name}#`),
+      queues: new Map<number, WriterQueue>(),
+    }
     this.#topics.set(name, topic)
     return topic
   }

@@ -157,7 +157,10 @@ export class Writer {
     const puts = this.#undurable
     let count = 0
     while (count < puts.length && puts[count]!.end <= durableEnd) count++
-    if (count === 0) return this.#letIn()
+    if (count === 0) {
+      this.#letIn()
+      return
+    }
     const visible = count === puts.length ? puts : puts.slice(0, count)
     this.#undurable = count === puts.length ? [] : puts.slice(count)
     this.#complete(visible)
@@ -323,7 +326,9 @@ export class Writer {
     const isSpace = error instanceof DiskError && error.isSpace
     if (!isSpace && error instanceof DiskError && error.code === 'EIO') this.#options.onFailure(error)
     const code = isSpace ? 'DISK_FULL' : 'DISK_ERROR'
-    const told = new MessageStoreError(code, `the log could not be written: ${String((failure as Error).message)}`, { cause: error })
+    const told = new MessageStoreError(code, `the log could not be written: ${String((failure as Error).message)}`, {
+      cause: error,
+    })
     for (const put of puts) reject(put.settle, told)
     this.#letIn()
   }

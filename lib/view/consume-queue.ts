@@ -213,7 +213,11 @@ export class ConsumeQueue {
       this.#min = this.#search(this.#min, this.#max, (offset) => this.#readOne(offset) && isAtLeast(logStart))
     }
     const perFile = this.entriesPerSegment
-    while (this.#writable && this.#chain.starts.length > 1 && this.#chain.starts[0]! / BYTES + perFile <= Math.min(this.#min, this.#flushed)) {
+    while (
+      this.#writable &&
+      this.#chain.starts.length > 1 &&
+      this.#chain.starts[0]! / BYTES + perFile <= Math.min(this.#min, this.#flushed)
+    ) {
       deleted.push(this.#chain.removeFirst().path)
     }
     return deleted
@@ -244,7 +248,8 @@ export class ConsumeQueue {
     this.#written = last
     this.#max = last
     this.#min = first
-    const isPast = (offset: number): boolean => !this.#readOne(offset) || !isEntry(scratch.view, 0) || entryEnd(scratch.view, 0) > trustedEnd
+    const isPast = (offset: number): boolean =>
+      !this.#readOne(offset) || !isEntry(scratch.view, 0) || entryEnd(scratch.view, 0) > trustedEnd
     const end = this.#search(first, last, isPast)
     this.#evidenceEnd = this.#findEvidence(end, last)
     this.#written = end
@@ -257,7 +262,8 @@ export class ConsumeQueue {
 
   /** The furthest record end in the entries up to the first that was never written. */
   #findEvidence(end: number, last: number): number {
-    let evidence = end > 0 && this.#readOne(end - 1) && entrySize(scratch.view, 0) !== FILLER_SIZE ? entryEnd(scratch.view, 0) : -1
+    let evidence =
+      end > 0 && this.#readOne(end - 1) && entrySize(scratch.view, 0) !== FILLER_SIZE ? entryEnd(scratch.view, 0) : -1
     for (let offset = end; offset < last && this.#readOne(offset) && isEntry(scratch.view, 0); offset++) {
       if (entrySize(scratch.view, 0) !== FILLER_SIZE) evidence = Math.max(evidence, entryEnd(scratch.view, 0))
     }

@@ -4,7 +4,7 @@
  * Memory is allocated with the first row and let go when the last one is written, so that an idle view
  * costs next to nothing.
  */
-import { type Block, allocateBlock } from '../format/block.js'
+import { allocateBlock, type Block } from '../format/block.js'
 
 const FIRST_ROWS = 32
 const KEEP_BYTES = 64 * 1024

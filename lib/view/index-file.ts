@@ -88,7 +88,7 @@ export class IndexFile {
     view.setInt32(at, keyHash)
     view.setInt32(at + 4, high)
     view.setUint32(at + 8, commitLogOffset - high * TWO_32)
-    view.setInt32(at + 12, seconds < 0 ? 0 : seconds > MAX_SECONDS ? MAX_SECONDS : seconds)
+    view.setInt32(at + 12, Math.max(0, Math.min(seconds, MAX_SECONDS)))
     const newest = slots[slot]!
     // RocketMQ takes a slot that points nowhere for an empty one.
     const isEmpty = newest <= 0 || newest >= entry
@@ -180,7 +180,11 @@ export class IndexFile {
       }
       if (i < wanted) break
     }
-    Object.assign(header, { indexCount: count, hashSlotCount: used, endCommitLogOffset: last < 0 ? header.beginCommitLogOffset : last })
+    Object.assign(header, {
+      indexCount: count,
+      hashSlotCount: used,
+      endCommitLogOffset: last < 0 ? header.beginCommitLogOffset : last,
+    })
     this.#slots = slots
     this.#written = count
     this.#flushed = 0

@@ -4,12 +4,13 @@
  * Records come in the order of the log, so entries ascend, and what a restart brings again is known by its
  * address. (`IndexService`.)
  */
+
+import { MessageStoreError } from '../base/errors.js'
 import type { Clock } from '../base/system.js'
 import type { Disk } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
-import { indexFileBytes, type IndexHeader } from '../format/index-layout.js'
+import { type IndexHeader, indexFileBytes } from '../format/index-layout.js'
 import { indexFileName, isIndexFileName } from '../format/names.js'
-import { MessageStoreError } from '../base/errors.js'
 import { IndexFile } from './index-file.js'
 
 /** How to load the index of a store. */
@@ -98,7 +99,9 @@ export class IndexView {
   /** `beginTimestamp` of the file that is being filled, `Infinity` without one: it is not safe until it is full. */
   get unsealedSince(): number {
     const last = this.#last
-    return last === undefined || last.header.indexCount <= 1 || !last.isDirty ? Number.POSITIVE_INFINITY : last.header.beginTimestamp
+    return last === undefined || last.header.indexCount <= 1 || !last.isDirty
+      ? Number.POSITIVE_INFINITY
+      : last.header.beginTimestamp
   }
 
   /** `endTimestamp` of the newest file that is full and flushed, 0 without one. RocketMQ's `indexMsgTimestamp`. */
@@ -174,7 +177,11 @@ export class IndexView {
     disk.makeDirectory(directory)
     disk.makeDirectory(tmpDirectory)
     let ms = Math.max(clock.now(), storeTimestamp)
-    while (disk.stat(`${directory}/${indexFileName(ms)}`) !== undefined || `${directory}/${indexFileName(ms)}` <= (this.#last?.path ?? '')) ms++
+    while (
+      disk.stat(`${directory}/${indexFileName(ms)}`) !== undefined ||
+      `${directory}/${indexFileName(ms)}` <= (this.#last?.path ?? '')
+    )
+      ms++
     const path = `${directory}/${indexFileName(ms)}`
     const made = `${tmpDirectory}/index`
     const file = disk.open(made, { write: true, create: true })

@@ -1,0 +1,53 @@
+/**
+ * Runs a tier of the tests: `node test/run.js quick|crash|interop [part of a file name …]`.
+ *
+ * - `quick`: everything but `test/interop`, the proof families in `test/crash` at their small size.
+ * - `crash`: the proof families at their full size.
+ * - `interop`: the suites that run the real RocketMQ; they need Java and Maven.
+ *
+ * A skipped test is named at the end. With `CI` set, a skip is a failure.
+ */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { finished } from 'node:stream/promises'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { fileURLToPath } from 'node:url'
+
+const built = fileURLToPath(new URL('../build/test', import.meta.url))
+const [tier = 'quick', ...names] = process.argv.slice(2)
+const tiers = {
+  quick: (file) => !file.startsWith('interop'),
+  crash: (file) => file.startsWith('crash'),
+  interop: (file) => file.startsWith('interop'),
+}
+if (!(tier in tiers)) {
+  console.error(`unknown tier ${tier}; there are ${Object.keys(tiers).join(', ')}`)
+  process.exit(2)
+}
+
+const files = readdirSync(built, { recursive: true })
+  .filter(
+    (file) => file.endsWith('.test.js') && tiers[tier](file) && (names.length === 0 || names.some((name) => file.includes(name))),
+  )
+  .sort()
+  .map((file) => join(built, file))
+
+process.env['MQLITE_TIER'] = tier
+const skipped = []
+let failed = 0
+const events = run({ files, concurrency: tier === 'interop' ? 1 : 2 })
+events.on('test:pass', ({ name, skip, todo }) => {
+  if (skip !== undefined || todo !== undefined) skipped.push(typeof skip === 'string' ? `${name}: ${skip}` : name)
+})
+events.on('test:fail', ({ todo }) => {
+  if (todo === undefined) failed++
+})
+const out = events.compose(new spec())
+out.pipe(process.stdout, { end: false })
+await finished(out)
+
+console.log(`\n${skipped.length} skipped${skipped.length === 0 ? '' : ':'}`)
+for (const name of skipped) console.log(`  ${name}`)
+if (files.length === 0) console.error(`no test file matches ${names.join(' ')}`)
+process.exitCode = failed > 0 || files.length === 0 || (process.env['CI'] && skipped.length > 0) ? 1 : 0

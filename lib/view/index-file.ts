@@ -18,9 +18,12 @@ import {
   type IndexHeader,
   slotPosition,
 } from '../format/index-layout.js'
+import { IndexEntry } from '../format/tables.js'
 import { EntryTail } from './entry-tail.js'
 
 const TWO_32 = 0x1_0000_0000
+const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previous: PREVIOUS_AT } = IndexEntry.at
+const OFFSET_LOW_AT = OFFSET_AT + 4
 const PAGE_SLOTS = 1024
 const MAX_SECONDS = 0x7fffffff
 const LOAD_ENTRIES = 50_000
@@ -85,14 +88,14 @@ export class IndexFile {
     const at = this.#tail.add()
     const { view } = this.#tail
     const high = Math.floor(commitLogOffset / TWO_32)
-    view.setInt32(at, keyHash)
-    view.setInt32(at + 4, high)
-    view.setUint32(at + 8, commitLogOffset - high * TWO_32)
-    view.setInt32(at + 12, Math.max(0, Math.min(seconds, MAX_SECONDS)))
+    view.setInt32(at + HASH_AT, keyHash)
+    view.setInt32(at + OFFSET_AT, high)
+    view.setUint32(at + OFFSET_LOW_AT, commitLogOffset - high * TWO_32)
+    view.setInt32(at + SECONDS_AT, Math.max(0, Math.min(seconds, MAX_SECONDS)))
     const newest = slots[slot]!
     // RocketMQ takes a slot that points nowhere for an empty one.
     const isEmpty = newest <= 0 || newest >= entry
-    view.setInt32(at + 16, isEmpty ? 0 : newest)
+    view.setInt32(at + PREVIOUS_AT, isEmpty ? 0 : newest)
     if (isEmpty) header.hashSlotCount++
     slots[slot] = entry
     this.#dirtyPages.add((slot / PAGE_SLOTS) | 0)
@@ -116,10 +119,10 @@ export class IndexFile {
       const block = this.#readEntry(entry)
       if (block === undefined) return
       const { view } = block
-      const hash = view.getInt32(0)
-      const previous = view.getInt32(16)
-      const commitLogOffset = view.getInt32(4) * TWO_32 + view.getUint32(8)
-      const timeMs = header.beginTimestamp + view.getInt32(12) * 1000
+      const hash = view.getInt32(HASH_AT)
+      const previous = view.getInt32(PREVIOUS_AT)
+      const commitLogOffset = this.#offsetIn(view, 0)
+      const timeMs = header.beginTimestamp + view.getInt32(SECONDS_AT) * 1000
       // The first entry's seconds count from the file before, so it may look newer or older than it is.
       if (hash === keyHash && (entry === 1 || (timeMs <= toMs && timeMs + 1000 > fromMs))) yield { commitLogOffset, timeMs }
       if (previous >= entry) return
@@ -164,11 +167,11 @@ export class IndexFile {
       let i = 0
       for (; i < wanted; i++) {
         const at = i * INDEX_ENTRY_BYTES
-        const hash = buffer.view.getInt32(at)
-        const offset = buffer.view.getInt32(at + 4) * TWO_32 + buffer.view.getUint32(at + 8)
+        const hash = buffer.view.getInt32(at + HASH_AT)
+        const offset = this.#offsetIn(buffer.view, at)
         const slot = hash % this.#slotCount
         if (offset >= logEnd) break
-        const previous = buffer.view.getInt32(at + 16)
+        const previous = buffer.view.getInt32(at + PREVIOUS_AT)
         if (hash < 0 || offset < last || (hash === 0 && offset === 0 && count > 1) || previous !== slots[slot]) {
           isWhole = count >= known
           break
@@ -176,7 +179,7 @@ export class IndexFile {
         if (slots[slot] === 0) used++
         slots[slot] = count++
         last = offset
-        header.endTimestamp = header.beginTimestamp + buffer.view.getInt32(at + 12) * 1000
+        header.endTimestamp = header.beginTimestamp + buffer.view.getInt32(at + SECONDS_AT) * 1000
       }
       if (i < wanted) break
     }
@@ -216,7 +219,7 @@ export class IndexFile {
   }
 
   #offsetIn(view: DataView, at: number): number {
-    return view.getInt32(at + 4) * TWO_32 + view.getUint32(at + 8)
+    return view.getInt32(at + OFFSET_AT) * TWO_32 + view.getUint32(at + OFFSET_LOW_AT)
   }
 
   /** Writes the dirty pages of slots; a slot whose newest entry is not written gets its newest one that is. */
@@ -232,7 +235,7 @@ export class IndexFile {
       for (let i = 0; i < count; i++) {
         let entry = slots[first + i]!
         while (entry >= this.#written) {
-          entry = this.#tail.view.getInt32((entry - firstInTail) * INDEX_ENTRY_BYTES + 16)
+          entry = this.#tail.view.getInt32((entry - firstInTail) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
           isFinal = false
         }
         page.writeInt32BE(entry, i * 4)
@@ -248,7 +251,7 @@ export class IndexFile {
     if (this.#tail.count > 0 && this.#written > 1) {
       const last = this.#readEntry(this.#written - 1)!
       endCommitLogOffset = this.#offsetIn(last.view, 0)
-      endTimestamp = header.beginTimestamp + last.view.getInt32(12) * 1000
+      endTimestamp = header.beginTimestamp + last.view.getInt32(SECONDS_AT) * 1000
     }
     this.#file.writeAt(encodeIndexHeader({ ...header, indexCount: this.#written, endCommitLogOffset, endTimestamp }), 0)
     this.#headerIsDirty = this.#tail.count > 0

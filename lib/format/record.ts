@@ -99,7 +99,8 @@ export interface RecordFields {
 export function writeRecordHead(block: Block, at: number, fields: RecordFields): number {
   const { view, bytes } = block
   const { bornHost, storeHost } = fields
-  let sysFlag = fields.sysFlag
+  // The length of a host decides: bits that come from another record must not make its fields stand elsewhere.
+  let sysFlag = fields.sysFlag & ~(SysFlag.bornHostV6 | SysFlag.storeHostV6)
   if (bornHost.length === V6_BYTES) sysFlag |= SysFlag.bornHostV6
   if (storeHost.length === V6_BYTES) sysFlag |= SysFlag.storeHostV6
   view.setInt32(at + QUEUE_ID_AT, fields.queueId)

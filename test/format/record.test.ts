@@ -81,6 +81,12 @@ describe('records of RocketMQ', () => {
     assert.equal(look(block), 0xb9)
   })
 
+  test('that are put again with the flags of an IPv6 record get flags that fit their own hosts', () => {
+    const { block, size } = hotRecord({ ...VECTOR, sysFlag: SysFlag.bornHostV6 | SysFlag.storeHostV6 | SysFlag.compressed })
+    assert.equal(block.view.getInt32(RecordAt.sysFlag), SysFlag.compressed)
+    assert.equal(look(block), size)
+  })
+
   test('that carry a whole-record CRC end in ten digits, the least significant first', () => {
     const tail = Buffer.from(hexOf('5F5F435243333223 01 33323934333437303131 02'), 'hex')
     assert.equal(crcPropertyAt(blockOf(tail), 0, 20), 0)
@@ -268,6 +274,19 @@ describe('properties', () => {
     }
     assert.deepEqual(parse('a\u0001b\u0001c'), { a: 'b\u0001c' })
     assert.deepEqual(parse('__CRC32#\u00013294347011\u0002'), {})
+  })
+
+  test('without names cost one look at the bytes behind them, not one a piece', () => {
+    const bytes = Buffer.alloc(8 * 1024 * 1024)
+    bytes.fill(2, 0, 32_767)
+    const indexOf = bytes.indexOf.bind(bytes)
+    let searches = 0
+    bytes.indexOf = (value, from) => {
+      if (value === 1) searches++
+      return indexOf(value, from as number)
+    }
+    assert.deepEqual({ ...parseProperties(bytes, 0, 32_767) }, {})
+    assert.equal(searches, 1)
   })
 
   test('have names that mean nothing to JavaScript', () => {

@@ -19,10 +19,13 @@ import {
   type IndexHeader,
   slotPosition,
 } from '../format/index-layout.js'
+import { IndexEntry } from '../format/tables.js'
 import { EntryTail } from './entry-tail.js'
 import type { IndexRow } from './manifest.js'
 
 const TWO_32 = 0x1_0000_0000
+const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previous: PREVIOUS_AT } = IndexEntry.at
+const OFFSET_LOW_AT = OFFSET_AT + 4
 const PAGE_SLOTS = 1024
 const MAX_SECONDS = 0x7fffffff
 const LOAD_ENTRIES = 50_000
@@ -161,14 +164,14 @@ export class IndexFile {
     const at = this.#tail.add()
     const { view } = this.#tail
     const high = Math.floor(commitLogOffset / TWO_32)
-    view.setInt32(at, keyHash)
-    view.setInt32(at + 4, high)
-    view.setUint32(at + 8, commitLogOffset - high * TWO_32)
-    view.setInt32(at + 12, Math.max(0, Math.min(seconds, MAX_SECONDS)))
+    view.setInt32(at + HASH_AT, keyHash)
+    view.setInt32(at + OFFSET_AT, high)
+    view.setUint32(at + OFFSET_LOW_AT, commitLogOffset - high * TWO_32)
+    view.setInt32(at + SECONDS_AT, Math.max(0, Math.min(seconds, MAX_SECONDS)))
     const newest = slots[slot]!
     // RocketMQ takes a slot that points nowhere for an empty one.
     const isEmpty = newest <= 0 || newest >= entry
-    view.setInt32(at + 16, isEmpty ? 0 : newest)
+    view.setInt32(at + PREVIOUS_AT, isEmpty ? 0 : newest)
     if (isEmpty) header.hashSlotCount++
     slots[slot] = entry
     this.#dirtyPages.add((slot / PAGE_SLOTS) | 0)
@@ -192,10 +195,10 @@ export class IndexFile {
       const block = this.#readEntry(entry)
       if (block === undefined) return
       const { view } = block
-      const hash = view.getInt32(0)
-      const previous = view.getInt32(16)
-      const commitLogOffset = view.getInt32(4) * TWO_32 + view.getUint32(8)
-      const timeMs = header.beginTimestamp + view.getInt32(12) * 1000
+      const hash = view.getInt32(HASH_AT)
+      const previous = view.getInt32(PREVIOUS_AT)
+      const commitLogOffset = this.#offsetIn(view, 0)
+      const timeMs = header.beginTimestamp + view.getInt32(SECONDS_AT) * 1000
       // The first entry's seconds count from the file before, so it may look newer or older than it is.
       if (hash === keyHash && (entry === 1 || (timeMs <= toMs && timeMs + 1000 > fromMs))) yield { commitLogOffset, timeMs }
       if (previous >= entry) return
@@ -243,11 +246,11 @@ export class IndexFile {
       let i = 0
       for (; i < wanted; i++) {
         const at = i * INDEX_ENTRY_BYTES
-        const hash = buffer.view.getInt32(at)
-        const offset = buffer.view.getInt32(at + 4) * TWO_32 + buffer.view.getUint32(at + 8)
+        const hash = buffer.view.getInt32(at + HASH_AT)
+        const offset = this.#offsetIn(buffer.view, at)
         const slot = hash % this.#slotCount
         if (offset >= logEnd) break
-        const previous = buffer.view.getInt32(at + 16)
+        const previous = buffer.view.getInt32(at + PREVIOUS_AT)
         if (hash < 0 || offset < last || (hash === 0 && offset === 0 && count > 1) || previous !== slots[slot]) {
           isWhole = count >= known
           break
@@ -255,7 +258,7 @@ export class IndexFile {
         if (slots[slot] === 0) used++
         slots[slot] = count++
         last = offset
-        header.endTimestamp = header.beginTimestamp + buffer.view.getInt32(at + 12) * 1000
+        header.endTimestamp = header.beginTimestamp + buffer.view.getInt32(at + SECONDS_AT) * 1000
       }
       if (i < wanted) break
     }
@@ -298,7 +301,7 @@ export class IndexFile {
   }
 
   #offsetIn(view: DataView, at: number): number {
-    return view.getInt32(at + 4) * TWO_32 + view.getUint32(at + 8)
+    return view.getInt32(at + OFFSET_AT) * TWO_32 + view.getUint32(at + OFFSET_LOW_AT)
   }
 
   /** Writes the dirty pages of slots; a slot whose newest entry is not written gets its newest one that is. */
@@ -314,7 +317,7 @@ export class IndexFile {
       for (let i = 0; i < count; i++) {
         let entry = slots[first + i]!
         while (entry >= this.#written) {
-          entry = this.#tail.view.getInt32((entry - firstInTail) * INDEX_ENTRY_BYTES + 16)
+          entry = this.#tail.view.getInt32((entry - firstInTail) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
           isFinal = false
         }
         page.writeInt32BE(entry, i * 4)
@@ -336,7 +339,7 @@ export class IndexFile {
     if (this.#tail.count === 0) return { endCommitLogOffset, endTimestamp }
     if (this.#written <= 1) return { endCommitLogOffset: beginCommitLogOffset, endTimestamp: beginTimestamp }
     const last = this.#readEntry(this.#written - 1)!
-    return { endCommitLogOffset: this.#offsetIn(last.view, 0), endTimestamp: beginTimestamp + last.view.getInt32(12) * 1000 }
+    return { endCommitLogOffset: this.#offsetIn(last.view, 0), endTimestamp: beginTimestamp + last.view.getInt32(SECONDS_AT) * 1000 }
   }
 
   #readHeader(): IndexHeader {

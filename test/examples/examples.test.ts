@@ -13,7 +13,7 @@ const examples = fileURLToPath(new URL('../../examples/', import.meta.url))
 function run(name: string, makeArguments: (directory: string) => string[]): { code: number | null; out: string; err: string } {
   const temporary = mkdtempSync(join(tmpdir(), 'mqlite-examples-'))
   try {
-    const options = { encoding: 'utf8', timeout: 120_000, env: { ...process.env, TMPDIR: temporary } } as const
+    const options = { cwd: temporary, encoding: 'utf8', timeout: 120_000, env: { ...process.env, TMPDIR: temporary } } as const
     const { status, stdout, stderr } = spawnSync(process.execPath, [join(examples, name), ...makeArguments(temporary)], options)
     return { code: status, out: stdout, err: stderr }
   } finally {

@@ -22,6 +22,7 @@ import { type RecoveredStore, recoverStore } from './recover.js'
 import { Search } from './search.js'
 import { type StoreEvents, StoreState } from './state.js'
 import { WriterTopics } from './topics.js'
+import { type VerifyOptions, verifyStore } from './verify.js'
 import { ViewFlusher } from './view-flusher.js'
 import { type PendingPut, Writer } from './writer.js'
 
@@ -201,6 +202,19 @@ async function assemble(input: AssembleInput) {
     }
   }
   const waiting = { reader, queues: views.queues, arrivals, state }
+  const verified = {
+    disk,
+    layout,
+    clock,
+    timers,
+    chain,
+    views,
+    levelAt: (address: number) => (inRanges(ranges, address) ? CheckLevel.record : CheckLevel.body),
+    visibleEnd: () => visible.end,
+    writtenEnd: () => log.writtenEnd,
+    recovery: report,
+    isWriter: writes,
+  }
   events.emit('recovery', report)
   return {
     state,
@@ -213,6 +227,7 @@ async function assemble(input: AssembleInput) {
     close,
     log,
     records,
+    verify: (options?: VerifyOptions) => verifyStore(verified, options),
     get: (request: GetRequest) => getWaiting(waiting, request),
     follow: (request: Omit<GetRequest, 'waitMs'>) => follow(waiting, request),
     metrics: {

@@ -11,6 +11,7 @@ import type { GetRequest } from './message.js'
 import { type ResolvedOptions, resolveOptions, type StoreOptions, type StorePorts } from './options.js'
 import { recoverStore } from './recover.js'
 import { Replication } from './replication.js'
+import { type VerifyOptions, type VerifyParts, verifyStore } from './verify.js'
 import { buildWritingSide, type WritingSide } from './writing-side.js'
 
 /** A store that is open: what {@link MessageStore} forwards to. */
@@ -76,6 +77,7 @@ async function assemble(input: StoreInput) {
     replication: new Replication(base, writing),
     flush: () => flush(base, writing),
     close: () => (closing ??= takeDown(base, writing)),
+    verify: (options?: VerifyOptions) => verifyStore(verifiedParts(base), options),
     get: (request: GetRequest) => getWaiting(waiting, request),
     follow: (request: Omit<GetRequest, 'waitMs'>) => follow(waiting, request),
     metrics: {
@@ -88,6 +90,22 @@ async function assemble(input: StoreInput) {
         queues: views.queues.size,
       }),
     },
+  }
+}
+
+/** What `verify` looks at. */
+function verifiedParts({ layout, options, ports, recovered, records, visible, log }: Foundation): VerifyParts {
+  const { chain, views, report } = recovered
+  return {
+    ...ports,
+    layout,
+    chain,
+    views,
+    levelAt: records.levelAt,
+    visibleEnd: () => visible.end,
+    writtenEnd: () => log.writtenEnd,
+    recovery: report,
+    isWriter: !options.readOnly,
   }
 }
 

@@ -28,6 +28,11 @@ export class RecordReader {
     this.#options = options
   }
 
+  /** How closely the record at an address can be checked. */
+  get levelAt(): (address: number) => CheckLevel {
+    return this.#options.levelAt
+  }
+
   /**
    * Points the cursor at a record and checks it.
    *

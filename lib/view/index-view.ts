@@ -139,6 +139,11 @@ export class IndexView {
     return this.#files.reduce((sum, file) => sum + file.header.indexCount - 1, 0)
   }
 
+  /** The files, oldest first. */
+  get files(): readonly IndexFile[] {
+    return this.#files
+  }
+
   /** How many files there are. */
   get fileCount(): number {
     return this.#files.length

@@ -16,6 +16,7 @@ import { follow, getWaiting } from './follow.js'
 import { checkIsStore, layoutOf, type StoreLayout } from './layout.js'
 import type { GetRequest } from './message.js'
 import { type ResolvedOptions, resolveOptions, type StoreOptions, type StorePorts } from './options.js'
+import type { PendingPut } from './pending.js'
 import { Reader } from './reader.js'
 import { RecordReader } from './record-reader.js'
 import { type RecoveredStore, recoverStore } from './recover.js'
@@ -23,7 +24,7 @@ import { Search } from './search.js'
 import { type StoreEvents, StoreState } from './state.js'
 import { WriterTopics } from './topics.js'
 import { ViewFlusher } from './view-flusher.js'
-import { type PendingPut, Writer } from './writer.js'
+import { Writer } from './writer.js'
 
 /** A store that is open: what {@link MessageStore} forwards to. */
 export type OpenStore = Awaited<ReturnType<typeof openStore>>

@@ -6,8 +6,8 @@ import { IndexView } from '../view/index-view.js'
 import { QueueTable } from '../view/queue-table.js'
 import { dispatchedRecord } from './dispatch-record.js'
 import { defaultSizes } from './options.js'
+import type { PendingPut } from './pending.js'
 import type { RecoverInput } from './recover.js'
-import type { PendingPut } from './writer.js'
 
 /** ConsumeQueues, index, and what puts records into them. */
 export class Views {

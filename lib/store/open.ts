@@ -201,7 +201,7 @@ async function assemble(input: AssembleInput) {
       events.emit('closed', undefined)
     }
   }
-  const waiting = { reader, queues: views.queues, arrivals, state }
+  const waiting = { reader, queues: views.queues, arrivals, state, clock }
   events.emit('recovery', report)
   return {
     state,

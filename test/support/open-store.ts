@@ -106,3 +106,11 @@ export function hashOf(disk: MemoryDisk, under = root): string {
   walk(under)
   return hash.digest('hex')
 }
+
+/** Flips bits of one byte of the log under a store that is closed. */
+export function flipLog(disk: MemoryDisk, address: number, mask = 0x10): void {
+  const start = address - (address % tiny.segmentBytes)
+  const path = `${root}/commitlog/${String(start).padStart(20, '0')}`
+  const [byte = 0] = disk.bytesOf(path, address - start, address - start + 1)
+  disk.overwrite(path, address - start, Uint8Array.of(byte ^ mask))
+}

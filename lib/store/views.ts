@@ -1,5 +1,7 @@
 /** The views of a store, loaded together and kept together. */
+import type { Disk } from '../disk/disk.js'
 import type { Block } from '../format/block.js'
+import { isIndexFileName } from '../format/names.js'
 import { SysFlag } from '../format/record.js'
 import { Dispatcher } from '../view/dispatcher.js'
 import { IndexView } from '../view/index-view.js'
@@ -31,6 +33,7 @@ export class Views {
           clock: ports.clock,
         })
       : undefined
+    if (this.index === undefined && !options.readOnly) dropIndex(ports.disk, layout.index)
     this.#dispatcher = new Dispatcher({ queues: this.queues, index: this.index })
   }
 
@@ -91,5 +94,12 @@ export class Views {
   /** Follows the start of the log. @returns the files that were deleted */
   trim(logStart: number): string[] {
     return [...this.queues.trim(logStart), ...(this.index?.trim(logStart) ?? [])]
+  }
+}
+
+/** An index that is not kept would miss what is put meanwhile. Without files it is made anew when it is wanted again. */
+function dropIndex(disk: Disk, directory: string): void {
+  for (const { name, kind } of disk.list(directory)) {
+    if (kind === 'file' && isIndexFileName(name)) disk.remove(`${directory}/${name}`)
   }
 }

@@ -59,7 +59,7 @@ async function assemble(input: StoreInput) {
   const { state, events, recovered, log, records, search, reader, arrivals } = base
   const { views, report } = recovered
   const { writer, flusher, topics, upkeep } = writing
-  const waiting = { reader, queues: views.queues, arrivals, state }
+  const waiting = { reader, queues: views.queues, arrivals, state, clock: base.ports.clock }
   let closing: Promise<void> | undefined
   events.emit('recovery', report)
   return {

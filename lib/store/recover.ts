@@ -89,6 +89,8 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
     },
   })
   views.truncate(log.end)
+  // Deleting a segment and its queue entries is not one step: a crash may have come between.
+  views.trim(chain.start)
   const report = { ...log, origin: found.origin, scannedFrom: plan.scanFrom, durationMs: clock.monotonic() - started }
   return {
     chain,

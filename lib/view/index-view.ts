@@ -54,6 +54,12 @@ export class IndexView {
       if (kind !== 'file' || !isIndexFileName(name)) continue
       const path = `${directory}/${name}`
       const bytes = disk.stat(path)!.bytes
+      if (bytes === 0) {
+        // Its name outlived a crash and its length did not, so no flush has covered any entry of it.
+        if (writable) disk.remove(path)
+        this.#namesChanged = true
+        continue
+      }
       if (bytes !== indexFileBytes(slots, entries)) {
         throw new MessageStoreError(
           'STORE_INCOMPATIBLE',
@@ -92,8 +98,8 @@ export class IndexView {
 
   /** Address of the newest record that has an entry, -1 without any. Records up to there need not come again. */
   get lastCommitLogOffset(): number {
-    const last = this.#last
-    return last === undefined || (last.header.indexCount <= 1 && this.#files.length === 1) ? -1 : last.header.endCommitLogOffset
+    // A file that a crash left without entries may have nothing in its header either.
+    return this.#files.findLast(({ header }) => header.indexCount > 1)?.header.endCommitLogOffset ?? -1
   }
 
   /** `beginTimestamp` of the file that is being filled, `Infinity` without one: it is not safe until it is full. */
@@ -184,9 +190,10 @@ export class IndexView {
       ms++
     const path = `${directory}/${indexFileName(ms)}`
     const made = `${tmpDirectory}/index`
+    // A crash may have left both names of a file that was being moved.
+    disk.remove(made)
     const file = disk.open(made, { write: true, create: true })
     try {
-      file.resize(0)
       file.resize(indexFileBytes(slots, entries))
     } finally {
       file.close()

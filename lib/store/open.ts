@@ -210,6 +210,7 @@ async function assemble(input: AssembleInput) {
     events,
     recovery: report,
     writer,
+    books,
     views,
     search,
     flush,

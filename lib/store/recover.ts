@@ -104,7 +104,7 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
 function scanStart(planned: number, { index }: Views, chain: SegmentChain): number {
   if (index === undefined) return planned
   const completeEnd = index.fileCount === 0 && chain.end > chain.start ? chain.start : index.completeEnd
-  return Math.max(chain.start, Math.min(planned, completeEnd))
+  return Math.min(planned, Math.max(chain.start, completeEnd))
 }
 
 function loadChain({ layout, options, ports, files }: RecoverInput): SegmentChain {
@@ -176,7 +176,8 @@ function planOf(found: Found, chain: SegmentChain, writable: boolean, bound: num
     case 'crash': {
       const mark = durable ?? clean!
       const viewsEnd = found.hasViews ? Math.max(mark.viewsEnd, start) : start
-      const scanFrom = from(Math.min(viewsEnd, mark.logEnd))
+      // Nothing is deleted that is not durable, so a log that starts behind its durable end has lost what led there.
+      const scanFrom = mark.logEnd < start ? mark.logEnd : from(Math.min(viewsEnd, mark.logEnd))
       return trusts({ ...common, writer: 'mqlite', scanFrom, watermark: mark.logEnd, unflushedBound: bound }, scanFrom)
     }
     default: {

@@ -106,7 +106,7 @@ function* workloads(most: number): Generator<Operation[]> {
   }
 }
 
-for (const policy of ['sync'] as const) {
+for (const policy of ['async', 'sync'] as const) {
   test(`a ${policy} store survives power loss at every operation of every workload of up to three steps`, async (t) => {
     const seed = seedOf(1)
     const started = performance.now()

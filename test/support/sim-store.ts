@@ -173,6 +173,7 @@ export async function deleteExpired(store: OpenStore, disk: SimDisk, time: SimTi
     rules: { hours: 1, deleteHour: 4, cleanAt: 0, forceAt: undefined, refuseAt: 0.9 },
     state: store.state,
     events: store.events,
+    beforeDelete: () => store.books.flush(),
     trimViews: (start) => store.views.trim(start),
   })
   await time.run(upkeep.round())

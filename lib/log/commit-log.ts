@@ -112,14 +112,14 @@ export class CommitLog {
     const bytes = encodedEnd - chunk.used
     invariant(bytes <= this.maxRecordBytes, `${bytes} bytes to fit a segment of ${this.segmentBytes}`)
     const next = this.#segmentEnd
-    const target = this.#tail.open(next, bytes)
-    chunk.block.bytes.copy(target.block.bytes, 0, chunk.used, encodedEnd)
+    const from = chunk.used
     const rest = next - this.#end
+    // Counted before another chunk is opened, which lets go of chunks that have nothing left to write.
+    if (rest > 0) chunk.used += BLANK_BYTES
+    const target = this.#tail.open(next, bytes)
+    chunk.block.bytes.copy(target.block.bytes, 0, from, encodedEnd)
     // At the very end of an empty log there is no segment to fill.
-    if (rest > 0) {
-      writeBlank(chunk.block, chunk.used, rest)
-      chunk.used += BLANK_BYTES
-    }
+    if (rest > 0) writeBlank(chunk.block, from, rest)
     target.used = bytes
     this.#end = next + bytes
     this.#segmentEnd = next + this.segmentBytes

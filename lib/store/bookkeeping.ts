@@ -103,6 +103,11 @@ export class Bookkeeping {
     this.#mark?.write(this.#current())
   }
 
+  /** Makes what has been noted survive power loss. */
+  async flush(): Promise<void> {
+    await this.#mark?.flush()
+  }
+
   /**
    * Notes that view entries are flushed for everything below `viewsEnd`, and writes the checkpoint.
    *

@@ -4,6 +4,7 @@ import { systemClock, systemTimers } from '../base/system.js'
 import { DiskError, type DiskLock } from '../disk/disk.js'
 import { nodeDisk } from '../disk/node-disk.js'
 import { OpenFiles } from '../disk/open-files.js'
+import { makeDurableDirectory } from '../disk/replace.js'
 import { follow, getWaiting } from './follow.js'
 import { type Foundation, layFoundation, type StoreInput } from './foundation.js'
 import { checkIsStore, layoutOf, type StoreLayout } from './layout.js'
@@ -40,6 +41,8 @@ async function prepare(layout: StoreLayout, options: ResolvedOptions, { disk }: 
   try {
     checkIsStore(disk, layout.root, !options.readOnly)
     if (options.readOnly) return undefined
+    // Else a store could vanish with all its files, each of which had been flushed.
+    if (disk.stat(layout.commitLog) === undefined) await makeDurableDirectory(disk, layout.root)
     disk.makeDirectory(layout.ext)
     const lock = await disk.lock(layout.extLock, layout.lock)
     if ('heldBy' in lock) throw new MessageStoreError('STORE_LOCKED', `${layout.root} is in use by ${lock.heldBy}`)
@@ -68,6 +71,7 @@ async function assemble(input: StoreInput) {
     recovery: report,
     base,
     writer,
+    books: writing.books,
     views,
     search,
     log,

@@ -108,7 +108,7 @@ function scanStart(planned: number, { index, queues }: Views, chain: SegmentChai
   if (queues.isReset) return chain.start
   if (index === undefined) return planned
   const completeEnd = index.fileCount === 0 && chain.end > chain.start ? chain.start : index.completeEnd
-  return Math.max(chain.start, Math.min(planned, completeEnd))
+  return Math.min(planned, Math.max(chain.start, completeEnd))
 }
 
 function loadChain({ layout, options, ports, files }: RecoverInput): SegmentChain {
@@ -188,9 +188,11 @@ function planOf(found: Found, chain: SegmentChain, writable: boolean, bound: num
       // Views never run ahead of what is durable; the mark on the disk may be older than the manifest.
       const isNoted = hasViews && manifest !== undefined
       const viewsEnd = isNoted ? from(manifest.viewsEnd) : start
-      const watermark = Math.max(logEnd, viewsEnd)
-      const plan = { ...common, writer: 'mqlite', scanFrom: viewsEnd, watermark, unflushedBound: bound } as const
-      return isNoted ? { ...trusts(plan, viewsEnd), manifest } : trusts(plan, 0)
+      const watermark = Math.max(logEnd, manifest?.viewsEnd ?? 0)
+      // Nothing is deleted that is not durable, so a log that starts behind its durable end has lost what led there.
+      const scanFrom = watermark < start ? watermark : viewsEnd
+      const plan = { ...common, writer: 'mqlite', scanFrom, watermark, unflushedBound: bound } as const
+      return isNoted ? { ...trusts(plan, scanFrom), manifest } : trusts(plan, 0)
     }
     default: {
       const isClean = found.origin === 'java-clean'

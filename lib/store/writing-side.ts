@@ -128,6 +128,7 @@ function buildUpkeep({ layout, options, ports, log, state, events, recovered }: 
     rules: options.retention,
     state,
     events,
+    beforeDelete: () => parts.books.flush(),
     trimViews: (logStart) => recovered.views.trim(logStart),
     onFailure: parts.fail,
   })

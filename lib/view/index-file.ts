@@ -366,7 +366,10 @@ export class IndexFile {
     if (this.#tail.count === 0) return { endCommitLogOffset, endTimestamp }
     if (this.#written <= 1) return { endCommitLogOffset: beginCommitLogOffset, endTimestamp: beginTimestamp }
     const last = this.#readEntry(this.#written - 1)!
-    return { endCommitLogOffset: this.#offsetIn(last.view, 0), endTimestamp: beginTimestamp + last.view.getInt32(SECONDS_AT) * 1000 }
+    return {
+      endCommitLogOffset: this.#offsetIn(last.view, 0),
+      endTimestamp: beginTimestamp + last.view.getInt32(SECONDS_AT) * 1000,
+    }
   }
 
   #readHeader(): IndexHeader {

@@ -98,7 +98,11 @@ export class IndexView {
   #indexPaths(): string[] {
     const { disk, directory } = this.#options
     const names = disk.list(directory).filter(({ name, kind }) => kind === 'file' && isIndexFileName(name))
-    return names.map(({ name }) => `${directory}/${name}`)
+    const paths = names.map(({ name }) => `${directory}/${name}`)
+    // Where a name outlived a crash and its length did not, no flush has covered any entry.
+    const empty = paths.filter((path) => disk.stat(path)!.bytes === 0)
+    if (this.#options.writable) for (const path of empty) this.#remove(path)
+    return paths.filter((path) => !empty.includes(path))
   }
 
   #open(path: string, row?: IndexRow): IndexFile {
@@ -151,8 +155,8 @@ export class IndexView {
 
   /** Address of the newest record that has an entry, -1 without any. Records up to there need not come again. */
   get lastCommitLogOffset(): number {
-    const last = this.#last
-    return last === undefined || (last.header.indexCount <= 1 && this.#files.length === 1) ? -1 : last.header.endCommitLogOffset
+    // A file that a crash left without entries may have nothing in its header either.
+    return this.#files.findLast(({ header }) => header.indexCount > 1)?.header.endCommitLogOffset ?? -1
   }
 
   /** `beginTimestamp` of the file that is being filled, `Infinity` without one: it is not safe until it is full. */
@@ -251,9 +255,10 @@ export class IndexView {
       ms++
     const path = `${directory}/${indexFileName(ms)}`
     const made = `${tmpDirectory}/index`
+    // A crash may have left both names of a file that was being moved.
+    disk.remove(made)
     const file = disk.open(made, { write: true, create: true })
     try {
-      file.resize(0)
       file.resize(indexFileBytes(slots, entries))
     } finally {
       file.close()

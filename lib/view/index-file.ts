@@ -169,7 +169,8 @@ export class IndexFile {
         const slot = hash % this.#slotCount
         if (offset >= logEnd) break
         const previous = buffer.view.getInt32(at + 16)
-        if (hash < 0 || offset < last || (hash === 0 && offset === 0 && count > 1) || previous !== slots[slot]) {
+        const isUnwritten = hash === 0 && offset === 0 && (count > 1 || known <= 1)
+        if (hash < 0 || offset < last || isUnwritten || previous !== slots[slot]) {
           isWhole = count >= known
           break
         }

@@ -49,7 +49,6 @@ export class IndexView {
   private constructor(options: IndexViewOptions) {
     this.#options = options
     const { disk, files, directory, slots, entries, writable, trustedEnd } = options
-    let completeEnd = Number.POSITIVE_INFINITY
     for (const { name, kind } of disk.list(directory)) {
       if (kind !== 'file' || !isIndexFileName(name)) continue
       const path = `${directory}/${name}`
@@ -62,13 +61,44 @@ export class IndexView {
       }
       this.#files.push(new IndexFile(files, path, slots, entries, writable))
     }
-    if (trustedEnd !== Number.POSITIVE_INFINITY) {
-      for (const file of this.#files) {
-        if (file.header.endCommitLogOffset < trustedEnd && file !== this.#last) continue
-        if (!file.rebuild(trustedEnd, writable)) completeEnd = Math.min(completeEnd, file.header.endCommitLogOffset)
-      }
+    this.completeEnd = trustedEnd === Number.POSITIVE_INFINITY ? trustedEnd : this.#keep(trustedEnd)
+  }
+
+  /**
+   * Keeps the entries of records below `end`, as far as they are whole. Entries ascend over all files, so
+   * files behind the first that lost some are deleted: the log brings their entries again, in order.
+   *
+   * @returns up to where entries are complete, if not up to `end`
+   */
+  #keep(end: number): number {
+    const { writable } = this.#options
+    for (let i = 0; i < this.#files.length; i++) {
+      const file = this.#files[i]!
+      const isLast = i === this.#files.length - 1
+      if (!isLast && file.header.endCommitLogOffset < end) continue
+      const known = file.header.indexCount
+      const isWhole = file.rebuild(end, writable)
+      if (isWhole && file.header.indexCount >= known && !isLast) continue
+      this.#dropFrom(file.header.indexCount > 1 ? i + 1 : i)
+      return isWhole ? Number.POSITIVE_INFINITY : this.#keepWholeRecords()
     }
-    this.completeEnd = completeEnd
+    return Number.POSITIVE_INFINITY
+  }
+
+  /** The last record that has an entry may have lost another one: it comes again with all its keys. */
+  #keepWholeRecords(): number {
+    const end = Math.max(0, this.lastCommitLogOffset)
+    this.#keep(end)
+    return end
+  }
+
+  #dropFrom(first: number): void {
+    const { disk, files, writable } = this.#options
+    for (const { path } of this.#files.splice(first)) {
+      files.close(path)
+      if (writable) disk.remove(path)
+      this.#namesChanged = true
+    }
   }
 
   /** Loads the files that are there. @throws {MessageStoreError} `STORE_INCOMPATIBLE` for a file of another length */
@@ -141,9 +171,7 @@ export class IndexView {
 
   /** Drops the entries of records at or above `logEnd`. */
   truncate(logEnd: number): void {
-    for (const file of this.#files) {
-      if (file.header.indexCount > 1 && file.header.endCommitLogOffset >= logEnd) file.rebuild(logEnd, this.#options.writable)
-    }
+    if (this.lastCommitLogOffset >= logEnd) this.#keep(logEnd)
   }
 
   /** Deletes files whose records are all gone, never the last. @returns what was deleted */

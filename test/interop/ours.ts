@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { MessageStore, type StoreOptions } from '../../lib/index.js'
+import { cleanUp } from './clean-up.js'
 import { type Described, describeOurs } from './data.js'
 import type { QueueState, Sizes } from './shell.js'
 
@@ -23,17 +24,17 @@ export function openOptions(sizes: Sizes): StoreOptions {
   }
 }
 
-/** An empty directory that goes away with the test. */
+/** An empty directory that goes away with the test, after everything else of the test. */
 export function temporary(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'mqlite-interop-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  cleanUp(t, () => rmSync(directory, { recursive: true, force: true }))
   return directory
 }
 
 /** Opens a directory that must not be damaged. It is closed with the test at the latest. */
 export async function openOurs(t: TestContext, directory: string, sizes: Sizes): Promise<MessageStore> {
   const store = await MessageStore.open(directory, openOptions(sizes))
-  t.after(() => store.close())
+  cleanUp(t, () => store.close())
   assert.equal(store.status, 'open', `recovery: ${JSON.stringify(store.recovery)}`)
   assert.deepEqual(store.recovery.corruption, [])
   return store

@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { cleanUp } from './clean-up.js'
 import type { Described, Receipt, Spec } from './data.js'
 import { toJava } from './data.js'
 import { type Generation, javaClassPath } from './java-build.js'
@@ -101,7 +102,7 @@ export class Shell {
   }
 
   async #started(t: TestContext, home: string | undefined): Promise<Shell> {
-    t.after(async () => {
+    cleanUp(t, async () => {
       await this.kill()
       if (home !== undefined) rmSync(home, { recursive: true, force: true })
     })

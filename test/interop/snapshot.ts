@@ -79,7 +79,7 @@ export function knownFrom(acknowledged: readonly Acknowledged[]): Pick<Snapshot,
   return { queues: [...queues.values()].sort(byQueue), records }
 }
 
-/** Both stores say the same. 4.9 answers times by a rule of its own; there only what both rules agree on counts. */
+/** Both stores say the same. 4.9 finds a time by when files were last changed, so its answers there do not count. */
 export function assertSame(ours: Snapshot, java: Snapshot, generation: Generation): void {
   assert.deepEqual(ours.queues, java.queues, 'bounds of the queues')
   assertSameMessages(ours.messages, java.messages)
@@ -87,23 +87,26 @@ export function assertSame(ours: Snapshot, java: Snapshot, generation: Generatio
   for (const [key, found] of java.keys) assert.deepEqual(ours.keys.get(key), found, `messages found by ${key}`)
   assert.equal(ours.keys.size, java.keys.size, 'number of keys')
   assert.deepEqual([...ours.times.keys()], [...java.times.keys()], 'times asked for')
-  for (const [asked, offset] of java.times) {
-    if (generation === '5.3.3') assert.equal(ours.times.get(asked), offset, `offset by time: ${asked}`)
-    else assertNearTime(asked, offset, java, ours.times.get(asked)!)
-  }
+  assertTimesAreTrue(ours)
+  if (generation === '4.9.8') return
+  for (const [asked, offset] of java.times) assert.equal(ours.times.get(asked), offset, `offset by time: ${asked}`)
 }
 
-/** 4.9 returns any message of the very time, or the nearest one; ours must stand at the edge of the same gap or group. */
-function assertNearTime(asked: string, javaOffset: number, { messages }: Snapshot, ourOffset: number): void {
-  const [queue, text, boundary] = asked.split(' ') as [string, string, 'lower' | 'upper']
-  const time = Number(text)
-  const inQueue = messages.filter((message) => `${message.topic}/${message.queueId}` === queue && isQueued(message))
-  const times = inQueue.sort((a, b) => a.queueOffset - b.queueOffset).map((message) => message.storeTimestamp)
-  const before = times.filter((one) => one < time).length
-  const upTo = times.filter((one) => one <= time).length
-  const expected = boundary === 'lower' ? before : Math.max(0, upTo - 1)
-  assert.equal(ourOffset, expected, `offset by time: ${asked}`)
-  if (upTo > before) assert.equal(times[javaOffset], time, `4.9's offset by time: ${asked}`)
+/** `lower`: the first that is not earlier. `upper`: the last that is not later, or the first of all. */
+function assertTimesAreTrue({ messages, times, queues }: Snapshot): void {
+  const stored = new Map<string, number[]>()
+  for (const { topic, queueId, storeTimestamp } of messages) {
+    const queue = `${topic}/${queueId}`
+    stored.set(queue, [...(stored.get(queue) ?? []), storeTimestamp])
+  }
+  const firsts = new Map(queues.map(({ topic, queueId, minOffset }) => [`${topic}/${queueId}`, minOffset]))
+  for (const [asked, offset] of times) {
+    const [queue, time, boundary] = asked.split(' ') as [string, string, string]
+    const known = stored.get(queue) ?? []
+    const before = known.filter((one) => (boundary === 'lower' ? one < Number(time) : one <= Number(time))).length
+    const expected = boundary === 'lower' ? before : Math.max(0, before - 1)
+    assert.equal(offset, firsts.get(queue)! + expected, `offset by time: ${asked}`)
+  }
 }
 
 function assertSameMessages(ours: readonly Described[], java: readonly Described[]): void {

@@ -169,7 +169,8 @@ export class IndexFile {
         const slot = hash % this.#slotCount
         if (offset >= logEnd) break
         const previous = buffer.view.getInt32(at + 16)
-        const isUnwritten = hash === 0 && offset === 0 && (count > 1 || known <= 1)
+        // A key of hash 0 in the very first record looks the same; it only costs a scan.
+        const isUnwritten = hash === 0 && offset === 0
         if (hash < 0 || offset < last || isUnwritten || previous !== slots[slot]) {
           isWhole = count >= known
           break

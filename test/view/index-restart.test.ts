@@ -17,13 +17,13 @@ function load(disk: MemoryDisk, trustedEnd: number): IndexView {
 
 function fill(index: IndexView, from: number): void {
   for (let n = from; n < RECORDS; n++) {
-    for (const key of [0, 1000]) index.put(n + key, n * RECORD_BYTES, RECORD_BYTES, 1_700_000_000_000 + n)
+    for (const key of [1, 1001]) index.put(n + key, n * RECORD_BYTES, RECORD_BYTES, 1_700_000_000_000 + n)
   }
 }
 
 function assertFindsAll(index: IndexView): void {
   for (let n = 0; n < RECORDS; n++) {
-    for (const key of [0, 1000]) {
+    for (const key of [1, 1001]) {
       const found = [...index.candidates(n + key, 0, Number.MAX_SAFE_INTEGER)]
       assert.deepEqual(found, [n * RECORD_BYTES], `key ${n + key}`)
     }

@@ -3,13 +3,13 @@
  * RocketMQ ended; then RocketMQ goes on where mqlite stopped.
  */
 import { describe, type TestContext, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Random } from '../support/random.js'
-import { batchSpecs, manySpecs, type Spec } from './data.js'
+import { manySpecs } from './data.js'
 import { type Generation, generations } from './java-build.js'
 import { openOurs, small, temporary } from './ours.js'
-import { Shell, type Sizes } from './shell.js'
+import { Shell } from './shell.js'
 import { type Acknowledged, assertHolds, assertSame, knownFrom, snapshotJava, snapshotOurs } from './snapshot.js'
+import { dataFor, fill, putUntilKilled } from './workload.js'
 
 for (const generation of generations) {
   describe(`RocketMQ ${generation} writes and mqlite opens`, () => {
@@ -19,7 +19,7 @@ for (const generation of generations) {
         const directory = temporary(t)
         const java = await Shell.java(t, generation)
         await java.open(directory, small)
-        const acknowledged = await fill(java, generation, 1)
+        const acknowledged = await fill(java, dataFor(generation), 1)
         const before = await snapshotJava(java)
         assertHolds(before, acknowledged)
         await java[stop]()
@@ -29,7 +29,7 @@ for (const generation of generations) {
         assertSame(ours, before, generation)
         assertHolds(ours, acknowledged)
         await store.close()
-        await goesOn(t, generation, directory, small, acknowledged)
+        await goesOn(t, generation, directory, acknowledged)
       })
     }
 
@@ -37,62 +37,27 @@ for (const generation of generations) {
       const directory = temporary(t)
       const java = await Shell.java(t, generation)
       await java.open(directory, small)
-      const acknowledged = await fill(java, generation, 2)
-      const specs = manySpecs(new Random(3), 2000, { longTopics: generation === '5.3.3' })
-      await putUntilKilled(java, specs, 150, acknowledged)
+      const filled = await fill(java, dataFor(generation), 2)
+      const { acknowledged } = await putUntilKilled(java, manySpecs(new Random(3), 2000, dataFor(generation)), 150)
+      const all = [...filled, ...acknowledged]
 
       const store = await openOurs(t, directory, small)
-      const ours = await snapshotOurs(store, knownFrom(acknowledged))
-      assertHolds(ours, acknowledged)
+      assertHolds(await snapshotOurs(store, knownFrom(all)), all)
       await store.close()
-      await goesOn(t, generation, directory, small, acknowledged)
+      await goesOn(t, generation, directory, all)
     })
   })
-}
-
-/** Messages of every kind in several steps of time, and batches. */
-async function fill(java: Shell, generation: Generation, seed: number): Promise<Acknowledged[]> {
-  const random = new Random(seed)
-  const acknowledged: Acknowledged[] = []
-  for (let step = 0; step < 8; step++) {
-    const specs = manySpecs(random, 60, { longTopics: generation === '5.3.3' })
-    const receipts = await java.put(specs)
-    acknowledged.push(...receipts.map((receipt, i) => ({ spec: specs[i]!, receipt })))
-    const batch = batchSpecs(random, 5)
-    acknowledged.push(...ofBatch(batch, await java.putBatch(batch)))
-    await sleep(15)
-  }
-  return acknowledged
-}
-
-function ofBatch(specs: readonly Spec[], first: Acknowledged['receipt']): Acknowledged[] {
-  return first.messageId.split(',').map((messageId, i) => {
-    const commitLogOffset = Number(`0x${messageId.slice(-16)}`)
-    return { spec: specs[i]!, receipt: { ...first, messageId, commitLogOffset, queueOffset: first.queueOffset + i } }
-  })
-}
-
-/** Puts until so many are acknowledged, then kills; adds what was acknowledged until the very end. */
-async function putUntilKilled(shell: Shell, specs: readonly Spec[], count: number, acknowledged: Acknowledged[]): Promise<void> {
-  let next = 0
-  await shell
-    .put(specs, (receipt) => {
-      acknowledged.push({ spec: specs[next++]!, receipt })
-      if (next === count) void shell.kill()
-    })
-    .catch(() => {})
-  await shell.kill()
 }
 
 /** RocketMQ opens what mqlite left, agrees, writes more; mqlite agrees again. */
-async function goesOn(t: TestContext, generation: Generation, directory: string, sizes: Sizes, earlier: Acknowledged[]) {
+async function goesOn(t: TestContext, generation: Generation, directory: string, earlier: Acknowledged[]): Promise<void> {
   const java = await Shell.java(t, generation)
-  await java.open(directory, sizes)
+  await java.open(directory, small)
   assertHolds(await snapshotJava(java), earlier)
-  const acknowledged = [...earlier, ...(await fill(java, generation, 77))]
+  const acknowledged = [...earlier, ...(await fill(java, dataFor(generation), 77))]
   const after = await snapshotJava(java)
   assertHolds(after, acknowledged)
   await java.close()
-  const store = await openOurs(t, directory, sizes)
+  const store = await openOurs(t, directory, small)
   assertSame(await snapshotOurs(store, after), after, generation)
 }

@@ -261,6 +261,8 @@ export class IndexFile {
     const slots = new Int32Array(this.#slotCount)
     const buffer = zeroBlock(LOAD_ENTRIES * INDEX_ENTRY_BYTES)
     const known = header.indexCount
+    const isNoted = most < this.#capacity
+    const { endTimestamp } = header
     let count = 1
     let last = -1
     let used = 0
@@ -278,7 +280,9 @@ export class IndexFile {
         const slot = hash % this.#slotCount
         if (offset >= logEnd) break
         const previous = buffer.view.getInt32(at + PREVIOUS_AT)
-        if (hash < 0 || offset < last || (hash === 0 && offset === 0 && count > 1) || previous !== slots[slot]) {
+        // A key of hash 0 in the very first record looks the same; without a manifest it only costs a scan.
+        const isUnwritten = hash === 0 && offset === 0 && !isNoted
+        if (hash < 0 || offset < last || isUnwritten || previous !== slots[slot]) {
           isWhole = count >= known
           break
         }
@@ -294,6 +298,7 @@ export class IndexFile {
       hashSlotCount: used,
       endCommitLogOffset: last < 0 ? header.beginCommitLogOffset : last,
     })
+    if (isNoted && count === most) header.endTimestamp = endTimestamp
     this.#slots = slots
     this.#written = count
     this.#flushed = 0

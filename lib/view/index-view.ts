@@ -97,8 +97,8 @@ export class IndexView {
 
   /** Address of the newest record that has an entry, -1 without any. Records up to there need not come again. */
   get lastCommitLogOffset(): number {
-    const last = this.#last
-    return last === undefined || (last.header.indexCount <= 1 && this.#files.length === 1) ? -1 : last.header.endCommitLogOffset
+    // After a crash the newest files may be empty, whatever their headers say.
+    return this.#files.findLast((file) => file.header.indexCount > 1)?.header.endCommitLogOffset ?? -1
   }
 
   /** `beginTimestamp` of the file that is being filled, `Infinity` without one: it is not safe until it is full. */

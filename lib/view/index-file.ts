@@ -269,8 +269,10 @@ export class IndexFile {
     let isWhole = true
     this.#tail.clear()
     this.#written = known
-    for (let first = 1; first < most && isWhole; first += LOAD_ENTRIES) {
-      const wanted = Math.min(LOAD_ENTRIES, most - first)
+    // Without a header the entries have no time to count from, and what is not there has to come from the log.
+    const end = known > 1 ? most : 1
+    for (let first = 1; first < end && isWhole; first += LOAD_ENTRIES) {
+      const wanted = Math.min(LOAD_ENTRIES, end - first)
       this.#file.readAt(buffer.bytes.subarray(0, wanted * INDEX_ENTRY_BYTES), entryPosition(this.#slotCount, first))
       let i = 0
       for (; i < wanted; i++) {
@@ -287,9 +289,11 @@ export class IndexFile {
           break
         }
         if (slots[slot] === 0) used++
+        // The first entry counts its seconds from the file before.
+        const seconds = count === 1 ? 0 : buffer.view.getInt32(at + SECONDS_AT)
         slots[slot] = count++
         last = offset
-        header.endTimestamp = header.beginTimestamp + buffer.view.getInt32(at + SECONDS_AT) * 1000
+        header.endTimestamp = header.beginTimestamp + seconds * 1000
       }
       if (i < wanted) break
     }

@@ -199,8 +199,12 @@ function isMessageOf(cursor: Cursor, queue: ConsumeQueue, queueOffset: number): 
   if (queue.isMultiDispatch) return true
   if (view.getInt32(at + RecordAt.queueId) !== queue.queueId || readRecord.queueOffset(view, at) !== queueOffset) return false
   const { start, end } = topicRange(view, at)
-  const name = queue.topicBytes
-  if (end - start !== name.length) return false
-  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false
+  return isText(bytes, start, end, queue.topic)
+}
+
+/** Whether bytes are an ASCII text; topic names are. */
+function isText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false
   return true
 }

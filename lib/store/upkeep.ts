@@ -29,6 +29,7 @@ export interface UpkeepOptions {
   readonly rules: RetentionRules & { readonly refuseAt: number }
   readonly state: StoreState
   readonly events: Emitter<StoreEvents>
+  readonly onFailure: (error: unknown) => void
   /** Makes it known durably how far the log is durable: a log that starts behind that place counts as cut. */
   readonly beforeDelete: () => Promise<void>
   /** Moves the views' minimum offsets up to the start of the log. */
@@ -39,6 +40,7 @@ export interface UpkeepOptions {
 export class Upkeep {
   readonly #options: UpkeepOptions
   #timer: Timer | undefined
+  #running: Promise<void> | undefined
   #isFull = false
   #sawNoSpace = false
 
@@ -49,25 +51,36 @@ export class Upkeep {
   /** Begins the rounds. */
   start(): void {
     this.#timer = this.#options.timers.after(this.#isFull ? PROBE_MS : ROUND_MS, () => {
-      void this.round().finally(() => {
+      this.#running = this.#roundSafely().then(() => {
+        this.#running = undefined
         if (this.#timer !== undefined) this.start()
       })
     })
   }
 
-  /** Ends the rounds. */
-  stop(): void {
+  /** Ends the rounds, after the one that runs. */
+  async stop(): Promise<void> {
     this.#timer?.cancel()
     this.#timer = undefined
+    await this.#running
   }
 
   /** The system refused a write for want of space: refuse puts until there is some. */
   sawNoSpace(): void {
     this.#sawNoSpace = true
     this.#setFull(true, this.#space())
-    if (this.#timer === undefined) return
-    this.stop()
+    if (this.#timer === undefined || this.#running !== undefined) return
+    this.#timer.cancel()
     this.start()
+  }
+
+  /** What goes wrong in a round is tried again in the next one, unless the disk itself fails. */
+  async #roundSafely(): Promise<void> {
+    try {
+      await this.round()
+    } catch (error) {
+      this.#options.onFailure(error)
+    }
   }
 
   /** One round. */

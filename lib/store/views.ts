@@ -3,6 +3,7 @@ import type { Block } from '../format/block.js'
 import { SysFlag } from '../format/record.js'
 import { Dispatcher } from '../view/dispatcher.js'
 import { IndexView } from '../view/index-view.js'
+import type { Manifest } from '../view/manifest.js'
 import { QueueTable } from '../view/queue-table.js'
 import { dispatchedRecord } from './dispatch-record.js'
 import { defaultSizes } from './options.js'
@@ -17,14 +18,25 @@ export class Views {
   /** Store timestamp of the oldest record dispatched since the last flush began, `Infinity` without one. */
   #oldestUnflushedMs = Number.POSITIVE_INFINITY
 
-  /** @param trustedEnd - entries of records that end above this are not believed */
-  constructor({ layout, options, ports, files }: RecoverInput, trustedEnd: number) {
+  /**
+   * @param logStart - where the log begins
+   * @param trustedEnd - entries of records that end above this are not believed
+   * @param manifest - what the files are known to hold, if there is a manifest to believe
+   */
+  constructor(
+    { layout, options, ports, files }: RecoverInput,
+    logStart: number,
+    trustedEnd: number,
+    manifest: Manifest | undefined,
+  ) {
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd }
     const entriesPerSegment = options.views.queueSegmentEntries ?? defaultSizes.queueSegmentEntries
-    this.queues = QueueTable.load({ ...common, directory: layout.consumeQueue, entriesPerSegment })
+    this.queues = QueueTable.load({ ...common, directory: layout.consumeQueue, entriesPerSegment, rows: manifest?.queues })
     this.index = options.views.indexEnabled
       ? IndexView.load({
           ...common,
+          rows: manifest?.index,
+          logStart,
           directory: layout.index,
           slots: options.views.indexSlots ?? defaultSizes.indexSlots,
           entries: options.views.indexEntries ?? defaultSizes.indexEntries,
@@ -80,6 +92,17 @@ export class Views {
     const unsealed = this.index?.unsealedSince ?? Number.POSITIVE_INFINITY
     const logicsMs = Math.min(this.#oldestUnflushedMs, unsealed) - 1
     return { logicsMs, indexMs: this.index?.sealedMs ?? 0 }
+  }
+
+  /**
+   * What a manifest is to say of the files, after a flush; `undefined` when a file is damaged.
+   *
+   * @param settled - whether nothing will be written any more
+   */
+  manifest(viewsEnd: number, settled: boolean): Manifest | undefined {
+    const queues = this.queues.rows()
+    if (queues === undefined || this.index?.isDamaged === true) return undefined
+    return { viewsEnd, queues, index: this.index?.rows(settled) ?? [] }
   }
 
   /** Drops what points at or past `logEnd`. */

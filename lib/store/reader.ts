@@ -95,13 +95,13 @@ export class Reader {
       const at = i * ENTRY_BYTES
       const address = view.getInt32(at) * TWO_32 + view.getUint32(at + 4)
       const size = view.getInt32(at + 8)
-      if (size === FILLER_SIZE || address < scan.resumeAt) continue
+      if (size === FILLER_SIZE || (address >= 0 && address < scan.resumeAt)) continue
       if (filter !== undefined && !mayMatch(view, at + 12, filter)) {
         scan.missed()
         continue
       }
       if (scan.isFullFor(size)) return first + i
-      if (address < this.#logStart()) {
+      if (address >= 0 && address < this.#logStart()) {
         scan.removing(address - (address % this.#segmentBytes) + this.#segmentBytes)
         continue
       }

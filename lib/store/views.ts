@@ -1,5 +1,7 @@
 /** The views of a store, loaded together and kept together. */
+import type { Disk } from '../disk/disk.js'
 import type { Block } from '../format/block.js'
+import { isIndexFileName } from '../format/names.js'
 import { SysFlag } from '../format/record.js'
 import { Dispatcher } from '../view/dispatcher.js'
 import { IndexView } from '../view/index-view.js'
@@ -7,8 +9,8 @@ import type { Manifest } from '../view/manifest.js'
 import { QueueTable } from '../view/queue-table.js'
 import { dispatchedRecord } from './dispatch-record.js'
 import { defaultSizes } from './options.js'
+import type { PendingPut } from './pending.js'
 import type { RecoverInput } from './recover.js'
-import type { PendingPut } from './writer.js'
 
 /** ConsumeQueues, index, and what puts records into them. */
 export class Views {
@@ -17,6 +19,8 @@ export class Views {
   readonly #dispatcher: Dispatcher
   /** Store timestamp of the oldest record dispatched since the last flush began, `Infinity` without one. */
   #oldestUnflushedMs = Number.POSITIVE_INFINITY
+  /** The start of the log that minimum offsets follow; -1 when it is not known. */
+  #trimmedTo: number
 
   /**
    * @param logStart - where the log begins
@@ -29,6 +33,7 @@ export class Views {
     trustedEnd: number,
     manifest: Manifest | undefined,
   ) {
+    this.#trimmedTo = manifest?.logStart ?? -1
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd }
     const entriesPerSegment = options.views.queueSegmentEntries ?? defaultSizes.queueSegmentEntries
     this.queues = QueueTable.load({ ...common, directory: layout.consumeQueue, entriesPerSegment, rows: manifest?.queues })
@@ -43,6 +48,7 @@ export class Views {
           clock: ports.clock,
         })
       : undefined
+    if (this.index === undefined && !options.readOnly) dropIndex(ports.disk, layout.index)
     this.#dispatcher = new Dispatcher({ queues: this.queues, index: this.index })
   }
 
@@ -102,7 +108,7 @@ export class Views {
   manifest(viewsEnd: number, settled: boolean): Manifest | undefined {
     const queues = this.queues.rows()
     if (queues === undefined || this.index?.isDamaged === true) return undefined
-    return { viewsEnd, queues, index: this.index?.rows(settled) ?? [] }
+    return { logStart: this.#trimmedTo, viewsEnd, queues, index: this.index?.rows(settled) ?? [] }
   }
 
   /** Drops what points at or past `logEnd`. */
@@ -113,6 +119,15 @@ export class Views {
 
   /** Follows the start of the log. @returns the files that were deleted */
   trim(logStart: number): string[] {
+    if (logStart === this.#trimmedTo) return []
+    this.#trimmedTo = logStart
     return [...this.queues.trim(logStart), ...(this.index?.trim(logStart) ?? [])]
+  }
+}
+
+/** An index that is not kept would miss what is put meanwhile. Without files it is made anew when it is wanted again. */
+function dropIndex(disk: Disk, directory: string): void {
+  for (const { name, kind } of disk.list(directory)) {
+    if (kind === 'file' && isIndexFileName(name)) disk.remove(`${directory}/${name}`)
   }
 }

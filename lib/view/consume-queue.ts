@@ -197,7 +197,7 @@ export class ConsumeQueue {
 
   /** Lets the minimum offset follow the start of the log; deletes files that hold nothing above it, never the last. */
   trim(logStart: number): string[] {
-    if (this.#max > this.#min) {
+    if (this.#max > this.#min && !(this.#readOne(this.#min) && isAtLeast(logStart))) {
       this.#min = this.#search(this.#min, this.#max, (offset) => this.#readOne(offset) && isAtLeast(logStart))
     }
     return this.#files.trim(this.#min)

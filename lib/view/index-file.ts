@@ -154,6 +154,33 @@ export class IndexFile {
     return this.#tail.count > 0 || this.#flushed < this.#written || this.#dirtyPages.size > 0 || this.#headerIsDirty
   }
 
+  /** How many slots there are. */
+  get slotCount(): number {
+    return this.#slotCount
+  }
+
+  /** The newest entry of each slot as queries see it. Not a copy where the slots are in memory. */
+  slotTable(): Int32Array {
+    return this.#slots ?? this.#loadSlots()
+  }
+
+  /** Reads entries from a number on into `into`, in files and in memory. @returns how many, at most to the last entry */
+  readEntries(first: number, count: number, into: Block): number {
+    const wanted = Math.min(count, this.header.indexCount - first)
+    let done = 0
+    if (first < this.#written) {
+      const inFile = Math.min(wanted, this.#written - first) * INDEX_ENTRY_BYTES
+      const got = this.#file.readAt(into.bytes.subarray(0, inFile), entryPosition(this.#slotCount, first))
+      done = Math.floor(got / INDEX_ENTRY_BYTES)
+      if (got < inFile) return done
+    }
+    for (; done < wanted; done++) {
+      const at = (first + done - this.#written) * INDEX_ENTRY_BYTES
+      this.#tail.bytes.copy(into.bytes, done * INDEX_ENTRY_BYTES, at, at + INDEX_ENTRY_BYTES)
+    }
+    return Math.max(0, done)
+  }
+
   /** Adds an entry. The file must not be full. */
   put(keyHash: number, commitLogOffset: number, end: number, storeTimestamp: number): void {
     const slots = (this.#slots ??= this.#loadSlots())

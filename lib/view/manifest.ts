@@ -10,7 +10,7 @@
  *
  * ```
  *   mqlite views 1
- *   end VIEWS_END
+ *   log LOG_START VIEWS_END
  *   queue TOPIC QUEUE_ID MIN MAX LAST_END [FIRST:CRC ...]
  *   batch TOPIC QUEUE_ID MIN MAX LAST_END ROWS [FIRST:CRC ...]
  *   index NAME COUNT BEGIN_MS END_MS BEGIN_OFFSET END_OFFSET ENTRIES_CRC SLOTS_CRC|-
@@ -52,6 +52,8 @@ export interface IndexRow {
 
 /** All of it. */
 export interface Manifest {
+  /** Where the log began: minimum offsets and files follow it. */
+  readonly logStart: number
   /** Every record below has its entries in the files. */
   readonly viewsEnd: number
   readonly queues: readonly QueueRow[]
@@ -61,8 +63,8 @@ export interface Manifest {
 const HEAD = 'mqlite views 1'
 
 /** The file for a manifest. */
-export function encodeManifest({ viewsEnd, queues, index }: Manifest): Buffer {
-  const lines = [HEAD, `end ${viewsEnd}`]
+export function encodeManifest({ logStart, viewsEnd, queues, index }: Manifest): Buffer {
+  const lines = [HEAD, `log ${logStart} ${viewsEnd}`]
   for (const { topic, queueId, min, max, lastEnd, rows, sums } of queues) {
     const fields = [
       rows === undefined ? 'queue' : 'batch',
@@ -89,14 +91,14 @@ export function decodeManifest(bytes: Buffer | undefined): Manifest | undefined 
   const text = bytes?.toString('latin1') ?? ''
   const tail = text.lastIndexOf('crc ')
   if (!text.startsWith(`${HEAD}\n`) || tail < 0 || text.slice(tail) !== `crc ${crcOf(text.slice(0, tail))}\n`) return undefined
-  const [, end, ...rows] = text
+  const [, log, ...rows] = text
     .slice(0, tail)
     .trimEnd()
     .split('\n')
     .map((line) => line.split(' '))
   const queues = rows.filter(([kind]) => kind === 'queue' || kind === 'batch').map(queueRow)
   const index = rows.filter(([kind]) => kind === 'index').map(indexRow)
-  const manifest = { viewsEnd: Number(end?.[1]), queues, index }
+  const manifest = { logStart: Number(log?.[1]), viewsEnd: Number(log?.[2]), queues, index }
   return isSane(manifest) ? manifest : undefined
 }
 
@@ -115,10 +117,10 @@ function indexRow([, name = '', ...fields]: string[]): IndexRow {
 }
 
 /** A manifest whose CRC is right was written by some version of this code; numbers must still be numbers. */
-function isSane({ viewsEnd, queues, index }: Manifest): boolean {
+function isSane({ logStart, viewsEnd, queues, index }: Manifest): boolean {
   const areWhole = (...numbers: number[]): boolean => numbers.every((n) => Number.isSafeInteger(n) && n >= -1)
   return (
-    areWhole(viewsEnd) &&
+    areWhole(logStart, viewsEnd) &&
     queues.every((row) => isTopic(row.topic) && areWhole(row.queueId, row.min, row.max, row.lastEnd, row.rows ?? 0)) &&
     index.every(({ name, slotsCrc, ...row }) => isIndexFileName(name) && areWhole(slotsCrc ?? 0, ...Object.values(row)))
   )

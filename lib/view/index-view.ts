@@ -100,9 +100,9 @@ export class IndexView {
     const names = disk.list(directory).filter(({ name, kind }) => kind === 'file' && isIndexFileName(name))
     const paths = names.map(({ name }) => `${directory}/${name}`)
     // A file whose name outlived a crash and whose length did not has no entry that a flush has covered.
-    const isEmpty = (path: string): boolean => disk.stat(path)?.bytes === 0
-    if (writable) for (const path of paths.filter(isEmpty)) this.#remove(path)
-    return paths.filter((path) => !isEmpty(path))
+    const empty = paths.filter((path) => disk.stat(path)?.bytes === 0)
+    if (writable) for (const path of empty) this.#remove(path)
+    return paths.filter((path) => !empty.includes(path))
   }
 
   #open(path: string, row?: IndexRow): IndexFile {

@@ -21,7 +21,7 @@ import { closeRecord, type RecordFields, writeRecordHead, writeRecordTopic } fro
 import type { Message } from './message.js'
 
 /** RocketMQ allows a record this much more than a body. */
-const RECORD_OVER_BODY_BYTES = 65_536
+export const RECORD_OVER_BODY_BYTES = 65_536
 /** Most keys of a message: each makes an index entry. */
 export const MAX_KEYS = 32
 const NO_HASHES: readonly number[] = []

@@ -37,6 +37,8 @@ export interface WriterOptions {
   readonly recordCrc: boolean
   readonly flushTimeoutMs: number
   readonly maxPendingBytes: number
+  /** Largest batch; what recovery concludes from distances rests on it. */
+  readonly maxBatchBytes: number
   /** Puts a record that may now be read into the views. */
   readonly dispatch: (put: PendingPut) => void
   /** Called after a group of records became visible. */
@@ -123,8 +125,13 @@ export class Writer {
       encoded.push({ size: end - at, tagsCode, keyHashes, storeHost })
       at = end
     }
-    this.#checkFits(at - chunk.used)
     const total = at - chunk.used
+    this.#checkFits(total)
+    const { maxBatchBytes } = this.#options
+    if (messages.length > 1 && total > maxBatchBytes) {
+      const what = `the batch takes ${total} bytes, at most ${maxBatchBytes} are allowed: half of maxUnflushedBytes`
+      throw new MessageStoreError('MESSAGE_TOO_LARGE', what)
+    }
     const placed = log.append(chunk, at)
     return this.#addBatch(messages, targets, encoded, placed.block, placed.used - total, log.end - total, now)
   }

@@ -194,7 +194,7 @@ function planOf(found: Found, chain: SegmentChain, writable: boolean): Trusts {
       // Nothing is deleted that is not durable: a log that starts behind its durable end has lost what led there.
       const scanFrom = durableEnd < start ? durableEnd : viewsEnd
       const plan = { ...common, writer: 'mqlite', scanFrom, watermark: durableEnd, unflushedBound } as const
-      return isNoted ? { ...trusts(plan, viewsEnd), manifest } : trusts(plan, 0)
+      return isNoted ? { ...trusts(plan, scanFrom), manifest } : trusts(plan, 0)
     }
     default: {
       const isClean = found.origin === 'java-clean'

@@ -23,7 +23,7 @@ import { SCHEDULE_TOPIC, tagsCodeOf } from '../format/tags.js'
 import type { Message } from './message.js'
 
 /** RocketMQ allows a record this much more than a body. */
-const RECORD_OVER_BODY_BYTES = 65_536
+export const RECORD_OVER_BODY_BYTES = 65_536
 /** Most keys of a message: each makes an index entry. */
 export const MAX_KEYS = 32
 const NO_HASHES: readonly number[] = []

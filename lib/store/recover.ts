@@ -64,7 +64,7 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   const writable = !options.readOnly
   const chain = loadChain(input)
   const found = await inspect(disk, layout, chain)
-  const trusted = planOf(found, chain, writable, options.flush.maxUnflushedBytes)
+  const trusted = planOf(found, chain, writable)
   const { trustedEnd, manifest } = trusted
   const indexSizes = (found.manifest?.index.length ?? 0) > 0 ? found.manifest?.indexSizes : undefined
   const views = new Views(input, { logStart: chain.start, trustedEnd, manifest, indexSizes })
@@ -170,7 +170,7 @@ interface Trusts {
 }
 
 /** Where to scan from and what to believe, for each way a store can have been left. */
-function planOf(found: Found, chain: SegmentChain, writable: boolean, bound: number): Trusts {
+function planOf(found: Found, chain: SegmentChain, writable: boolean): Trusts {
   const { checkpoint, clean, durable, manifest, hasViews } = found
   const common = { physicMs: checkpoint.physicMs, writable }
   const everything = Number.POSITIVE_INFINITY
@@ -187,12 +187,15 @@ function planOf(found: Found, chain: SegmentChain, writable: boolean, bound: num
     }
     case 'crash': {
       // Views never run ahead of what is durable; the mark on the disk may be older than the manifest.
-      const durableEnd = Math.max((durable ?? clean!).logEnd, manifest?.viewsEnd ?? 0)
+      const mark = durable ?? clean!
+      const durableEnd = Math.max(mark.logEnd, manifest?.viewsEnd ?? 0)
+      // As it was for the store that wrote the log, whatever it is now.
+      const unflushedBound = mark.unflushedBound > 0 ? mark.unflushedBound : everything
       const isNoted = hasViews && manifest !== undefined
       const viewsEnd = isNoted ? from(manifest.viewsEnd) : start
       // Nothing is deleted that is not durable: a log that starts behind its durable end has lost what led there.
       const scanFrom = durableEnd < start ? durableEnd : viewsEnd
-      const plan = { ...common, writer: 'mqlite', scanFrom, watermark: durableEnd, unflushedBound: bound } as const
+      const plan = { ...common, writer: 'mqlite', scanFrom, watermark: durableEnd, unflushedBound } as const
       return isNoted ? { ...trusts(plan, scanFrom), manifest } : trusts(plan, 0)
     }
     default: {

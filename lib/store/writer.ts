@@ -28,6 +28,8 @@ export interface WriterOptions {
   readonly clock: Clock
   readonly recordCrc: boolean
   readonly maxPendingBytes: number
+  /** Largest batch; what recovery concludes from distances rests on it. */
+  readonly maxBatchBytes: number
   /** Refuses the put when the store may not be written. */
   readonly checkWritable: () => void
 }
@@ -119,6 +121,13 @@ export class Writer {
     throw new MessageStoreError('MESSAGE_TOO_LARGE', `the record takes ${size} bytes, a segment holds ${limit}`)
   }
 
+  #checkBatch(drafts: readonly Draft[], total: number): void {
+    const { maxBatchBytes } = this.#options
+    if (drafts.length === 1 || total <= maxBatchBytes) return
+    const what = `the batch takes ${total} bytes, at most ${maxBatchBytes} are allowed: half of maxUnflushedBytes`
+    throw new MessageStoreError('MESSAGE_TOO_LARGE', what)
+  }
+
   /** Gives a record that was appended its offsets. @param end - its end in the log */
   #place(
     queue: WriterQueue,
@@ -169,6 +178,7 @@ export class Writer {
     }
     const total = at - chunk.used
     this.#checkFits(total)
+    this.#checkBatch(drafts, total)
     const placed = log.append(chunk, at)
     return this.#placeBatch(drafts, placed.block, placed.used - total, log.end - total, now)
   }

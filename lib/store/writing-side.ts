@@ -10,10 +10,11 @@
  */
 import { MessageStoreError } from '../base/errors.js'
 import { Flusher } from '../log/flusher.js'
+import { type UnflushedLimits, unflushedLimits } from '../log/unflushed.js'
 import { ReplicaAcks } from '../replication/replica-acks.js'
 import { Bookkeeping } from './bookkeeping.js'
 import { readBatchTopics } from './config-file.js'
-import { MessageEncoder } from './encoder.js'
+import { MessageEncoder, RECORD_OVER_BODY_BYTES } from './encoder.js'
 import type { Foundation } from './foundation.js'
 import type { PendingPut } from './pending.js'
 import { WriterTopics } from './topics.js'
@@ -92,7 +93,14 @@ function failWith({ state, events }: Foundation, writer: Writer, error: unknown)
   events.emit('failed', { error })
 }
 
-function buildBooks({ layout, options, ports, recovered }: Foundation): Bookkeeping {
+/** How far the log may run ahead of what is durable. */
+function limitsOf({ options, log }: Foundation): UnflushedLimits {
+  const largest = Math.min(options.message.maxBodyBytes + RECORD_OVER_BODY_BYTES, log.maxRecordBytes)
+  return unflushedLimits(options.flush.maxUnflushedBytes, largest, log.maxRecordBytes)
+}
+
+function buildBooks(base: Foundation): Bookkeeping {
+  const { layout, options, ports, recovered } = base
   const { checkpoint, viewsEnd, ranges, views } = recovered
   return new Bookkeeping({
     disk: ports.disk,
@@ -101,6 +109,7 @@ function buildBooks({ layout, options, ports, recovered }: Foundation): Bookkeep
     viewsEnd,
     ranges,
     recordCrc: options.log.recordCrc,
+    unflushedBound: limitsOf(base).bound,
     processId: process.pid,
     manifest: (end, settled) => views.manifest(end, settled),
   })
@@ -182,6 +191,7 @@ function buildWriter(base: Foundation, parts: WritingSide): Writer {
     clock: ports.clock,
     recordCrc,
     maxPendingBytes: options.flush.maxPendingBytes,
+    maxBatchBytes: limitsOf(base).maxBatchBytes,
     checkWritable: () => {
       state.checkWritable()
       checkRole(base, parts)

@@ -129,10 +129,9 @@ export class Writer {
     return this.#addBatch(messages, targets, encoded, placed.block, placed.used - total, log.end - total, now)
   }
 
-  /** Writes and, under `sync`, flushes what is pending. */
-  async drain(): Promise<void> {
+  /** Writes what is pending now, not only at the end of the turn. */
+  write(): void {
     this.#endTurn()
-    if (this.#undurable.length > 0) await this.#options.flusher.durable(this.#log.writtenEnd)
   }
 
   /** To be called after each flush that succeeded. */
@@ -303,15 +302,11 @@ export class Writer {
       this.#log.undoUnwritten()
     } catch (undoError) {
       failure = undoError
-      this.#options.onFailure(undoError)
+      // Even for want of space: what is left of the write could come to light under the next one.
+      this.#options.onFailure(new MessageStoreError('STORE_FAILED', 'a torn write could not be zeroed', { cause: undoError }))
     }
-    const isSpace = error instanceof DiskError && error.isSpace
-    if (!isSpace && error instanceof DiskError && error.code === 'EIO') this.#options.onFailure(error)
-    const code = isSpace ? 'DISK_FULL' : 'DISK_ERROR'
-    const told = new MessageStoreError(code, `the log could not be written: ${String((failure as Error).message)}`, {
-      cause: error,
-    })
-    for (const put of puts) reject(put.settle, told)
+    if (isGrave(error)) this.#options.onFailure(error)
+    for (const put of puts) reject(put.settle, refusal(error, failure))
     this.#letIn()
   }
 
@@ -373,4 +368,17 @@ type PendingBlock = Parameters<typeof placeRecord>[0]
 function countsInQueue(sysFlag: number): boolean {
   const state = sysFlag & SysFlag.transactionMask
   return state === 0 || state === SysFlag.transactionCommit
+}
+
+/** Whether a failed write concerns more than its own puts: no space, a failing disk, a broken invariant. */
+function isGrave(error: unknown): boolean {
+  if (error instanceof DiskError) return error.isSpace || error.code === 'EIO'
+  return !(error instanceof MessageStoreError)
+}
+
+/** The error for puts whose write failed. @param failure - the same error, or that of taking the write back */
+function refusal(error: unknown, failure: unknown): MessageStoreError {
+  if (error instanceof MessageStoreError) return error
+  const code = !(error instanceof DiskError) ? 'STORE_FAILED' : error.isSpace ? 'DISK_FULL' : 'DISK_ERROR'
+  return new MessageStoreError(code, `the log could not be written: ${String((failure as Error).message)}`, { cause: error })
 }

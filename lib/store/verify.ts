@@ -126,7 +126,7 @@ async function checkBehind(parts: VerifyParts, log: LogCheck, findings: Findings
   const cut = recovery.cut
   let end = parts.writtenEnd()
   if (!isWriter) {
-    if (cut !== undefined) {
+    if (cut !== undefined && recovery.origin !== 'clean') {
       const place = { file: fileOf(chain, cut.from), commitLogOffset: cut.from, to: cut.to }
       findings.add('unflushedTail', place, `${cut.to - cut.from} bytes of a write that was not finished`, 'the end of the log')
       return

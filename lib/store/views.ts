@@ -6,6 +6,7 @@ import { SysFlag } from '../format/record.js'
 import { Dispatcher } from '../view/dispatcher.js'
 import { IndexView } from '../view/index-view.js'
 import type { Manifest } from '../view/manifest.js'
+import { queueSegmentEntries } from '../view/queue-sizes.js'
 import { QueueTable } from '../view/queue-table.js'
 import { dispatchedRecord } from './dispatch-record.js'
 import { defaultSizes } from './options.js'
@@ -35,7 +36,8 @@ export class Views {
   ) {
     this.#trimmedTo = manifest?.logStart ?? -1
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd }
-    const entriesPerSegment = options.views.queueSegmentEntries ?? defaultSizes.queueSegmentEntries
+    const asked = options.views.queueSegmentEntries
+    const entriesPerSegment = queueSegmentEntries(ports.disk, layout.consumeQueue, asked, defaultSizes.queueSegmentEntries)
     this.queues = QueueTable.load({ ...common, directory: layout.consumeQueue, entriesPerSegment, rows: manifest?.queues })
     this.index = options.views.indexEnabled
       ? IndexView.load({

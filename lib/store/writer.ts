@@ -82,13 +82,14 @@ export class Writer {
     this.#options.checkWritable()
     if (this.#isCrowded()) return this.#putLater([message]).then((receipts) => receipts[0]!)
     const { log, encoder, topics, clock } = this.#options
+    checkMessage(message)
     const topic = topics.topic(message.topic)
-    const queue = topics.queue(topic, message.queueId ?? 0)
     const now = this.#timestamp(clock.now())
     const chunk = log.reserve(encoder.roomFor(message))
     const encodedEnd = encoder.encode(chunk.block, chunk.used, message, topic, now)
     const size = encodedEnd - chunk.used
     this.#checkFits(size)
+    const queue = topics.queue(topic, message.queueId ?? 0)
     const placed = log.append(chunk, encodedEnd)
     const promise = new Promise<PutReceipt>(take as never)
     const { tagsCode, keyHashes, storeHost } = encoder
@@ -107,24 +108,23 @@ export class Writer {
 
   #putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
     const { log, encoder, topics, clock } = this.#options
-    const targets = messages.map((message) => {
-      const topic = topics.topic(message.topic)
-      return { topic, queue: topics.queue(topic, message.queueId ?? 0) }
-    })
     let room = 0
+    messages.forEach(checkMessage)
+    const named = messages.map((message) => topics.topic(message.topic))
     for (const message of messages) room += encoder.roomFor(message)
     const chunk = log.reserve(room)
     const now = this.#timestamp(clock.now())
     const encoded: Encoded[] = []
     let at = chunk.used
     for (let i = 0; i < messages.length; i++) {
-      const end = encoder.encode(chunk.block, at, messages[i]!, targets[i]!.topic, now)
+      const end = encoder.encode(chunk.block, at, messages[i]!, named[i]!, now)
       const { tagsCode, keyHashes, storeHost } = encoder
       encoded.push({ size: end - at, tagsCode, keyHashes, storeHost })
       at = end
     }
     this.#checkFits(at - chunk.used)
     const total = at - chunk.used
+    const targets = named.map((topic, i) => ({ topic, queue: topics.queue(topic, messages[i]!.queueId ?? 0) }))
     const placed = log.append(chunk, at)
     return this.#addBatch(messages, targets, encoded, placed.block, placed.used - total, log.end - total, now)
   }
@@ -345,6 +345,7 @@ export class Writer {
   #putLater(messages: readonly Message[]): Promise<PutReceipt[]> {
     const { topics, encoder, flusher, checkWritable } = this.#options
     for (const message of messages) {
+      checkMessage(message)
       topics.topic(message.topic)
       encoder.roomFor(message)
     }
@@ -368,6 +369,10 @@ type PendingBlock = Parameters<typeof placeRecord>[0]
 function countsInQueue(sysFlag: number): boolean {
   const state = sysFlag & SysFlag.transactionMask
   return state === 0 || state === SysFlag.transactionCommit
+}
+
+function checkMessage(message: Message): void {
+  if (typeof message !== 'object' || message === null) throw new TypeError(`a message must be an object, got ${shown(message)}`)
 }
 
 /** Whether a failed write concerns more than its own puts: no space, a failing disk, a broken invariant. */

@@ -33,8 +33,6 @@ export interface QueueTableOptions<Queue extends TableQueue> {
   /** Directory of the queues: `consumequeue` or `batchconsumequeue`. */
   readonly directory: string
   readonly entriesPerSegment: number
-  /** Whether somebody asked for that number. */
-  readonly isAskedFor: boolean
   readonly writable: boolean
   readonly tmpDirectory: string
   /** Entries of records that end above this are dropped when loading. */

@@ -21,8 +21,6 @@ export interface FilesOfQueue {
   readonly directory: string
   /** Rows of a new file; existing files bring their own number. */
   readonly rowsPerSegment: number
-  /** Whether somebody asked for that number: then files of another length are an error. */
-  readonly isAskedFor: boolean
   readonly writable: boolean
   readonly tmpDirectory: string
 }
@@ -75,9 +73,9 @@ export class RowFiles {
 
   get #chain(): SegmentChain {
     if (this.#opened === undefined) {
-      const { disk, files, directory, rowBytes, rowsPerSegment, isAskedFor, writable, tmpDirectory } = this.#options
+      const { disk, files, directory, rowBytes, rowsPerSegment, writable, tmpDirectory } = this.#options
       const bytes = rowsPerSegment * rowBytes
-      const size = { segmentBytes: isAskedFor ? bytes : undefined, defaultSegmentBytes: bytes, option: 'queueSegmentEntries' }
+      const size = { segmentBytes: undefined, defaultSegmentBytes: bytes, option: 'queueSegmentEntries' }
       this.#opened = SegmentChain.load({ disk, files, directory, writable, tmpDirectory, ...size })
     }
     return this.#opened

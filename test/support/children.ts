@@ -17,6 +17,8 @@ export interface Child {
   readonly exit: Promise<Exit>
   /** Resolves to true when this text has been printed, to false when the process ended without it. */
   printed(text: string): Promise<boolean>
+  /** What has been printed until now. */
+  stdoutSoFar(): string
 }
 
 const running = new Set<ChildProcess>()
@@ -55,7 +57,7 @@ export function start(command: string, args: readonly string[], options: SpawnOp
     while (!ended && !stdout.includes(text)) await new Promise<void>((resolve) => watchers.push(resolve))
     return stdout.includes(text)
   }
-  return { process: child, exit, printed }
+  return { process: child, exit, printed, stdoutSoFar: () => stdout }
 }
 
 /** Starts one of the programs of `test/support` under Node, with one argument in JSON. */

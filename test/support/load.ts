@@ -65,8 +65,8 @@ export class AckLog {
   #lines = ''
   #asked = false
   #acks = 0
-  /** Called after the first acknowledgement is in the file. */
-  onFirst: (() => void) | undefined
+  #awaited = Number.POSITIVE_INFINITY
+  #onReached: (() => void) | undefined
 
   constructor(path: string) {
     this.#fd = openSync(path, 'a')
@@ -75,6 +75,12 @@ export class AckLog {
   /** How many were written. */
   get acks(): number {
     return this.#acks
+  }
+
+  /** Calls `action` once so many acknowledgements are in the file. */
+  whenReached(count: number, action: () => void): void {
+    this.#awaited = count
+    this.#onReached = action
   }
 
   /** Notes an acknowledged message. */
@@ -104,8 +110,9 @@ export class AckLog {
     if (this.#lines === '') return
     writeSync(this.#fd, this.#lines)
     this.#lines = ''
-    this.onFirst?.()
-    this.onFirst = undefined
+    if (this.#acks < this.#awaited) return
+    this.#awaited = Number.POSITIVE_INFINITY
+    this.#onReached?.()
   }
 }
 
@@ -150,6 +157,8 @@ export interface LoadOptions {
   readonly writers: number
   /** Most messages that a writer puts before it waits. */
   readonly window: number
+  /** Number of the first message. @default 0 */
+  readonly first?: number
   /** How many messages to put in all. @default no end */
   readonly messages?: number
   readonly acks: AckLog
@@ -161,8 +170,9 @@ export interface LoadOptions {
 
 /** Puts a load until it is done or an error ends it. Singly for the most part, now and then as a batch. */
 export async function putLoad(store: MessageStore, options: LoadOptions): Promise<void> {
-  const { round, writers, window, messages = Number.POSITIVE_INFINITY, acks, onError, pause } = options
-  let next = 0
+  const { round, writers, window, acks, onError, pause } = options
+  let next = options.first ?? 0
+  const end = next + (options.messages ?? Number.POSITIVE_INFINITY)
   let ended = false
   const failed = (error: unknown, n: number): void => {
     if (onError === undefined) throw error
@@ -189,9 +199,9 @@ export async function putLoad(store: MessageStore, options: LoadOptions): Promis
     )
   }
   const writer = async (random: Random): Promise<void> => {
-    while (!ended && next < messages) {
+    while (!ended && next < end) {
       await pause?.()
-      const count = Math.min(random.between(1, window), messages - next)
+      const count = Math.min(random.between(1, window), end - next)
       const first = next
       next += count
       if (count > 1 && random.chance(0.1)) await putSome(first, count)

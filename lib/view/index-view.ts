@@ -60,6 +60,8 @@ export class IndexView {
         )
       }
       this.#files.push(new IndexFile(files, path, slots, entries, writable))
+      // A crash can leave files without entries, with no times in their headers either: they are in nobody's order.
+      if (this.#last!.header.indexCount <= 1) this.#dropFrom(this.#files.length - 1)
     }
     this.completeEnd = trustedEnd === Number.POSITIVE_INFINITY ? trustedEnd : this.#keep(trustedEnd)
   }

@@ -12,7 +12,7 @@ const RECORD_BYTES = 100
 /** An index on a disk; files of 9 entries, two entries for a record. */
 function load(disk: MemoryDisk, trustedEnd: number): IndexView {
   const common = { disk, files: new OpenFiles(disk), directory: '/index', tmpDirectory: '/tmp', writable: true }
-  return IndexView.load({ ...common, slots: 7, entries: 10, clock: systemClock, trustedEnd })
+  return IndexView.load({ ...common, slots: 7, entries: 10, clock: systemClock, trustedEnd, logStart: 0 })
 }
 
 function fill(index: IndexView, from: number): void {

@@ -136,7 +136,7 @@ describe('long numbers', () => {
     for (const value of [2 ** 53, -(2 ** 60), Number.NaN, Number.POSITIVE_INFINITY, 2n ** 63n, -(2n ** 63n) - 1n]) {
       assert.throws(() => printConfig(value), RangeError, String(value))
     }
-    assert.equal(parseConfig('-0'), 0)
+    for (const text of ['-0', '-0.0', '-1e-999']) assert.equal(parseConfig(text), 0, text)
     assert.equal(printConfig(-0), '0')
     assert.equal(parseConfig('1.5e1'), 15)
     assert.equal(printConfig(0.25), '0.25')

@@ -10,7 +10,7 @@ import type { Disk } from '../disk/disk.js'
 
 /** Sizes of the hash index. */
 export interface IndexOptions {
-  /** Whether messages are indexed by key. @default true */
+  /** Whether messages are indexed by key. Off, index files are deleted; on again, they are made anew from the log. @default true */
   enabled?: boolean
   /** Hash slots of an index file. More slots, shorter chains: 4 bytes each. @default 5,000,000 */
   slots?: number

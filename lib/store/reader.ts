@@ -95,13 +95,13 @@ export class Reader {
       const at = i * ENTRY_BYTES
       const address = view.getInt32(at) * TWO_32 + view.getUint32(at + 4)
       const size = view.getInt32(at + 8)
-      if (size === FILLER_SIZE || address < scan.resumeAt) continue
+      if (size === FILLER_SIZE || (address >= 0 && address < scan.resumeAt)) continue
       if (filter !== undefined && !mayMatch(view, at + 12, filter)) {
         scan.missed()
         continue
       }
       if (scan.isFullFor(size)) return first + i
-      if (address < this.#logStart()) {
+      if (address >= 0 && address < this.#logStart()) {
         scan.removing(address - (address % this.#segmentBytes) + this.#segmentBytes)
         continue
       }
@@ -199,8 +199,12 @@ function isMessageOf(cursor: Cursor, queue: ConsumeQueue, queueOffset: number): 
   if (queue.isMultiDispatch) return true
   if (view.getInt32(at + RecordAt.queueId) !== queue.queueId || readRecord.queueOffset(view, at) !== queueOffset) return false
   const { start, end } = topicRange(view, at)
-  const name = queue.topicBytes
-  if (end - start !== name.length) return false
-  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false
+  return isText(bytes, start, end, queue.topic)
+}
+
+/** Whether bytes are an ASCII text; topic names are. */
+function isText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false
   return true
 }

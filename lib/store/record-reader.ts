@@ -28,6 +28,11 @@ export class RecordReader {
     this.#options = options
   }
 
+  /** How closely the record at an address can be checked. */
+  get levelAt(): (address: number) => CheckLevel {
+    return this.#options.levelAt
+  }
+
   /**
    * Points the cursor at a record and checks it.
    *
@@ -37,7 +42,7 @@ export class RecordReader {
   seek(cursor: Cursor, address: number, size: number, walking: boolean): number {
     const { blocks, segmentBytes, verify, visibleEnd } = this.#options
     const end = visibleEnd()
-    if (address + Math.max(size, 8) > end) return Finding.unwritten
+    if (address < 0 || address + Math.max(size, 8) > end) return Finding.unwritten
     let bytes = size
     if (bytes === 0) {
       if (!blocks.locate(cursor, address, 8, walking)) return Finding.unwritten

@@ -33,8 +33,8 @@ export class Search {
     const most = request.maxMessages ?? 32
     if (!Number.isInteger(most) || most < 1)
       throw new RangeError(`maxMessages must be a whole number of at least 1, got ${shown(most)}`)
-    const from = request.from ?? 0
-    const to = request.to ?? Number.MAX_SAFE_INTEGER
+    const from = timeOf('from', request.from, 0)
+    const to = timeOf('to', request.to, Number.MAX_SAFE_INTEGER)
     const found: StoredMessage[] = []
     const seen = new Set<number>()
     if (index === undefined) return found
@@ -64,11 +64,21 @@ export class Search {
   offsetByTime(topic: string, queueId: number, timestampMs: number, boundary: 'lower' | 'upper'): number {
     if (!Number.isSafeInteger(timestampMs))
       throw new RangeError(`timestampMs must be whole milliseconds, got ${shown(timestampMs)}`)
+    if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
+    if (!Number.isSafeInteger(queueId) || queueId < 0)
+      throw new RangeError(`queueId must be a whole number of at least 0, got ${shown(queueId)}`)
     if (boundary !== 'lower' && boundary !== 'upper')
       throw new TypeError(`boundary must be 'lower' or 'upper', got ${shown(boundary)}`)
     const queue = this.#options.queues.find(topic, queueId)
     return queue === undefined ? 0 : queue.offsetByTime(timestampMs, boundary, this.#options.records.timestampAt)
   }
+}
+
+function timeOf(name: string, value: number | undefined, preset: number): number {
+  if (value === undefined) return preset
+  if (typeof value !== 'number' || Number.isNaN(value))
+    throw new TypeError(`${name} must be milliseconds since 1970, got ${shown(value)}`)
+  return value
 }
 
 function addressOf(messageId: string): number {

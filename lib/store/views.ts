@@ -1,13 +1,16 @@
 /** The views of a store, loaded together and kept together. */
+import type { Disk } from '../disk/disk.js'
 import type { Block } from '../format/block.js'
+import { isIndexFileName } from '../format/names.js'
 import { SysFlag } from '../format/record.js'
 import { Dispatcher } from '../view/dispatcher.js'
 import { IndexView } from '../view/index-view.js'
+import type { Manifest } from '../view/manifest.js'
 import { QueueTable } from '../view/queue-table.js'
 import { dispatchedRecord } from './dispatch-record.js'
 import { defaultSizes } from './options.js'
+import type { PendingPut } from './pending.js'
 import type { RecoverInput } from './recover.js'
-import type { PendingPut } from './writer.js'
 
 /** ConsumeQueues, index, and what puts records into them. */
 export class Views {
@@ -16,21 +19,36 @@ export class Views {
   readonly #dispatcher: Dispatcher
   /** Store timestamp of the oldest record dispatched since the last flush began, `Infinity` without one. */
   #oldestUnflushedMs = Number.POSITIVE_INFINITY
+  /** The start of the log that minimum offsets follow; -1 when it is not known. */
+  #trimmedTo: number
 
-  /** @param trustedEnd - entries of records that end above this are not believed */
-  constructor({ layout, options, ports, files }: RecoverInput, trustedEnd: number) {
+  /**
+   * @param logStart - where the log begins
+   * @param trustedEnd - entries of records that end above this are not believed
+   * @param manifest - what the files are known to hold, if there is a manifest to believe
+   */
+  constructor(
+    { layout, options, ports, files }: RecoverInput,
+    logStart: number,
+    trustedEnd: number,
+    manifest: Manifest | undefined,
+  ) {
+    this.#trimmedTo = manifest?.logStart ?? -1
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd }
     const entriesPerSegment = options.views.queueSegmentEntries ?? defaultSizes.queueSegmentEntries
-    this.queues = QueueTable.load({ ...common, directory: layout.consumeQueue, entriesPerSegment })
+    this.queues = QueueTable.load({ ...common, directory: layout.consumeQueue, entriesPerSegment, rows: manifest?.queues })
     this.index = options.views.indexEnabled
       ? IndexView.load({
           ...common,
+          rows: manifest?.index,
+          logStart,
           directory: layout.index,
           slots: options.views.indexSlots ?? defaultSizes.indexSlots,
           entries: options.views.indexEntries ?? defaultSizes.indexEntries,
           clock: ports.clock,
         })
       : undefined
+    if (this.index === undefined && !options.readOnly) dropIndex(ports.disk, layout.index)
     this.#dispatcher = new Dispatcher({ queues: this.queues, index: this.index })
   }
 
@@ -82,6 +100,17 @@ export class Views {
     return { logicsMs, indexMs: this.index?.sealedMs ?? 0 }
   }
 
+  /**
+   * What a manifest is to say of the files, after a flush; `undefined` when a file is damaged.
+   *
+   * @param settled - whether nothing will be written any more
+   */
+  manifest(viewsEnd: number, settled: boolean): Manifest | undefined {
+    const queues = this.queues.rows()
+    if (queues === undefined || this.index?.isDamaged === true) return undefined
+    return { logStart: this.#trimmedTo, viewsEnd, queues, index: this.index?.rows(settled) ?? [] }
+  }
+
   /** Drops what points at or past `logEnd`. */
   truncate(logEnd: number): void {
     this.queues.truncate(logEnd)
@@ -90,6 +119,15 @@ export class Views {
 
   /** Follows the start of the log. @returns the files that were deleted */
   trim(logStart: number): string[] {
+    if (logStart === this.#trimmedTo) return []
+    this.#trimmedTo = logStart
     return [...this.queues.trim(logStart), ...(this.index?.trim(logStart) ?? [])]
+  }
+}
+
+/** An index that is not kept would miss what is put meanwhile. Without files it is made anew when it is wanted again. */
+function dropIndex(disk: Disk, directory: string): void {
+  for (const { name, kind } of disk.list(directory)) {
+    if (kind === 'file' && isIndexFileName(name)) disk.remove(`${directory}/${name}`)
   }
 }

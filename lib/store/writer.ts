@@ -13,7 +13,7 @@
  * 4. If a flush fails, nothing is taken back, for nobody knows what the disk has: all waiters are rejected
  *    and the store writes no more.
  */
-import { MessageStoreError } from '../base/errors.js'
+import { MessageStoreError, shown } from '../base/errors.js'
 import type { Clock, Timer, Timers } from '../base/system.js'
 import { DiskError } from '../disk/disk.js'
 import { placeRecord, SysFlag } from '../format/record.js'
@@ -21,32 +21,9 @@ import type { CommitLog } from '../log/commit-log.js'
 import type { Flusher } from '../log/flusher.js'
 import type { MessageEncoder } from './encoder.js'
 import { type Message, PutReceipt } from './message.js'
+import { copyMessage, type Encoded, type PendingPut, reject, resolve, type Settle } from './pending.js'
 import type { WriterQueue, WriterTopic, WriterTopics } from './topics.js'
-
-/** A record between its append and its acknowledgement. */
-export interface PendingPut {
-  readonly topic: WriterTopic
-  readonly queue: WriterQueue
-  readonly receipt: PutReceipt
-  readonly sysFlag: number
-  readonly tagsCode: number
-  readonly keyHashes: readonly number[]
-  /** End of its record in the log. */
-  readonly end: number
-  /** Absent on all but the last record of a batch. */
-  readonly settle: Settle | undefined
-}
-
-/** How a put is answered. */
-interface Settle {
-  readonly resolve: (value: never) => void
-  readonly reject: (error: unknown) => void
-  /** What `resolve` gets: the receipt, or all receipts of a batch. */
-  readonly value: PutReceipt | readonly PutReceipt[]
-  /** When a `sync` put stops waiting, on the monotonic clock. */
-  deadline: number
-  done: boolean
-}
+import { WaitingRoom } from './waiting-room.js'
 
 /** What a writer is made of. */
 export interface WriterOptions {
@@ -91,7 +68,7 @@ export class Writer {
   #turnAsked = false
   #lastTimestamp = 0
   #timeoutTimer: Timer | undefined
-  #room: { resolve: () => void }[] = []
+  readonly #room = new WaitingRoom()
   #acknowledgedEnd: number
 
   constructor(options: WriterOptions) {
@@ -102,9 +79,9 @@ export class Writer {
 
   /** Puts one message. Rejects with what {@link MessageStore.put} documents. */
   put(message: Message): Promise<PutReceipt> {
+    this.#options.checkWritable()
     if (this.#isCrowded()) return this.#putLater([message]).then((receipts) => receipts[0]!)
     const { log, encoder, topics, clock } = this.#options
-    this.#options.checkWritable()
     const topic = topics.topic(message.topic)
     const queue = topics.queue(topic, message.queueId ?? 0)
     const now = this.#timestamp(clock.now())
@@ -114,16 +91,22 @@ export class Writer {
     this.#checkFits(size)
     const placed = log.append(chunk, encodedEnd)
     const promise = new Promise<PutReceipt>(take as never)
-    this.#add(topic, queue, placed.block, placed.used - size, size, log.end, now, message, true)
+    const { tagsCode, keyHashes, storeHost } = encoder
+    const encoded = { size, tagsCode, keyHashes, storeHost }
+    this.#add(topic, queue, placed.block, placed.used - size, log.end, now, message.sysFlag ?? 0, encoded, true)
     return promise
   }
 
   /** Puts several messages as consecutive records; all are stored, or none. */
   putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
-    if (messages.length === 0) return Promise.resolve([])
-    if (this.#isCrowded()) return this.#putLater(messages)
-    const { log, encoder, topics, clock } = this.#options
     this.#options.checkWritable()
+    if (!Array.isArray(messages)) throw new TypeError(`messages must be an array, got ${shown(messages)}`)
+    if (messages.length === 0) return Promise.resolve([])
+    return this.#isCrowded() ? this.#putLater(messages) : this.#putBatch(messages)
+  }
+
+  #putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
+    const { log, encoder, topics, clock } = this.#options
     const targets = messages.map((message) => {
       const topic = topics.topic(message.topic)
       return { topic, queue: topics.queue(topic, message.queueId ?? 0) }
@@ -132,11 +115,12 @@ export class Writer {
     for (const message of messages) room += encoder.roomFor(message)
     const chunk = log.reserve(room)
     const now = this.#timestamp(clock.now())
-    const encoded: { size: number; tagsCode: number; keyHashes: readonly number[] }[] = []
+    const encoded: Encoded[] = []
     let at = chunk.used
     for (let i = 0; i < messages.length; i++) {
       const end = encoder.encode(chunk.block, at, messages[i]!, targets[i]!.topic, now)
-      encoded.push({ size: end - at, tagsCode: encoder.tagsCode, keyHashes: encoder.keyHashes })
+      const { tagsCode, keyHashes, storeHost } = encoder
+      encoded.push({ size: end - at, tagsCode, keyHashes, storeHost })
       at = end
     }
     this.#checkFits(at - chunk.used)
@@ -172,12 +156,14 @@ export class Writer {
     this.#undurable = []
     this.#unwritten = []
     for (const put of puts) reject(put.settle, error)
-    this.#letIn()
+    // Each is refused when it sees the state of the store.
+    this.#room.letIn(() => true)
   }
 
-  /** Stops timers. */
+  /** Stops timers and turns away who still waits for room. The store refuses puts by now. */
   close(): void {
     this.#timeoutTimer?.cancel()
+    this.#room.letIn(() => true)
   }
 
   /** Store timestamps never go back, whatever the clock does: queues are searched by them. */
@@ -201,25 +187,24 @@ export class Writer {
     queue: WriterQueue,
     block: PendingBlock,
     at: number,
-    size: number,
     end: number,
     now: number,
-    message: Message,
+    sysFlag: number,
+    { size, tagsCode, keyHashes, storeHost }: Encoded,
     settles: boolean,
   ): PutReceipt {
-    const { encoder, recordCrc } = this.#options
-    const sysFlag = message.sysFlag ?? 0
+    const { recordCrc } = this.#options
     const commitLogOffset = end - size
     const queueOffset = countsInQueue(sysFlag) ? queue.nextOffset++ : 0
-    const receipt = new PutReceipt(topic.topic, queue.queue.queueId, queueOffset, commitLogOffset, size, now, encoder.storeHost)
+    const receipt = new PutReceipt(topic.topic, queue.queue.queueId, queueOffset, commitLogOffset, size, now, storeHost)
     placeRecord(block, at, at + size, receipt, recordCrc)
     this.#unwritten.push({
       topic,
       queue,
       receipt,
       sysFlag,
-      tagsCode: encoder.tagsCode,
-      keyHashes: encoder.keyHashes,
+      tagsCode,
+      keyHashes,
       end,
       settle: settles ? { resolve: takenResolve, reject: takenReject, value: receipt, deadline: 0, done: false } : undefined,
     })
@@ -230,7 +215,7 @@ export class Writer {
   #addBatch(
     messages: readonly Message[],
     targets: readonly { topic: WriterTopic; queue: WriterQueue }[],
-    encoded: readonly { size: number; tagsCode: number; keyHashes: readonly number[] }[],
+    encoded: readonly Encoded[],
     block: PendingBlock,
     start: number,
     address: number,
@@ -241,13 +226,10 @@ export class Writer {
     let at = start
     let end = address
     for (let i = 0; i < messages.length; i++) {
-      const { size, tagsCode, keyHashes } = encoded[i]!
+      const { size } = encoded[i]!
       const { topic, queue } = targets[i]!
-      const { encoder } = this.#options
-      encoder.tagsCode = tagsCode
-      encoder.keyHashes = keyHashes
       end += size
-      const receipt = this.#add(topic, queue, block, at, size, end, now, messages[i]!, false)
+      const receipt = this.#add(topic, queue, block, at, end, now, messages[i]!.sysFlag ?? 0, encoded[i]!, false)
       ;(settle.value as PutReceipt[]).push(receipt)
       at += size
     }
@@ -354,28 +336,34 @@ export class Writer {
   }
 
   #isCrowded(): boolean {
-    if (this.#room.length > 0) return true
-    if (this.#log.end - this.#acknowledgedEnd <= this.#options.maxPendingBytes && !this.#options.flusher.isBehind) return false
+    if (!this.#room.isEmpty) return true
+    if (this.#hasRoom()) return false
     // What only waits for the end of the turn can be written at once.
     if (this.#unwritten.length > 0) this.#endTurn()
-    return this.#log.end - this.#acknowledgedEnd > this.#options.maxPendingBytes || this.#options.flusher.isBehind
+    return !this.#hasRoom()
   }
 
-  /** Copies the messages and puts them when there is room. */
-  async #putLater(messages: readonly Message[]): Promise<PutReceipt[]> {
+  readonly #hasRoom = (): boolean =>
+    this.#log.end - this.#acknowledgedEnd <= this.#options.maxPendingBytes && !this.#options.flusher.isBehind
+
+  /** Copies the messages and puts them when there is room. What can be checked without it is checked now. */
+  #putLater(messages: readonly Message[]): Promise<PutReceipt[]> {
+    const { topics, encoder, flusher, checkWritable } = this.#options
+    for (const message of messages) {
+      topics.topic(message.topic)
+      encoder.roomFor(message)
+    }
     const copies = messages.map(copyMessage)
-    await new Promise<void>((resolve) => {
-      this.#room.push({ resolve })
-      this.#options.flusher.written()
+    const put = this.#room.wait(() => {
+      checkWritable()
+      return this.#putBatch(copies)
     })
-    return copies.length === 1 ? [await this.put(copies[0]!)] : this.putBatch(copies)
+    flusher.written()
+    return put
   }
 
   #letIn(): void {
-    if (this.#room.length === 0) return
-    const waiting = this.#room
-    this.#room = []
-    for (const { resolve } of waiting) resolve()
+    if (!this.#room.isEmpty) this.#room.letIn(this.#hasRoom)
   }
 }
 
@@ -385,26 +373,4 @@ type PendingBlock = Parameters<typeof placeRecord>[0]
 function countsInQueue(sysFlag: number): boolean {
   const state = sysFlag & SysFlag.transactionMask
   return state === 0 || state === SysFlag.transactionCommit
-}
-
-function resolve(settle: Settle): void {
-  settle.done = true
-  settle.resolve(settle.value as never)
-}
-
-function reject(settle: Settle | undefined, error: unknown): void {
-  if (settle === undefined || settle.done) return
-  settle.done = true
-  settle.reject(error)
-}
-
-function copyMessage(message: Message): Message {
-  const { body, keys, properties, encodedProperties } = message
-  return {
-    ...message,
-    body: typeof body === 'string' ? body : Uint8Array.prototype.slice.call(body),
-    ...(keys === undefined ? {} : { keys: typeof keys === 'string' ? keys : [...keys] }),
-    ...(properties === undefined ? {} : { properties: { ...properties } }),
-    ...(encodedProperties === undefined ? {} : { encodedProperties: Uint8Array.prototype.slice.call(encodedProperties) }),
-  }
 }

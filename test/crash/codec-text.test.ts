@@ -10,6 +10,7 @@ import { hostText, parseHost } from '../../lib/format/host.js'
 import { decodeOffsetMessageId, encodeOffsetMessageId } from '../../lib/format/message-id.js'
 import { checkTopic, isTopic, parseQueueId, parseSegmentName, segmentName } from '../../lib/format/names.js'
 import { decodeRanges, encodeRanges, inRanges, type LogRange, settleRanges } from '../../lib/log/ranges.js'
+import { decodeManifest, encodeManifest, type Manifest } from '../../lib/view/manifest.js'
 import { bytesUpTo, casesSoFar, check, ints, longs, objects, signedLongs } from '../support/cases.js'
 
 const strings = fc.oneof(
@@ -311,6 +312,44 @@ describe('ranges', () => {
           if (!Number.isFinite(probe)) continue
           assert.equal(inRanges(settled, probe), probe >= start && probe < end && inRanges(list, probe), `${probe}`)
         }
+      }),
+    )
+  })
+})
+
+describe('manifests of views', () => {
+  const names = fc.constantFrom('T', '%RETRY%g', 'a-b_c|d', 'x'.repeat(127))
+  const sums = fc.array(objects({ first: longs, crc: fc.maxSafeNat().map((value) => value % 2 ** 32) }), { maxLength: 3 })
+  const queue = objects({
+    topic: names,
+    queueId: fc.nat(),
+    min: longs,
+    max: longs,
+    lastEnd: fc.oneof(longs, fc.constant(-1)),
+    sums,
+  })
+  const queues = fc
+    .tuple(queue, fc.option(longs, { nil: undefined }))
+    .map(([row, rows]) => (rows === undefined ? row : { ...row, rows }))
+  const times = objects({ beginTimestamp: longs, endTimestamp: longs, beginCommitLogOffset: longs, endCommitLogOffset: longs })
+  const index = fc
+    .tuple(fc.stringMatching(/^[0-9]{17}$/), fc.nat(), times, fc.nat(), fc.option(fc.nat(), { nil: undefined }))
+    .map(([name, count, bounds, entriesCrc, slotsCrc]) => ({ name, count, ...bounds, entriesCrc, slotsCrc }))
+  const manifests: fc.Arbitrary<Manifest> = objects({
+    logStart: longs,
+    viewsEnd: longs,
+    queues: fc.array(queues, { maxLength: 4 }),
+    index: fc.array(index, { maxLength: 3 }),
+  })
+
+  test('are read as they were written, and damaged text is read as none', () => {
+    check(
+      600,
+      fc.property(manifests, fc.nat(), fc.integer({ min: 1, max: 255 }), (manifest, at, flip) => {
+        const bytes = encodeManifest(manifest)
+        assert.deepEqual(decodeManifest(bytes), manifest)
+        bytes[at % bytes.length]! ^= flip
+        assert.equal(decodeManifest(bytes), undefined)
       }),
     )
   })

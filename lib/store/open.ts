@@ -71,7 +71,6 @@ async function assemble(input: StoreInput) {
     recovery: report,
     base,
     writer,
-    books: writing.books,
     views,
     search,
     log,

@@ -184,14 +184,13 @@ function planOf(found: Found, chain: SegmentChain, writable: boolean, bound: num
       return isNoted ? { ...trusts(plan, everything), manifest } : trusts(plan, 0)
     }
     case 'crash': {
-      const { logEnd } = durable ?? clean!
       // Views never run ahead of what is durable; the mark on the disk may be older than the manifest.
+      const durableEnd = Math.max((durable ?? clean!).logEnd, manifest?.viewsEnd ?? 0)
       const isNoted = hasViews && manifest !== undefined
       const viewsEnd = isNoted ? from(manifest.viewsEnd) : start
-      const watermark = Math.max(logEnd, manifest?.viewsEnd ?? 0)
-      // Nothing is deleted that is not durable, so a log that starts behind its durable end has lost what led there.
-      const scanFrom = watermark < start ? watermark : viewsEnd
-      const plan = { ...common, writer: 'mqlite', scanFrom, watermark, unflushedBound: bound } as const
+      // Nothing is deleted that is not durable: a log that starts behind its durable end has lost what led there.
+      const scanFrom = durableEnd < start ? durableEnd : viewsEnd
+      const plan = { ...common, writer: 'mqlite', scanFrom, watermark: durableEnd, unflushedBound: bound } as const
       return isNoted ? { ...trusts(plan, scanFrom), manifest } : trusts(plan, 0)
     }
     default: {

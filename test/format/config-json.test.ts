@@ -84,6 +84,7 @@ describe('files of RocketMQ', () => {
         [-1, false],
       ]),
     }
+    assert.equal(printConfig(new Map([[1, null]])), '{}')
     assert.equal(printConfig(value), '{\n\t"Z":1,\n\t"c":[null,true],\n\t"m":{-1:false,2:"x",10:1\n\t}\n}')
   })
 })

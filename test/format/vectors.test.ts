@@ -75,6 +75,8 @@ describe('queue entries', () => {
     assert.equal(tagsCodeOf(SCHEDULE_TOPIC, { DELAY: '99' }, stored), stored + 7_200_000)
     assert.equal(tagsCodeOf(SCHEDULE_TOPIC, { TAGS: 'TagA' }, stored), 2_598_919)
     assert.equal(tagsCodeOf('t', { DELAY: '3' }, stored), 0)
+    for (const level of ['0', '-1', 'x', '']) assert.equal(tagsCodeOf(SCHEDULE_TOPIC, { DELAY: level }, stored), 0, level)
+    assert.equal(tagsCodeOf(SCHEDULE_TOPIC, { DELAY: '1.5' }, stored), stored + 1000, 'an unknown level')
   })
 
   test('end at the first that is zero, and a filler is one', () => {

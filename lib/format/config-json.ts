@@ -17,8 +17,8 @@
  *    hold is an error in both directions. Fractions are doubles, as in Java.
  * 3. What is written here is read back equal, but for fields that are null.
  *
- * fastjson puts the elements of a list of two or more on lines of their own, and those of a set or a Java
- * array on one; which of these a field is, the text does not tell. Arrays are written on one line.
+ * fastjson puts each element of a list on a line of its own, and those of a set or a Java array on one; which
+ * of these a field is, the text does not tell. Arrays are written on one line.
  */
 import { shown } from '../base/errors.js'
 

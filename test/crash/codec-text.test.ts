@@ -224,7 +224,7 @@ describe('names', () => {
         (topic) => {
           if (isTopic(topic)) {
             checkTopic(topic)
-            assert.doesNotMatch(topic, /[/\\.\u0000]/)
+            assert.ok(!['/', '\\', '.', '\u0000'].some((character) => topic.includes(character)))
             assert.ok(Buffer.byteLength(topic) <= 255 && topic !== '')
           } else assert.throws(() => checkTopic(topic), MessageStoreError)
         },

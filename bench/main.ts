@@ -40,6 +40,10 @@ async function main(): Promise<void> {
     messages: Number(values.messages ?? preset.messages),
   }
   const bed = new Bed(plan, values.dir)
+  process.once('SIGINT', () => {
+    bed.clear()
+    process.exit(130)
+  })
   try {
     await measureAll(bed, plan)
   } finally {

@@ -25,7 +25,7 @@ const { values, positionals } = parseArgs({
 async function main(): Promise<void> {
   const [name, options = '{}'] = positionals
   if (name === undefined || !Object.hasOwn(cases, name)) throw new Error(`the cases are ${Object.keys(cases).join(', ')}`)
-  const plan: Plan = { rounds: 3, roundMs: 1500, messages: Number(values.messages) }
+  const plan: Plan = { passes: 1, rounds: 3, roundMs: 1500, messages: Number(values.messages) }
   const directory = mkdtempSync(join(tmpdir(), 'mqlite-profile-'))
   try {
     const prepare = await cases.prepare()

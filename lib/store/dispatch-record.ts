@@ -1,12 +1,14 @@
 /** Reads from a record what the views need to know of it. For recovery, replicas and rebuilding. */
 import type { Block } from '../format/block.js'
 import { PropertyName, parseProperties } from '../format/properties.js'
-import { propertiesRange, RecordAt, readRecord, topicRange } from '../format/record.js'
+import { propertiesRange, RecordAt, readRecord, SysFlag, topicRange } from '../format/record.js'
+import { isStandIn, lostTopic } from '../format/stand-in.js'
 import { tagsCodeOf } from '../format/tags.js'
 import type { DispatchedRecord } from '../view/dispatcher.js'
 
 /** The facts for the views of a checked record. */
 export function dispatchedRecord(block: Block, at: number, size: number, commitLogOffset: number): DispatchedRecord {
+  if (isStandIn(block, at)) return standInRecord(block, at, size, commitLogOffset)
   const { view, bytes } = block
   const name = topicRange(view, at)
   const topic = bytes.toString('utf8', name.start, name.end)
@@ -28,6 +30,24 @@ export function dispatchedRecord(block: Block, at: number, size: number, commitL
     ...(uniqueKey === undefined ? {} : { uniqueKey }),
     ...multiDispatchOf(properties),
     ...innerBatchOf(properties),
+  }
+}
+
+/** A stand-in keeps the place of the lost message in its queue, and nothing else. */
+function standInRecord(block: Block, at: number, size: number, commitLogOffset: number): DispatchedRecord {
+  const { view } = block
+  const topic = lostTopic(block, at)
+  return {
+    topic: topic ?? '',
+    queueId: view.getInt32(at + RecordAt.queueId),
+    queueOffset: readRecord.queueOffset(view, at),
+    commitLogOffset,
+    size,
+    sysFlag: topic === undefined ? SysFlag.transactionRollback : 0,
+    tagsCode: 0,
+    storeTimestamp: readRecord.storeTimestamp(view, at),
+    keys: [],
+    isStandIn: true,
   }
 }
 

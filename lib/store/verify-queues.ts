@@ -230,7 +230,9 @@ export class QueueCheck {
   }
 
   /** Extension addresses cannot be compared, and a Java store may have delay levels of its own. */
-  #isTagsCode(found: number, { topic, tagsCode, storeTimestamp }: DispatchedRecord): boolean {
+  #isTagsCode(found: number, { topic, tagsCode, storeTimestamp, isStandIn }: DispatchedRecord): boolean {
+    // The entry of a lost message keeps its code until the queue is made anew.
+    if (isStandIn === true) return true
     if (found === tagsCode || (topic === SCHEDULE_TOPIC && found >= storeTimestamp)) return true
     return found < LEAST_HASH && this.#options.hasExtension
   }

@@ -8,7 +8,8 @@
 import { MessageStoreError } from '../base/errors.js'
 import type { Clock } from '../base/system.js'
 import type { Disk } from '../disk/disk.js'
-import type { OpenFiles } from '../disk/open-files.js'
+import { MemoryDisk } from '../disk/memory-disk.js'
+import { OpenFiles } from '../disk/open-files.js'
 import { type IndexHeader, indexFileBytes } from '../format/index-layout.js'
 import { indexFileName, isIndexFileName } from '../format/names.js'
 import { IndexFile } from './index-file.js'
@@ -58,6 +59,8 @@ export class IndexView {
 
   private constructor(options: IndexViewOptions) {
     this.#options = options
+    // Unless the store was closed, the process before may have ended before it flushed the names of files.
+    this.#namesChanged = options.writable && options.trustedEnd !== Number.POSITIVE_INFINITY && this.#indexPaths().length > 0
     this.completeEnd = options.rows === undefined ? this.#loadFound(options.trustedEnd) : this.#loadNoted(options.rows)
   }
 
@@ -253,7 +256,7 @@ export class IndexView {
 
   /** The next file begins where the one before it ended, until its first entry says better. */
   #addFile(storeTimestamp: number): IndexFile {
-    const { disk, files, directory, slots, entries, clock, tmpDirectory } = this.#options
+    const { disk, directory, slots, entries, clock, writable } = this.#options
     const previous = this.#last?.header
     const header =
       previous === undefined
@@ -265,8 +268,6 @@ export class IndexView {
             beginCommitLogOffset: previous.endCommitLogOffset,
             endCommitLogOffset: previous.endCommitLogOffset,
           }
-    disk.makeDirectory(directory)
-    disk.makeDirectory(tmpDirectory)
     let ms = Math.max(clock.now(), storeTimestamp)
     while (
       disk.stat(`${directory}/${indexFileName(ms)}`) !== undefined ||
@@ -274,6 +275,15 @@ export class IndexView {
     )
       ms++
     const path = `${directory}/${indexFileName(ms)}`
+    const added = new IndexFile(writable ? this.#makeFile(path) : this.#imagineFile(path), path, slots, entries, true, header)
+    this.#files.push(added)
+    return added
+  }
+
+  #makeFile(path: string): OpenFiles {
+    const { disk, files, directory, slots, entries, tmpDirectory } = this.#options
+    disk.makeDirectory(directory)
+    disk.makeDirectory(tmpDirectory)
     const made = `${tmpDirectory}/index`
     // A crash may have left both names of a file that was being moved.
     disk.remove(made)
@@ -285,8 +295,14 @@ export class IndexView {
     }
     disk.rename(made, path)
     this.#namesChanged = true
-    const added = new IndexFile(files, path, slots, entries, true, header)
-    this.#files.push(added)
-    return added
+    return files
+  }
+
+  /** A store that is only read indexes in memory what its files do not have. */
+  #imagineFile(path: string): OpenFiles {
+    const memory = new MemoryDisk()
+    memory.makeDirectory(this.#options.directory)
+    memory.open(path, { write: true, create: true }).close()
+    return new OpenFiles(memory)
   }
 }

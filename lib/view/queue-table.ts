@@ -102,7 +102,8 @@ export class QueueTable implements Iterable<ConsumeQueue> {
 
   #load(topic: string, queueId: number, row: QueueRow | undefined): ConsumeQueue {
     const { directory, entriesPerSegment } = this.#options
-    const place = { directory: `${directory}/${topic}/${queueId}`, rowsPerSegment: entriesPerSegment }
+    const mayHaveUnflushedNames = this.#options.trustedEnd !== Number.POSITIVE_INFINITY
+    const place = { directory: `${directory}/${topic}/${queueId}`, rowsPerSegment: entriesPerSegment, mayHaveUnflushedNames }
     const queue = new ConsumeQueue({ ...this.#options, ...place, topic, queueId, row })
     this.#queuesOf(topic).set(queueId, queue)
     return queue

@@ -123,6 +123,14 @@ export class MessageStore implements AsyncDisposable {
     return { minOffset: queue?.minOffset ?? 0, maxOffset: queue?.maxOffset ?? 0 }
   }
 
+  /** All queues with the offsets that can be read, by topic and id. */
+  queues(): (QueueBounds & { topic: string; queueId: number })[] {
+    this.#store.state.checkOpen()
+    const { queues } = this.#store.views
+    const listed = queues.topics().flatMap((topic) => queues.queuesOf(topic))
+    return listed.map(({ topic, queueId, minOffset, maxOffset }) => ({ topic, queueId, minOffset, maxOffset }))
+  }
+
   /** Makes everything put so far durable. @throws {MessageStoreError} `STORE_FAILED` */
   async flush(): Promise<void> {
     await this.#store.flush()

@@ -24,6 +24,7 @@ import { zeroWhatIsThere } from '../log/commit-log.js'
 import { keepEvidence } from '../log/evidence.js'
 import { inRanges } from '../log/ranges.js'
 import type { CorruptRange } from '../log/recovery.js'
+import { ConsumeQueue } from '../view/consume-queue.js'
 import { EntryBlock } from '../view/entry-block.js'
 import { QueueTable } from '../view/queue-table.js'
 import { checkIsStore, layoutOf, type StoreLayout } from './layout.js'
@@ -149,6 +150,7 @@ function findLost({ layout, ports, files, options }: Work, ranges: readonly Corr
     writable: false,
     tmpDirectory: layout.temporary,
     trustedEnd: Number.POSITIVE_INFINITY,
+    load: (queue) => new ConsumeQueue(queue),
   })
   const block = new EntryBlock()
   const lost: LostEntry[] = []

@@ -3,7 +3,7 @@ import { nodeDisk } from '../disk/node-disk.js'
 import { OpenFiles } from '../disk/open-files.js'
 import { entryOffset, entrySize, entryTagsCode, FILLER_SIZE, isEntry, QUEUE_ENTRY_BYTES } from '../format/queue-entry.js'
 import { defaultSizes } from '../store/options.js'
-import type { ConsumeQueue } from '../view/consume-queue.js'
+import { ConsumeQueue } from '../view/consume-queue.js'
 import { EntryBlock } from '../view/entry-block.js'
 import { QueueTable } from '../view/queue-table.js'
 import { type CommandInput, directoryOf, type ExitName, numberOption, optionalNumber, textOption, UsageError } from './command.js'
@@ -33,6 +33,7 @@ export async function inspectQueue(input: CommandInput): Promise<ExitName> {
       writable: false,
       tmpDirectory: layout.temporary,
       trustedEnd: Number.POSITIVE_INFINITY,
+      load: (queue) => new ConsumeQueue(queue),
     })
     const topic = textOption(values, 'topic')
     const queueId = optionalNumber(values, 'queue')

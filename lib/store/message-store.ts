@@ -127,9 +127,14 @@ export class MessageStore implements AsyncDisposable {
   /** All queues with the offsets that can be read, by topic and id. */
   queues(): (QueueBounds & { topic: string; queueId: number })[] {
     this.#store.state.checkOpen()
-    const { queues } = this.#store.views
-    const listed = queues.topics().flatMap((topic) => queues.queuesOf(topic))
-    return listed.map(({ topic, queueId, minOffset, maxOffset }) => ({ topic, queueId, minOffset, maxOffset }))
+    const { queues, batchQueues } = this.#store.views
+    const listed = [...queues, ...batchQueues].map(({ topic, queueId, minOffset, maxOffset }) => ({
+      topic,
+      queueId,
+      minOffset,
+      maxOffset,
+    }))
+    return listed.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.queueId - b.queueId))
   }
 
   /** Makes everything put so far durable. @throws {MessageStoreError} `STORE_FAILED` */

@@ -7,3 +7,12 @@ export type { GetResult } from './store/reader.js'
 export type { RecoveryReport } from './store/recover.js'
 export type { StoreEvents, StoreStatus } from './store/state.js'
 export type { StoredMessage } from './store/stored-message.js'
+export type { VerifyOptions, VerifyProgress } from './store/verify.js'
+export {
+  type FindingKind,
+  findingKinds,
+  type Remedy,
+  type Severity,
+  type VerifyFinding,
+  type VerifyReport,
+} from './store/verify-report.js'

@@ -1,5 +1,5 @@
-/** Small files: read whole, replaced whole. */
-import type { Disk } from './disk.js'
+/** Small files: read whole, replaced whole; and directories that stay. */
+import { type Disk, DiskError } from './disk.js'
 
 /** The bytes of a file, or `undefined` when there is none. @throws {DiskError} when it cannot be read */
 export function readWhole(disk: Disk, path: string): Buffer | undefined {
@@ -30,4 +30,29 @@ export async function replaceFile(disk: Disk, path: string, bytes: Uint8Array): 
   }
   disk.rename(temporary, path)
   await disk.flushDirectory(path.slice(0, path.lastIndexOf('/')))
+}
+
+/**
+ * Makes a directory with its missing parents, and makes their names survive power loss. A directory that was
+ * there is flushed into its parent as well: whoever made it may have died before the flush.
+ */
+export async function makeDurableDirectory(disk: Disk, path: string): Promise<void> {
+  const parents = [parentOf(path)]
+  for (let at = path; disk.stat(at) === undefined && parentOf(at) !== at; at = parentOf(at)) {
+    if (at !== path) parents.push(parentOf(at))
+  }
+  disk.makeDirectory(path)
+  for (const parent of parents) {
+    try {
+      await disk.flushDirectory(parent)
+    } catch (error) {
+      // A parent that this user may not read cannot be opened to flush it; the directory is there all the same.
+      if (!(error instanceof DiskError && error.code === 'EACCES')) throw error
+    }
+  }
+}
+
+function parentOf(path: string): string {
+  const at = path.lastIndexOf('/')
+  return at > 0 ? path.slice(0, at) : at === 0 ? '/' : '.'
 }

@@ -14,9 +14,10 @@
  */
 
 import { invariant } from '../base/errors.js'
+import { segmentName } from '../format/names.js'
 import type { Disk, DiskFile } from './disk.js'
 import type { OpenFiles } from './open-files.js'
-import { byteRange, type Gap, scanSegments, segmentNameOf } from './segment-scan.js'
+import { byteRange, type Gap, scanSegments } from './segment-scan.js'
 
 /** File systems allocate no less than this at a time. */
 const ALLOCATION_BYTES = 4096
@@ -137,7 +138,7 @@ export class SegmentChain {
 
   /** The file of the segment that starts there, whether or not it exists. */
   pathOf(start: number): string {
-    return `${this.directory}/${segmentNameOf(start)}`
+    return `${this.directory}/${segmentName(start)}`
   }
 
   /** Whether a segment holds this address. */

@@ -1,17 +1,13 @@
 /** What a directory of segments holds, read strictly: RocketMQ would refuse to start on anything else. */
 
 import { MessageStoreError, shown } from '../base/errors.js'
+import { segmentName } from '../format/names.js'
 import type { Disk } from './disk.js'
 
 /** A stretch of addresses, `to` excluded. */
 export interface Gap {
   readonly from: number
   readonly to: number
-}
-
-/** The file name of the segment that starts there: 20 decimal digits. */
-export function segmentNameOf(start: number): string {
-  return String(start).padStart(20, '0')
 }
 
 /**
@@ -56,7 +52,7 @@ export function scanSegments(options: {
     const last = starts.at(-1)
     if (last !== undefined && start < last + segmentBytes) {
       throw incompatible(
-        `segments of ${segmentBytes} bytes overlap in ${directory}: ${segmentNameOf(last)} and ${segmentNameOf(start)}`,
+        `segments of ${segmentBytes} bytes overlap in ${directory}: ${segmentName(last)} and ${segmentName(start)}`,
       )
     }
     starts.push(start)

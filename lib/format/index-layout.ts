@@ -2,21 +2,23 @@
  * The IndexFile: a hash table from keys to addresses of records, chained newest first.
  *
  * ```
- *  header   0 i64 beginTimestamp   8 i64 endTimestamp   16 i64 beginCommitLogOffset   24 i64 endCommitLogOffset
- *          32 i32 hashSlotCount   36 i32 indexCount     (starts at 1: entry 0 is never used)
- *  slots   40 + 4 s               i32 number of the slot's newest entry, 0 for none
- *  entries 40 + 4 slots + 20 n    i32 keyHash, i64 commitLogOffset, i32 seconds since beginTimestamp, i32 previous entry
+ *  0                     header, `IndexHead` in `tables.ts`
+ *  40 + 4 s              slot s
+ *  40 + 4 slots + 20 n   entry n
  * ```
  *
  * (`IndexHeader`, `IndexFile`.)
  */
+import { IndexEntry, IndexHead, IndexSlot } from './tables.js'
 
 /** Bytes of the header. */
-export const INDEX_HEADER_BYTES = 40
+export const INDEX_HEADER_BYTES = IndexHead.bytes
 /** Bytes of a slot. */
-export const INDEX_SLOT_BYTES = 4
+export const INDEX_SLOT_BYTES = IndexSlot.bytes
 /** Bytes of an entry. */
-export const INDEX_ENTRY_BYTES = 20
+export const INDEX_ENTRY_BYTES = IndexEntry.bytes
+
+const AT = IndexHead.at
 
 /** The header. */
 export interface IndexHeader {
@@ -46,23 +48,23 @@ export function entryPosition(slots: number, entry: number): number {
 /** Encodes a header. */
 export function encodeIndexHeader(header: IndexHeader): Buffer {
   const bytes = Buffer.alloc(INDEX_HEADER_BYTES)
-  bytes.writeBigInt64BE(BigInt(header.beginTimestamp), 0)
-  bytes.writeBigInt64BE(BigInt(header.endTimestamp), 8)
-  bytes.writeBigInt64BE(BigInt(header.beginCommitLogOffset), 16)
-  bytes.writeBigInt64BE(BigInt(header.endCommitLogOffset), 24)
-  bytes.writeInt32BE(header.hashSlotCount, 32)
-  bytes.writeInt32BE(header.indexCount, 36)
+  bytes.writeBigInt64BE(BigInt(header.beginTimestamp), AT.beginTimestamp)
+  bytes.writeBigInt64BE(BigInt(header.endTimestamp), AT.endTimestamp)
+  bytes.writeBigInt64BE(BigInt(header.beginCommitLogOffset), AT.beginCommitLogOffset)
+  bytes.writeBigInt64BE(BigInt(header.endCommitLogOffset), AT.endCommitLogOffset)
+  bytes.writeInt32BE(header.hashSlotCount, AT.hashSlotCount)
+  bytes.writeInt32BE(header.indexCount, AT.indexCount)
   return bytes
 }
 
 /** Decodes a header. */
 export function decodeIndexHeader(bytes: Buffer): IndexHeader {
   return {
-    beginTimestamp: Number(bytes.readBigInt64BE(0)),
-    endTimestamp: Number(bytes.readBigInt64BE(8)),
-    beginCommitLogOffset: Number(bytes.readBigInt64BE(16)),
-    endCommitLogOffset: Number(bytes.readBigInt64BE(24)),
-    hashSlotCount: bytes.readInt32BE(32),
-    indexCount: bytes.readInt32BE(36),
+    beginTimestamp: Number(bytes.readBigInt64BE(AT.beginTimestamp)),
+    endTimestamp: Number(bytes.readBigInt64BE(AT.endTimestamp)),
+    beginCommitLogOffset: Number(bytes.readBigInt64BE(AT.beginCommitLogOffset)),
+    endCommitLogOffset: Number(bytes.readBigInt64BE(AT.endCommitLogOffset)),
+    hashSlotCount: bytes.readInt32BE(AT.hashSlotCount),
+    indexCount: bytes.readInt32BE(AT.indexCount),
   }
 }

@@ -41,10 +41,13 @@ const CRC_NAME = Buffer.from(PropertyName.crc32, 'latin1')
 export function parseProperties(bytes: Buffer, start: number, end: number): Record<string, string> {
   const properties: Record<string, string> = Object.create(null) as Record<string, string>
   let at = start
+  let split = start - 1
   while (at < end) {
     let stop = bytes.indexOf(VALUE_END, at)
     if (stop < 0 || stop > end) stop = end
-    const split = bytes.indexOf(NAME_END, at)
+    // Found once, a separator far behind is not searched for again from each of many empty pieces.
+    if (split < at) split = bytes.indexOf(NAME_END, at)
+    if (split < 0) break
     if (split > at && split < stop - 1) {
       const name = bytes.toString('utf8', at, split)
       if (name !== PropertyName.crc32) properties[name] = bytes.toString('utf8', split + 1, stop)

@@ -2,36 +2,25 @@
  * The record: one message in the CommitLog.
  *
  * ```
- *  field                      both hosts IPv4   otherwise
- *  totalSize            i32          0          0
- *  magic                i32          4          4       version 1, version 2 or blank
- *  bodyCrc              i32          8          8       31 bits, of the stored body
- *  queueId              i32         12         12
- *  flag                 i32         16         16
- *  queueOffset          i64         20         20
- *  commitLogOffset      i64         28         28       of this record's first byte
- *  sysFlag              i32         36         36
- *  bornTimestamp        i64         40         40
- *  bornHost           8 | 20        48         48       address, then i32 port
- *  storeTimestamp       i64         56         48 + b
- *  storeHost          8 | 20        64         56 + b
- *  reconsumeTimes       i32         72         56 + b + s
- *  preparedTransaction- i64         76         60 + b + s
- *    Offset
- *  bodyLength           i32         84         68 + b + s
- *  body                             88         72 + b + s
- *  topicLength        i8 | i16                          i16 in version 2
- *  topic
- *  propertiesLength     i16
- *  properties
+ *  0                RecordHead        totalSize ... bornTimestamp
+ *  48               bornHost          b bytes: 8 for IPv4, 20 for IPv6; address, then i32 port
+ *  48 + b           RecordStored      storeTimestamp
+ *  56 + b           storeHost         s bytes: 8 or 20
+ *  56 + b + s       RecordBodyHead    reconsumeTimes, preparedTransactionOffset, bodyLength
+ *  72 + b + s       body
+ *                   topicLength       i8 in version 1, i16 in version 2
+ *                   topic
+ *                   propertiesLength  i16
+ *                   properties
  * ```
  *
- * `b` and `s` are the lengths of the hosts, 8 for IPv4 and 20 for IPv6. A segment ends with a blank: i32
- * length of the rest, i32 blank magic. (`CommitLog.calMsgLength`, `MessageExtEncoder`.)
+ * The heads are declared in `tables.ts`. A segment ends with a blank. (`CommitLog.calMsgLength`,
+ * `MessageExtEncoder`.)
  */
 import type { Block } from './block.js'
 import { CRC_MASK, crc32 } from './crc.js'
 import { CRC_PROPERTY_BYTES, crcPropertyAt, readCrcProperty, sealCrcProperty, writeCrcPropertyFrame } from './properties.js'
+import { BlankHead, HostV4, HostV6, RecordBodyHead, RecordHead, RecordStored } from './tables.js'
 
 /** Marks a record whose topic length is one byte. Persistent: never renumber. */
 export const MAGIC_V1 = 0xdaa320a7 | 0
@@ -40,7 +29,7 @@ export const MAGIC_V2 = 0xdaa320ab | 0
 /** Marks the unused rest of a segment. Persistent: never renumber. */
 export const MAGIC_BLANK = 0xcbd43194 | 0
 /** Bytes of a blank; also what must stay free behind every record. */
-export const BLANK_BYTES = 8
+export const BLANK_BYTES = BlankHead.bytes
 
 /** Bits of `sysFlag`. Persistent: never renumber. */
 export const SysFlag = {
@@ -58,21 +47,25 @@ export const SysFlag = {
 } as const
 
 /** Offsets of the fields that stand before the hosts. */
-export const RecordAt = {
-  totalSize: 0,
-  magic: 4,
-  bodyCrc: 8,
-  queueId: 12,
-  flag: 16,
-  queueOffset: 20,
-  commitLogOffset: 28,
-  sysFlag: 36,
-  bornTimestamp: 40,
-  bornHost: 48,
-} as const
+export const RecordAt = { ...RecordHead.at, bornHost: RecordHead.bytes } as const
+
+const { totalSize: SIZE_AT, magic: MAGIC_AT, bodyCrc: BODY_CRC_AT, queueId: QUEUE_ID_AT, flag: FLAG_AT } = RecordHead.at
+const { queueOffset: QUEUE_OFFSET_AT, commitLogOffset: LOG_OFFSET_AT } = RecordHead.at
+const { sysFlag: SYS_FLAG_AT, bornTimestamp: BORN_TIMESTAMP_AT } = RecordHead.at
+const { reconsumeTimes: RECONSUME_AT, preparedTransactionOffset: PREPARED_AT } = RecordBodyHead.at
+const BORN_HOST_AT = RecordHead.bytes
+const STORED_BYTES = RecordStored.bytes
+const BODY_HEAD_BYTES = RecordBodyHead.bytes
+/** The body starts so far behind the start of its record, and the hosts. */
+const HEADS_BYTES = BORN_HOST_AT + STORED_BYTES + BODY_HEAD_BYTES
+/** What stands so far before the body. */
+const BODY_LENGTH = BODY_HEAD_BYTES - RecordBodyHead.at.bodyLength
+const PREPARED = BODY_HEAD_BYTES - PREPARED_AT
+const V4_BYTES = HostV4.bytes
+const V6_BYTES = HostV6.bytes
 
 /** Smallest record: IPv4 hosts, no body, no properties, a topic of no bytes (which the name rules refuse). */
-export const MIN_RECORD_BYTES = 91
+export const MIN_RECORD_BYTES = HEADS_BYTES + 2 * V4_BYTES + 1 + 2
 
 const TWO_32 = 0x1_0000_0000
 
@@ -106,20 +99,21 @@ export interface RecordFields {
 export function writeRecordHead(block: Block, at: number, fields: RecordFields): number {
   const { view, bytes } = block
   const { bornHost, storeHost } = fields
-  let sysFlag = fields.sysFlag
-  if (bornHost.length === 20) sysFlag |= SysFlag.bornHostV6
-  if (storeHost.length === 20) sysFlag |= SysFlag.storeHostV6
-  view.setInt32(at + 12, fields.queueId)
-  view.setInt32(at + 16, fields.flag)
-  view.setInt32(at + 36, sysFlag)
-  setI64(view, at + 40, fields.bornTimestamp)
-  let next = at + 48
+  // The length of a host decides: bits that come from another record must not make its fields stand elsewhere.
+  let sysFlag = fields.sysFlag & ~(SysFlag.bornHostV6 | SysFlag.storeHostV6)
+  if (bornHost.length === V6_BYTES) sysFlag |= SysFlag.bornHostV6
+  if (storeHost.length === V6_BYTES) sysFlag |= SysFlag.storeHostV6
+  view.setInt32(at + QUEUE_ID_AT, fields.queueId)
+  view.setInt32(at + FLAG_AT, fields.flag)
+  view.setInt32(at + SYS_FLAG_AT, sysFlag)
+  setI64(view, at + BORN_TIMESTAMP_AT, fields.bornTimestamp)
+  let next = at + BORN_HOST_AT
   for (let i = 0; i < bornHost.length; i++) bytes[next++] = bornHost[i]!
-  next += 8
+  next += STORED_BYTES
   for (let i = 0; i < storeHost.length; i++) bytes[next++] = storeHost[i]!
-  view.setInt32(next, fields.reconsumeTimes)
-  setI64(view, next + 4, fields.preparedTransactionOffset)
-  return next + 16
+  view.setInt32(next + RECONSUME_AT, fields.reconsumeTimes)
+  setI64(view, next + PREPARED_AT, fields.preparedTransactionOffset)
+  return next + BODY_HEAD_BYTES
 }
 
 /**
@@ -128,14 +122,14 @@ export function writeRecordHead(block: Block, at: number, fields: RecordFields):
  */
 export function writeRecordTopic(block: Block, at: number, bodyAt: number, bodyEnd: number, topic: Uint8Array): number {
   const { view, bytes } = block
-  view.setInt32(bodyAt - 4, bodyEnd - bodyAt)
+  view.setInt32(bodyAt - BODY_LENGTH, bodyEnd - bodyAt)
   let next = bodyEnd
   if (topic.length > 127) {
-    view.setInt32(at + 4, MAGIC_V2)
+    view.setInt32(at + MAGIC_AT, MAGIC_V2)
     view.setInt16(next, topic.length)
     next += 2
   } else {
-    view.setInt32(at + 4, MAGIC_V1)
+    view.setInt32(at + MAGIC_AT, MAGIC_V1)
     view.setUint8(next++, topic.length)
   }
   for (let i = 0; i < topic.length; i++) bytes[next + i] = topic[i]!
@@ -164,9 +158,9 @@ export function closeRecord(
     recordEnd += CRC_PROPERTY_BYTES
   }
   view.setUint16(propertiesAt - 2, recordEnd - propertiesAt)
-  view.setInt32(at, recordEnd - at)
-  const bodyLength = view.getInt32(bodyAt - 4)
-  view.setInt32(at + 8, bodyLength === 0 ? 0 : crc32(block, bodyAt, bodyAt + bodyLength) & CRC_MASK)
+  view.setInt32(at + SIZE_AT, recordEnd - at)
+  const bodyLength = view.getInt32(bodyAt - BODY_LENGTH)
+  view.setInt32(at + BODY_CRC_AT, bodyLength === 0 ? 0 : crc32(block, bodyAt, bodyAt + bodyLength) & CRC_MASK)
   return recordEnd
 }
 
@@ -179,48 +173,48 @@ export function placeRecord(
   recordCrc: boolean,
 ): void {
   const { view } = block
-  setI64(view, at + 20, place.queueOffset)
-  setI64(view, at + 28, place.commitLogOffset)
-  setI64(view, at + 48 + hostBytes(view.getInt32(at + 36), SysFlag.bornHostV6), place.storeTimestamp)
+  setI64(view, at + QUEUE_OFFSET_AT, place.queueOffset)
+  setI64(view, at + LOG_OFFSET_AT, place.commitLogOffset)
+  setI64(view, at + BORN_HOST_AT + hostBytes(view.getInt32(at + SYS_FLAG_AT), SysFlag.bornHostV6), place.storeTimestamp)
   if (recordCrc) sealCrcProperty(block, at, end - CRC_PROPERTY_BYTES)
 }
 
 /** Writes the blank that fills a segment: `rest` bytes from `at` to its end. */
 export function writeBlank(block: Block, at: number, rest: number): void {
-  block.view.setInt32(at, rest)
-  block.view.setInt32(at + 4, MAGIC_BLANK)
+  block.view.setInt32(at + BlankHead.at.length, rest)
+  block.view.setInt32(at + BlankHead.at.magic, MAGIC_BLANK)
 }
 
 function hostBytes(sysFlag: number, bit: number): 8 | 20 {
-  return (sysFlag & bit) === 0 ? 8 : 20
+  return (sysFlag & bit) === 0 ? V4_BYTES : V6_BYTES
 }
 
 /** Where the body of the record at `at` starts. The record must have been checked. */
 export function bodyAt(view: DataView, at: number): number {
-  const sysFlag = view.getInt32(at + 36)
-  return at + 72 + hostBytes(sysFlag, SysFlag.bornHostV6) + hostBytes(sysFlag, SysFlag.storeHostV6)
+  const sysFlag = view.getInt32(at + SYS_FLAG_AT)
+  return at + HEADS_BYTES + hostBytes(sysFlag, SysFlag.bornHostV6) + hostBytes(sysFlag, SysFlag.storeHostV6)
 }
 
 /** Where `storeTimestamp` of the record at `at` stands. */
 export function storeTimestampAt(view: DataView, at: number): number {
-  return at + 48 + hostBytes(view.getInt32(at + 36), SysFlag.bornHostV6)
+  return at + BORN_HOST_AT + hostBytes(view.getInt32(at + SYS_FLAG_AT), SysFlag.bornHostV6)
 }
 
 /** Reads the i64 fields of a checked record. */
 export const readRecord = {
-  queueOffset: (view: DataView, at: number): number => getI64(view, at + 20),
-  commitLogOffset: (view: DataView, at: number): number => getI64(view, at + 28),
-  bornTimestamp: (view: DataView, at: number): number => getI64(view, at + 40),
+  queueOffset: (view: DataView, at: number): number => getI64(view, at + QUEUE_OFFSET_AT),
+  commitLogOffset: (view: DataView, at: number): number => getI64(view, at + LOG_OFFSET_AT),
+  bornTimestamp: (view: DataView, at: number): number => getI64(view, at + BORN_TIMESTAMP_AT),
   storeTimestamp: (view: DataView, at: number): number => getI64(view, storeTimestampAt(view, at)),
-  preparedTransactionOffset: (view: DataView, at: number): number => getI64(view, bodyAt(view, at) - 12),
+  preparedTransactionOffset: (view: DataView, at: number): number => getI64(view, bodyAt(view, at) - PREPARED),
 }
 
 /** Where the properties of a checked record stand. */
 export function propertiesRange(view: DataView, at: number): { start: number; end: number } {
-  const end = at + view.getInt32(at)
+  const end = at + view.getInt32(at + SIZE_AT)
   const topicAt = bodyAt(view, at)
-  const lengthAt = topicAt + view.getInt32(topicAt - 4)
-  const isV2 = view.getInt32(at + 4) === MAGIC_V2
+  const lengthAt = topicAt + view.getInt32(topicAt - BODY_LENGTH)
+  const isV2 = view.getInt32(at + MAGIC_AT) === MAGIC_V2
   const topicLength = isV2 ? view.getInt16(lengthAt) : view.getInt8(lengthAt)
   return { start: lengthAt + (isV2 ? 2 : 1) + topicLength + 2, end }
 }
@@ -228,8 +222,8 @@ export function propertiesRange(view: DataView, at: number): { start: number; en
 /** Where the topic of a checked record stands. */
 export function topicRange(view: DataView, at: number): { start: number; end: number } {
   const body = bodyAt(view, at)
-  const lengthAt = body + view.getInt32(body - 4)
-  const isV2 = view.getInt32(at + 4) === MAGIC_V2
+  const lengthAt = body + view.getInt32(body - BODY_LENGTH)
+  const isV2 = view.getInt32(at + MAGIC_AT) === MAGIC_V2
   const start = lengthAt + (isV2 ? 2 : 1)
   return { start, end: start + (isV2 ? view.getInt16(lengthAt) : view.getInt8(lengthAt)) }
 }
@@ -295,8 +289,8 @@ export function checkRecord(
 ): number {
   const { view } = block
   if (at + BLANK_BYTES > limit || at + BLANK_BYTES > available) return Finding.size
-  const size = view.getInt32(at)
-  const magic = view.getInt32(at + 4)
+  const size = view.getInt32(at + SIZE_AT)
+  const magic = view.getInt32(at + MAGIC_AT)
   if (magic === MAGIC_BLANK) return size === limit - at ? Finding.blank : Finding.size
   if (magic !== MAGIC_V1 && magic !== MAGIC_V2) return size === 0 && magic === 0 ? Finding.unwritten : Finding.magic
   if (size < MIN_RECORD_BYTES || at + size > limit || at + size > available) return Finding.size
@@ -308,20 +302,20 @@ function checkInside(block: Block, at: number, size: number, magic: number, comm
   const end = at + size
   const body = bodyAt(view, at)
   if (body + 3 > end) return Finding.lengths
-  const bodyLength = view.getInt32(body - 4)
+  const bodyLength = view.getInt32(body - BODY_LENGTH)
   const topicLengthAt = body + bodyLength
   if (bodyLength < 0 || topicLengthAt + 3 > end) return Finding.lengths
   const isV2 = magic === MAGIC_V2
   const topicLength = isV2 ? view.getInt16(topicLengthAt) : view.getInt8(topicLengthAt)
   const properties = topicLengthAt + (isV2 ? 2 : 1) + topicLength + 2
   if (topicLength < 0 || properties > end || properties + view.getInt16(properties - 2) !== end) return Finding.lengths
-  if (getI64(view, at + 28) !== commitLogOffset) return Finding.offset
+  if (getI64(view, at + LOG_OFFSET_AT) !== commitLogOffset) return Finding.offset
   if (level === CheckLevel.structure) return size
   const crcAt = crcPropertyAt(block, properties, end)
   if (crcAt >= 0) {
     if ((crc32(block, at, crcAt) & CRC_MASK) === readCrcProperty(block, crcAt)) return size
     if (level === CheckLevel.record) return Finding.recordCrc
   } else if (level === CheckLevel.record) return Finding.recordCrcMissing
-  if (bodyLength > 0 && (crc32(block, body, topicLengthAt) & CRC_MASK) !== view.getInt32(at + 8)) return Finding.bodyCrc
+  if (bodyLength > 0 && (crc32(block, body, topicLengthAt) & CRC_MASK) !== view.getInt32(at + BODY_CRC_AT)) return Finding.bodyCrc
   return size
 }

@@ -112,31 +112,47 @@ export class CommitLog {
     const bytes = encodedEnd - chunk.used
     invariant(bytes <= this.maxRecordBytes, `${bytes} bytes to fit a segment of ${this.segmentBytes}`)
     const next = this.#segmentEnd
-    const target = this.#tail.open(next, bytes)
-    chunk.block.bytes.copy(target.block.bytes, 0, chunk.used, encodedEnd)
+    const from = chunk.used
     const rest = next - this.#end
+    // Counted before another chunk is opened, which lets go of chunks that have nothing left to write.
+    if (rest > 0) chunk.used += BLANK_BYTES
+    const target = this.#tail.open(next, bytes)
+    chunk.block.bytes.copy(target.block.bytes, 0, from, encodedEnd)
     // At the very end of an empty log there is no segment to fill.
-    if (rest > 0) {
-      writeBlank(chunk.block, chunk.used, rest)
-      chunk.used += BLANK_BYTES
-    }
+    if (rest > 0) writeBlank(chunk.block, from, rest)
     target.used = bytes
     this.#end = next + bytes
     this.#segmentEnd = next + this.segmentBytes
     return target
   }
 
-  /** Appends raw bytes that a primary sent; they continue the log at its end and stay within a segment. */
-  appendRaw(bytes: Uint8Array): void {
-    invariant(
-      this.#end + bytes.length <= this.#segmentEnd || this.#end === this.#segmentEnd,
-      'replicated bytes to stay within a segment',
-    )
+  /** Appends a record as a primary sent it; it stays within the segment. */
+  appendRecord(bytes: Uint8Array): void {
+    invariant(this.#end + bytes.length + BLANK_BYTES <= this.#segmentEnd, 'a replicated record to fit its segment')
     const chunk = this.reserve(bytes.length)
     chunk.block.bytes.set(bytes, chunk.used)
     chunk.used += bytes.length
     this.#end += bytes.length
-    if (this.#end > this.#segmentEnd) this.#segmentEnd += this.segmentBytes
+  }
+
+  /** Ends the segment with a blank: the next record goes to the next one. */
+  appendBlank(): void {
+    const rest = this.#segmentEnd - this.#end
+    const chunk = this.reserve(BLANK_BYTES)
+    writeBlank(chunk.block, chunk.used, rest)
+    chunk.used += BLANK_BYTES
+    this.#end = this.#segmentEnd
+    this.#segmentEnd += this.segmentBytes
+  }
+
+  /** Begins an empty log at the start of a segment other than the first: a replica whose primary has deleted older ones. */
+  startAt(address: number): void {
+    const isEmpty = this.chain.starts.length === 0 && this.#end === 0
+    invariant(isEmpty && address % this.segmentBytes === 0, `an empty log to begin at the start of a segment, got ${address}`)
+    this.#end = address
+    this.#writtenEnd = address
+    this.#durableEnd = address
+    this.#segmentEnd = this.#segmentEndOf(address)
   }
 
   /**

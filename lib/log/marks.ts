@@ -4,14 +4,7 @@
  * `ext/durable` holds the durable watermark. It is written in place after every flush of the log and as a
  * rule not flushed itself, so after a power loss it may be old: then it says less than is true, which is
  * safe. `ext/clean` is the mark of a clean close: it is written last, and removed before anything else when
- * a store is opened for writing. Both have one form:
- *
- * ```
- *   0 u32 magic     4 u32 version 1    8 i64 logEnd     16 i64 viewsEnd    24 i64 lock
- *  32 i64 physic   40 i64 logics      48 i64 index
- *  56 i64 physic   64 i64 logics      72 i64 index      of the checkpoint that is about to be written
- *  80 zeros       124 u32 CRC-32 of bytes 0-123
- * ```
+ * a store is opened for writing. Both have the form of `MarkLayout` in `lib/format/tables.ts`.
  *
  * The timestamps repeat those of RocketMQ's `checkpoint`; `lock` is when the file of that name was last
  * written, which a Java store does when it starts. When they differ, a Java store has run since, and the
@@ -21,10 +14,11 @@
 import type { Disk, DiskFile } from '../disk/disk.js'
 import { type Block, blockOf, zeroBlock } from '../format/block.js'
 import { crc32 } from '../format/crc.js'
+import { MarkLayout } from '../format/tables.js'
 
 /** Bytes of a mark. */
-export const MARK_BYTES = 128
-const CRC_AT = 124
+export const MARK_BYTES = MarkLayout.bytes
+const { magic: MAGIC_AT, version: VERSION_AT, logEnd: NUMBERS_AT, crc: CRC_AT } = MarkLayout.at
 const VERSION = 1
 /** Persistent: never renumber. */
 const MAGIC = { durable: 0x4d514c44, clean: 0x4d514c43 } as const
@@ -50,23 +44,25 @@ export interface Mark {
   readonly viewsEnd: number
   /** When `lock` was last written, milliseconds. */
   readonly lockMs: number
+  /** No record begins this far behind what is durable; 0 when that is not known. */
+  readonly unflushedBound: number
   readonly checkpoint: CheckpointTimes
   /** The checkpoint that is being written, or the same. */
   readonly nextCheckpoint: CheckpointTimes
 }
 
-function numbersOf({ logEnd, viewsEnd, lockMs, checkpoint, nextCheckpoint }: Mark): number[] {
+function numbersOf({ logEnd, viewsEnd, lockMs, unflushedBound, checkpoint, nextCheckpoint }: Mark): number[] {
   const times = ({ physicMs, logicsMs, indexMs }: CheckpointTimes): number[] => [physicMs, logicsMs, indexMs]
-  return [logEnd, viewsEnd, lockMs, ...times(checkpoint), ...times(nextCheckpoint)]
+  return [logEnd, viewsEnd, lockMs, ...times(checkpoint), ...times(nextCheckpoint), unflushedBound]
 }
 
 /** Writes a mark into {@link MARK_BYTES} bytes. */
 export function encodeMark(kind: MarkKind, mark: Mark, block: Block = zeroBlock(MARK_BYTES)): Block {
   const { view } = block
-  view.setUint32(0, MAGIC[kind])
-  view.setUint32(4, VERSION)
+  view.setUint32(MAGIC_AT, MAGIC[kind])
+  view.setUint32(VERSION_AT, VERSION)
   numbersOf(mark).forEach((value, i) => {
-    view.setBigInt64(8 + 8 * i, BigInt(value))
+    view.setBigInt64(NUMBERS_AT + 8 * i, BigInt(value))
   })
   view.setUint32(CRC_AT, crc32(block, 0, CRC_AT))
   return block
@@ -78,11 +74,14 @@ export function decodeMark(kind: MarkKind, bytes: Uint8Array): Mark | undefined 
   const block = blockOf(bytes)
   const { view } = block
   const isWhole =
-    view.getUint32(0) === MAGIC[kind] && view.getUint32(4) === VERSION && view.getUint32(CRC_AT) === crc32(block, 0, CRC_AT)
+    view.getUint32(MAGIC_AT) === MAGIC[kind] &&
+    view.getUint32(VERSION_AT) === VERSION &&
+    view.getUint32(CRC_AT) === crc32(block, 0, CRC_AT)
   if (!isWhole) return undefined
-  const at = (i: number): number => Number(view.getBigInt64(8 + 8 * i))
+  const at = (i: number): number => Number(view.getBigInt64(NUMBERS_AT + 8 * i))
   const times = (i: number): CheckpointTimes => ({ physicMs: at(i), logicsMs: at(i + 1), indexMs: at(i + 2) })
-  return { logEnd: at(0), viewsEnd: at(1), lockMs: at(2), checkpoint: times(3), nextCheckpoint: times(6) }
+  const ends = { logEnd: at(0), viewsEnd: at(1), unflushedBound: at(9) }
+  return { ...ends, lockMs: at(2), checkpoint: times(3), nextCheckpoint: times(6) }
 }
 
 /** Reads a mark from a file; `undefined` when it is absent or damaged. */

@@ -67,3 +67,12 @@ export function inRanges(ranges: readonly LogRange[], address: number): boolean 
   }
   return false
 }
+
+/** Whether an address lies in one of the ranges, and up to where that stays so. */
+export function rangeFrom(ranges: readonly LogRange[], address: number): { inside: boolean; until: number } {
+  for (const { from, to } of ranges) {
+    if (address < from) return { inside: false, until: from }
+    if (address < to) return { inside: true, until: to }
+  }
+  return { inside: false, until: Number.POSITIVE_INFINITY }
+}

@@ -122,6 +122,7 @@ class Recovery {
     }
     try {
       const cut = stop.cutTo > stop.address ? await this.#cut(stop) : undefined
+      await this.#dropUnreachable(stop.address)
       const rewrittenBytes = await this.#rewrite(stop.address)
       return { ...base, cut, rewrittenBytes, noSpace: false }
     } catch (error) {
@@ -201,6 +202,14 @@ class Recovery {
     chain.removeFrom(chain.has(stop.address) ? segmentEnd : stop.address)
     await chain.flushDirectory()
     return this.#cutReport(stop, keptAs)
+  }
+
+  /** Removes blank segments behind one that is missing: the crash took the name of the one and left the others. */
+  async #dropUnreachable(end: number): Promise<void> {
+    const { chain } = this.#ports
+    if (chain.has(end) || chain.end <= end) return
+    chain.removeFrom(end)
+    await chain.flushDirectory()
   }
 
   /** Writes `[watermark, end)` again in place and flushes it. */

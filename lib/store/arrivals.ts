@@ -6,6 +6,9 @@ interface Waiter {
   wake: () => void
 }
 
+/** Stands for all topics; no topic has this name. */
+const ANY = ''
+
 /** Waits for messages. */
 export class Arrivals {
   readonly #timers: Timers
@@ -44,6 +47,16 @@ export class Arrivals {
   arrived(topic: string, queueId: number): void {
     const set = this.#waiters.get(keyOf(topic, queueId))
     if (set !== undefined) for (const waiter of [...set]) waiter.wake()
+  }
+
+  /** Resolves when the visible end of the log moved, or as {@link wait} does. */
+  anyMove(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return this.wait(ANY, 0, waitMs, signal)
+  }
+
+  /** Wakes those who wait for the log. */
+  moved(): void {
+    if (!this.isIdle) this.arrived(ANY, 0)
   }
 
   /** Wakes everybody: the store closes. */

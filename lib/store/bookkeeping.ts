@@ -8,6 +8,7 @@ import type { Disk } from '../disk/disk.js'
 import { replaceFile } from '../disk/replace.js'
 import { type CheckpointTimes, DurableMark, encodeMark, type Mark } from '../log/marks.js'
 import { encodeRanges, type LogRange, settleRanges } from '../log/ranges.js'
+import { encodeManifest, type Manifest } from '../view/manifest.js'
 import { saveCheckpoint } from '../view/store-checkpoint.js'
 import type { StoreLayout } from './layout.js'
 import { lockTime } from './origin.js'
@@ -21,8 +22,12 @@ export interface BookkeepingOptions {
   readonly ranges: readonly LogRange[]
   /** Whether records get whole-record CRCs from now on. */
   readonly recordCrc: boolean
+  /** No record begins this far behind what is durable. */
+  readonly unflushedBound: number
   /** Written into `abort`, as 5.x does. */
   readonly processId: number
+  /** What the view files hold, all of them flushed. */
+  readonly manifest: (viewsEnd: number, settled: boolean) => Manifest | undefined
 }
 
 /** See the head of this file. */
@@ -100,12 +105,18 @@ export class Bookkeeping {
     this.#mark?.write(this.#current())
   }
 
+  /** Makes what has been noted survive power loss. */
+  async flush(): Promise<void> {
+    await this.#mark?.flush()
+  }
+
   /**
    * Notes that view entries are flushed for everything below `viewsEnd`, and writes the checkpoint.
    *
    * @param viewsMs - no entry stored after this time is known to be flushed
    */
   async viewsFlushed(viewsEnd: number, viewsMs: number, indexMs: number): Promise<void> {
+    await this.#writeManifest(viewsEnd, false)
     this.#viewsEnd = viewsEnd
     const logicsMs = Math.max(0, Math.min(viewsMs, this.#durableMs))
     await this.#writeCheckpoint({ physicMs: this.#durableMs, logicsMs, indexMs: Math.max(0, indexMs) })
@@ -115,6 +126,7 @@ export class Bookkeeping {
   async finish(logEnd: number): Promise<void> {
     const { disk, layout } = this.#options
     this.#logEnd = logEnd
+    await this.#writeManifest(logEnd, true)
     await this.#writeCheckpoint({ ...this.#checkpoint, physicMs: this.#durableMs, logicsMs: this.#durableMs })
     await replaceFile(disk, layout.ranges, encodeRanges(settleRanges(this.#ranges, 0, logEnd)))
     this.#viewsEnd = logEnd
@@ -131,9 +143,19 @@ export class Bookkeeping {
     this.#mark = undefined
   }
 
+  /** Notes what the view files hold; without a word on them they are made anew. */
+  async #writeManifest(viewsEnd: number, settled: boolean): Promise<void> {
+    const { disk, layout, manifest } = this.#options
+    const noted = manifest(viewsEnd, settled)
+    if (noted === undefined) disk.remove(layout.views)
+    else await replaceFile(disk, layout.views, encodeManifest(noted))
+  }
+
   #current(): Mark {
-    const { logEnd, viewsEnd, lockMs } = { logEnd: this.#logEnd, viewsEnd: this.#viewsEnd, lockMs: this.#lockMs }
-    return { logEnd, viewsEnd: Math.min(viewsEnd, logEnd), lockMs, checkpoint: this.#checkpoint, nextCheckpoint: this.#next }
+    const logEnd = this.#logEnd
+    const viewsEnd = Math.min(this.#viewsEnd, logEnd)
+    const { unflushedBound } = this.#options
+    return { logEnd, viewsEnd, unflushedBound, lockMs: this.#lockMs, checkpoint: this.#checkpoint, nextCheckpoint: this.#next }
   }
 
   async #writeCheckpoint(next: CheckpointTimes): Promise<void> {

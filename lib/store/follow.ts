@@ -2,20 +2,22 @@
 
 import { shown } from '../base/errors.js'
 import { abortReason } from '../base/signals.js'
-import type { QueueTable } from '../view/queue-table.js'
+import type { Clock } from '../base/system.js'
 import type { Arrivals } from './arrivals.js'
 import type { GetRequest } from './message.js'
 import type { GetPlan, GetResult, Reader } from './reader.js'
 import type { StoreState } from './state.js'
 import type { StoredMessage } from './stored-message.js'
 import { compileTags } from './tag-filter.js'
+import type { Views } from './views.js'
 
 /** What waiting reads need. */
 export interface WaitingParts {
   readonly reader: Reader
-  readonly queues: QueueTable
+  readonly views: Pick<Views, 'find'>
   readonly arrivals: Arrivals
   readonly state: StoreState
+  readonly clock: Pick<Clock, 'monotonic'>
 }
 
 /** `follow` looks again this often even when nobody told it of a message: a read-only store follows another process. */
@@ -39,23 +41,23 @@ function whole(name: string, value: number, least: number): void {
 
 /** A get; with `waitMs` it waits until there is a message, or until `nextOffset` has moved on for long enough. */
 export async function getWaiting(parts: WaitingParts, request: GetRequest): Promise<GetResult> {
-  const { reader, queues, arrivals, state } = parts
+  const { reader, views, arrivals, state, clock } = parts
   state.checkOpen()
   let plan = planGet(request)
   const { signal, waitMs = 0 } = request
-  if (signal?.aborted) throw abortReason(signal)
-  let result = reader.get(queues.find(plan.topic, plan.queueId), plan)
-  if (waitMs === 0) return result
   whole('waitMs', waitMs, 0)
-  const deadline = performance.now() + waitMs
+  if (signal?.aborted) throw abortReason(signal)
+  let result = reader.get(views.find(plan.topic, plan.queueId), plan)
+  if (waitMs === 0) return result
+  const deadline = clock.monotonic() + waitMs
   while (mayComeYet(result, plan)) {
     if (result.status === 'NO_MATCHED_MESSAGE') plan = { ...plan, offset: result.nextOffset }
-    const rest = deadline - performance.now()
+    const rest = deadline - clock.monotonic()
     if (rest <= 0) return result
     if (plan.offset >= result.maxOffset) await arrivals.wait(plan.topic, plan.queueId, rest, signal)
     if (signal?.aborted) throw abortReason(signal)
     state.checkOpen()
-    result = reader.get(queues.find(plan.topic, plan.queueId), plan)
+    result = reader.get(views.find(plan.topic, plan.queueId), plan)
   }
   return result
 }

@@ -19,6 +19,7 @@ export interface StoreLayout {
   readonly clean: string
   readonly ranges: string
   readonly seals: string
+  readonly views: string
   readonly temporary: string
 }
 
@@ -41,6 +42,7 @@ export function layoutOf(root: string): StoreLayout {
     clean: `${ext}/clean`,
     ranges: `${ext}/ranges`,
     seals: `${ext}/seals`,
+    views: `${ext}/views`,
     temporary: `${ext}/tmp`,
   }
 }

@@ -6,6 +6,8 @@ import type { GetResult } from './reader.js'
 import type { RecoveryReport } from './recover.js'
 import type { StoreEvents, StoreStatus } from './state.js'
 import type { StoredMessage } from './stored-message.js'
+import type { VerifyOptions } from './verify.js'
+import type { VerifyReport } from './verify-report.js'
 
 /**
  * A message store: RocketMQ's CommitLog, ConsumeQueues and index in one directory, used by one process.
@@ -117,13 +119,22 @@ export class MessageStore implements AsyncDisposable {
   /** The offsets of a queue that can be read; both 0 for an unknown queue. */
   bounds(topic: string, queueId = 0): QueueBounds {
     this.#store.state.checkOpen()
-    const queue = this.#store.views.queues.find(topic, queueId)
+    const queue = this.#store.views.find(topic, queueId)
     return { minOffset: queue?.minOffset ?? 0, maxOffset: queue?.maxOffset ?? 0 }
   }
 
   /** Makes everything put so far durable. @throws {MessageStoreError} `STORE_FAILED` */
   async flush(): Promise<void> {
     await this.#store.flush()
+  }
+
+  /**
+   * Checks everything: each record, queue entry and index entry against one another. Changes nothing, and the
+   * store may be used meanwhile. What is wrong is in the report, not thrown.
+   */
+  async verify(options?: VerifyOptions): Promise<VerifyReport> {
+    this.#store.state.checkOpen()
+    return this.#store.verify(options)
   }
 
   /** Calls a listener at each event of a name. @returns a function that ends it */

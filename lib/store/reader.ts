@@ -8,12 +8,14 @@
 import { findProperty, PropertyName, propertyKey } from '../format/properties.js'
 import { propertiesRange, RecordAt, readRecord, topicRange } from '../format/record.js'
 import { Cursor } from '../log/log-blocks.js'
-import type { ConsumeQueue } from '../view/consume-queue.js'
+import { ConsumeQueue } from '../view/consume-queue.js'
 import { EntryBlock } from '../view/entry-block.js'
+import { BatchReader } from './batch-reader.js'
 import type { GetStatus } from './message.js'
 import type { RecordReader } from './record-reader.js'
 import { StoredMessage } from './stored-message.js'
 import type { TagFilter } from './tag-filter.js'
+import type { AnyQueue } from './views.js'
 
 const TAGS = propertyKey(PropertyName.tags)
 /** RocketMQ looks at no more queue entries than these for one get, unless more messages are asked for. */
@@ -50,15 +52,17 @@ export class Reader {
   readonly #segmentBytes: number
   readonly #cursor = new Cursor()
   readonly #entries = new EntryBlock()
+  readonly #batches: BatchReader
 
   constructor(records: RecordReader, logStart: () => number, segmentBytes: number) {
     this.#records = records
     this.#logStart = logStart
     this.#segmentBytes = segmentBytes
+    this.#batches = new BatchReader(records, logStart)
   }
 
   /** Reads what is there now; never waits. @throws {MessageStoreError} `STORE_CORRUPT` when the first record is damaged */
-  get(queue: ConsumeQueue | undefined, plan: GetPlan): GetResult {
+  get(queue: AnyQueue | undefined, plan: GetPlan): GetResult {
     if (queue === undefined) return empty('NO_MATCHED_LOGIC_QUEUE', 0, 0, 0)
     const { minOffset, maxOffset } = queue
     const { offset } = plan
@@ -66,6 +70,7 @@ export class Reader {
     if (offset < minOffset) return empty('OFFSET_TOO_SMALL', minOffset, minOffset, maxOffset)
     if (offset === maxOffset) return empty('OFFSET_OVERFLOW_ONE', offset, minOffset, maxOffset)
     if (offset > maxOffset) return empty('OFFSET_OVERFLOW_BADLY', maxOffset, minOffset, maxOffset)
+    if (!(queue instanceof ConsumeQueue)) return this.#batches.collect(queue, plan, minOffset, maxOffset)
     return this.#collect(queue, plan, minOffset, maxOffset)
   }
 
@@ -95,13 +100,13 @@ export class Reader {
       const at = i * ENTRY_BYTES
       const address = view.getInt32(at) * TWO_32 + view.getUint32(at + 4)
       const size = view.getInt32(at + 8)
-      if (size === FILLER_SIZE || address < scan.resumeAt) continue
+      if (size === FILLER_SIZE || (address >= 0 && address < scan.resumeAt)) continue
       if (filter !== undefined && !mayMatch(view, at + 12, filter)) {
         scan.missed()
         continue
       }
       if (scan.isFullFor(size)) return first + i
-      if (address < this.#logStart()) {
+      if (address >= 0 && address < this.#logStart()) {
         scan.removing(address - (address % this.#segmentBytes) + this.#segmentBytes)
         continue
       }
@@ -199,8 +204,12 @@ function isMessageOf(cursor: Cursor, queue: ConsumeQueue, queueOffset: number): 
   if (queue.isMultiDispatch) return true
   if (view.getInt32(at + RecordAt.queueId) !== queue.queueId || readRecord.queueOffset(view, at) !== queueOffset) return false
   const { start, end } = topicRange(view, at)
-  const name = queue.topicBytes
-  if (end - start !== name.length) return false
-  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false
+  return isText(bytes, start, end, queue.topic)
+}
+
+/** Whether bytes are an ASCII text; topic names are. */
+function isText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false
   return true
 }

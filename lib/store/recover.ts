@@ -11,6 +11,7 @@ import { type CheckpointTimes, type Mark, readMark } from '../log/marks.js'
 import { decodeRanges, inRanges, type LogRange, settleRanges } from '../log/ranges.js'
 import { type LogRecovery, type RecoveryPlan, recoverLog } from '../log/recovery.js'
 import { LogScanner } from '../log/scanner.js'
+import { decodeManifest, type Manifest } from '../view/manifest.js'
 import { loadCheckpoint } from '../view/store-checkpoint.js'
 import type { StoreLayout } from './layout.js'
 import { defaultSizes, type ResolvedOptions, type StorePorts } from './options.js'
@@ -63,8 +64,10 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   const writable = !options.readOnly
   const chain = loadChain(input)
   const found = await inspect(disk, layout, chain)
-  const trusted = planOf(found, chain, writable, options.flush.maxUnflushedBytes)
-  const views = new Views(input, trusted.trustedEnd)
+  const trusted = planOf(found, chain, writable)
+  const { trustedEnd, manifest } = trusted
+  const indexSizes = (found.manifest?.index.length ?? 0) > 0 ? found.manifest?.indexSizes : undefined
+  const views = new Views(input, { logStart: chain.start, trustedEnd, manifest, indexSizes })
   const plan = { ...trusted.plan, scanFrom: scanStart(trusted.plan.scanFrom, views, chain) }
   const ranges = scanRanges(found)
   let lastTimestamp = found.origin === 'clean' ? found.checkpoint.physicMs : 0
@@ -88,6 +91,8 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
     },
   })
   views.truncate(log.end)
+  // Deleting a segment and its queue entries is not one step: a crash may have come between.
+  views.trim(chain.start)
   const report = { ...log, origin: found.origin, scannedFrom: plan.scanFrom, durationMs: clock.monotonic() - started }
   return {
     chain,
@@ -100,11 +105,12 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   }
 }
 
-/** An index that is not whole, or not there, is completed from the log. */
-function scanStart(planned: number, { index }: Views, chain: SegmentChain): number {
+/** Queues that were damaged are made anew from the log; an index that is not whole, or not there, is completed from it. */
+function scanStart(planned: number, { index, isReset }: Views, chain: SegmentChain): number {
+  if (isReset) return Math.min(planned, chain.start)
   if (index === undefined) return planned
   const completeEnd = index.fileCount === 0 && chain.end > chain.start ? chain.start : index.completeEnd
-  return Math.max(chain.start, Math.min(planned, completeEnd))
+  return Math.min(planned, Math.max(chain.start, completeEnd))
 }
 
 function loadChain({ layout, options, ports, files }: RecoverInput): SegmentChain {
@@ -128,6 +134,8 @@ interface Found {
   readonly ranges: readonly LogRange[]
   /** Whether the view directories are there at all. */
   readonly hasViews: boolean
+  /** What the view files held when they were last flushed, by us. */
+  readonly manifest: Manifest | undefined
 }
 
 async function inspect(disk: Disk, layout: StoreLayout, chain: SegmentChain): Promise<Found> {
@@ -139,7 +147,8 @@ async function inspect(disk: Disk, layout: StoreLayout, chain: SegmentChain): Pr
   let origin = judgeOrigin({ ...facts, hasSegments: chain.end > chain.start })
   if (origin === 'clean' && !endsAt(chain, clean!.logEnd)) origin = 'crash'
   const hasViews = disk.stat(layout.consumeQueue) !== undefined || disk.stat(layout.batchConsumeQueue) !== undefined
-  return { origin, checkpoint, clean, durable, ranges: decodeRanges(readWhole(disk, layout.ranges)), hasViews }
+  const manifest = decodeManifest(readWhole(disk, layout.views))
+  return { origin, checkpoint, clean, durable, ranges: decodeRanges(readWhole(disk, layout.ranges)), hasViews, manifest }
 }
 
 /** Whether nothing stands where the mark says that the log ends. */
@@ -156,28 +165,38 @@ interface Trusts {
   /** View entries of records that end above this are not believed. */
   readonly trustedEnd: number
   readonly viewsEnd: number
+  /** The manifest, if it is to be believed. */
+  readonly manifest?: Manifest
 }
 
 /** Where to scan from and what to believe, for each way a store can have been left. */
-function planOf(found: Found, chain: SegmentChain, writable: boolean, bound: number): Trusts {
-  const { checkpoint, clean, durable } = found
+function planOf(found: Found, chain: SegmentChain, writable: boolean): Trusts {
+  const { checkpoint, clean, durable, manifest, hasViews } = found
   const common = { physicMs: checkpoint.physicMs, writable }
   const everything = Number.POSITIVE_INFINITY
   const start = chain.start
-  const from = (address: number): number => (found.hasViews ? Math.min(Math.max(address, start), chain.end) : start)
+  const from = (address: number): number => (hasViews ? Math.min(Math.max(address, start), chain.end) : start)
   switch (found.origin) {
     case 'new':
       return trusts({ ...common, writer: 'mqlite', scanFrom: start, watermark: start, unflushedBound: everything }, 0)
     case 'clean': {
       const end = clean!.logEnd
-      const plan = { ...common, writer: 'mqlite', scanFrom: from(end), watermark: end, unflushedBound: 0 } as const
-      return trusts(plan, found.hasViews ? everything : 0)
+      const isNoted = hasViews && manifest?.viewsEnd === end
+      const plan = { ...common, writer: 'mqlite', scanFrom: isNoted ? end : start, watermark: end, unflushedBound: 0 } as const
+      return isNoted ? { ...trusts(plan, everything), manifest } : trusts(plan, 0)
     }
     case 'crash': {
+      // Views never run ahead of what is durable; the mark on the disk may be older than the manifest.
       const mark = durable ?? clean!
-      const viewsEnd = found.hasViews ? Math.max(mark.viewsEnd, start) : start
-      const scanFrom = from(Math.min(viewsEnd, mark.logEnd))
-      return trusts({ ...common, writer: 'mqlite', scanFrom, watermark: mark.logEnd, unflushedBound: bound }, scanFrom)
+      const durableEnd = Math.max(mark.logEnd, manifest?.viewsEnd ?? 0)
+      // As it was for the store that wrote the log, whatever it is now.
+      const unflushedBound = mark.unflushedBound > 0 ? mark.unflushedBound : everything
+      const isNoted = hasViews && manifest !== undefined
+      const viewsEnd = isNoted ? from(manifest.viewsEnd) : start
+      // Nothing is deleted that is not durable: a log that starts behind its durable end has lost what led there.
+      const scanFrom = durableEnd < start ? durableEnd : viewsEnd
+      const plan = { ...common, writer: 'mqlite', scanFrom, watermark: durableEnd, unflushedBound } as const
+      return isNoted ? { ...trusts(plan, scanFrom), manifest } : trusts(plan, 0)
     }
     default: {
       const isClean = found.origin === 'java-clean'

@@ -2,7 +2,7 @@
 import { type ErrorCode, MessageStoreError } from '../base/errors.js'
 import type { RecoveryReport } from './recover.js'
 
-/** `readOnly`: opened so, a replica, or damaged. `failed`: a flush failed; readable until closed. */
+/** `readOnly`: opened so, or damaged. `failed`: a flush failed; readable until closed. */
 export type StoreStatus = 'open' | 'readOnly' | 'failed' | 'closing' | 'closed'
 
 /** The events of a store. */
@@ -49,12 +49,16 @@ export class StoreState {
   /** @throws {MessageStoreError} the reason why the store may not be written */
   checkWritable(): void {
     if (this.#status === 'open' && this.#diskFull === undefined) return
-    this.checkOpen()
-    if (this.#reason !== undefined) {
-      const { code, what, cause } = this.#reason
-      throw new MessageStoreError(code, what, cause === undefined ? {} : { cause })
-    }
+    this.checkSound()
     throw new MessageStoreError('DISK_FULL', this.#diskFull ?? 'no space')
+  }
+
+  /** @throws {MessageStoreError} the reason why the log may not grow, want of space apart */
+  checkSound(): void {
+    this.checkOpen()
+    if (this.#reason === undefined) return
+    const { code, what, cause } = this.#reason
+    throw new MessageStoreError(code, what, cause === undefined ? {} : { cause })
   }
 
   /** Refuses puts while there is a reason; `undefined` accepts them again. */

@@ -29,6 +29,9 @@ export interface UpkeepOptions {
   readonly rules: RetentionRules & { readonly refuseAt: number }
   readonly state: StoreState
   readonly events: Emitter<StoreEvents>
+  readonly onFailure: (error: unknown) => void
+  /** Makes it known durably how far the log is durable: a log that starts behind that place counts as cut. */
+  readonly beforeDelete: () => Promise<void>
   /** Moves the views' minimum offsets up to the start of the log. */
   readonly trimViews: (logStart: number) => void
 }
@@ -37,6 +40,7 @@ export interface UpkeepOptions {
 export class Upkeep {
   readonly #options: UpkeepOptions
   #timer: Timer | undefined
+  #running: Promise<void> | undefined
   #isFull = false
   #sawNoSpace = false
 
@@ -47,25 +51,36 @@ export class Upkeep {
   /** Begins the rounds. */
   start(): void {
     this.#timer = this.#options.timers.after(this.#isFull ? PROBE_MS : ROUND_MS, () => {
-      void this.round().finally(() => {
+      this.#running = this.#roundSafely().then(() => {
+        this.#running = undefined
         if (this.#timer !== undefined) this.start()
       })
     })
   }
 
-  /** Ends the rounds. */
-  stop(): void {
+  /** Ends the rounds, after the one that runs. */
+  async stop(): Promise<void> {
     this.#timer?.cancel()
     this.#timer = undefined
+    await this.#running
   }
 
   /** The system refused a write for want of space: refuse puts until there is some. */
   sawNoSpace(): void {
     this.#sawNoSpace = true
     this.#setFull(true, this.#space())
-    if (this.#timer === undefined) return
-    this.stop()
+    if (this.#timer === undefined || this.#running !== undefined) return
+    this.#timer.cancel()
     this.start()
+  }
+
+  /** What goes wrong in a round is tried again in the next one, unless the disk itself fails. */
+  async #roundSafely(): Promise<void> {
+    try {
+      await this.round()
+    } catch (error) {
+      this.#options.onFailure(error)
+    }
   }
 
   /** One round. */
@@ -82,8 +97,7 @@ export class Upkeep {
   async purgeBefore(address: number): Promise<number> {
     const { log } = this.#options
     const segments = this.#ages().filter(({ start }) => start + log.segmentBytes <= address)
-    for (const segment of segments) this.#delete(segment, 'purge')
-    await this.#settle(segments.length)
+    await this.#deleteAll(segments.map((segment) => ({ segment, reason: 'purge' })))
     return segments.length
   }
 
@@ -92,25 +106,24 @@ export class Upkeep {
     const now = clock.now()
     const facts = { now, hour: new Date(now).getHours(), usedShare: usedShare(space) }
     const expired = expiredSegments(rules, facts, this.#ages())
-    for (const { segment, reason } of expired) this.#delete(segment, reason)
-    await this.#settle(expired.length)
+    await this.#deleteAll(expired)
   }
 
-  #delete(segment: SegmentAge, reason: DeleteReason): void {
-    const { log, events } = this.#options
-    const { path } = log.removeFirstSegment()
-    const bytes = log.segmentBytes
-    events.emit('segmentDeleted', { commitLogOffset: segment.start, bytes, path, reason, newestStoreTimestamp: segment.newestMs })
-  }
-
-  async #settle(deleted: number): Promise<void> {
-    if (deleted === 0) return
-    const { log, trimViews } = this.#options
-    await log.chain.flushDirectory()
+  async #deleteAll(segments: readonly { segment: SegmentAge; reason: DeleteReason }[]): Promise<void> {
+    if (segments.length === 0) return
+    const { log, events, beforeDelete, trimViews } = this.#options
+    await beforeDelete()
+    for (const { segment, reason } of segments) {
+      const { path } = log.removeFirstSegment()
+      // One by one: if names came to the disk in another order, a crash would leave a gap.
+      await log.chain.flushDirectory()
+      const { start: commitLogOffset, newestMs: newestStoreTimestamp } = segment
+      events.emit('segmentDeleted', { commitLogOffset, bytes: log.segmentBytes, path, reason, newestStoreTimestamp })
+    }
     trimViews(log.start)
   }
 
-  /** A segment's newest record is no newer than the first of the segment behind it. */
+  /** A segment's newest record is no newer than the first of the segment behind it. Only what is durable may go. */
   #ages(): SegmentAge[] {
     const { log } = this.#options
     const { chain } = log
@@ -120,7 +133,7 @@ export class Upkeep {
     const { starts } = chain
     for (let i = 0; i + 1 < starts.length; i++) {
       const next = starts[i + 1]!
-      if (next >= log.writtenEnd || chain.readAt(head, next) < 91 || view.getInt32(0) < 91) break
+      if (next >= log.durableEnd || chain.readAt(head, next) < 91 || view.getInt32(0) < 91) break
       ages.push({ start: starts[i]!, newestMs: readRecord.storeTimestamp(view, 0) })
     }
     return ages

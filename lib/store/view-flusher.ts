@@ -5,6 +5,7 @@
  * are scanned in well under a second.
  */
 import type { Timer, Timers } from '../base/system.js'
+import { DiskError } from '../disk/disk.js'
 import type { Bookkeeping } from './bookkeeping.js'
 import type { Views } from './views.js'
 
@@ -14,10 +15,13 @@ const FLUSH_EVERY_MS = 30_000
 /** What a view flusher needs. */
 export interface ViewFlusherOptions {
   readonly views: Views
-  readonly log: { readonly durableEnd: number }
+  /** Everything below is durable and has been dispatched. */
+  readonly safeEnd: () => number
   readonly books: Bookkeeping
   readonly timers: Timers
   readonly onFailure: (error: unknown) => void
+  /** Called when the disk was too full for the views. */
+  readonly onNoSpace: () => void
 }
 
 /** See the head of this file. */
@@ -30,7 +34,7 @@ export class ViewFlusher {
 
   constructor(options: ViewFlusherOptions) {
     this.#options = options
-    this.#next = options.log.durableEnd + FLUSH_EVERY_BYTES
+    this.#next = options.safeEnd() + FLUSH_EVERY_BYTES
   }
 
   /** To be called when records became visible. */
@@ -58,19 +62,23 @@ export class ViewFlusher {
     this.#timer?.cancel()
     this.#timer = undefined
     if (this.#running !== undefined) return
-    this.#running = this.#flush()
-      .catch(this.#options.onFailure)
-      .finally(() => {
-        this.#running = undefined
-      })
+    this.#running = this.#flush().finally(() => {
+      this.#running = undefined
+    })
   }
 
   async #flush(): Promise<void> {
-    const { views, log, books } = this.#options
-    const { durableEnd } = log
+    const { views, safeEnd, books, onNoSpace, onFailure } = this.#options
+    const end = safeEnd()
     const { durableMs } = books
-    const { logicsMs, indexMs } = await views.flush(durableEnd)
-    await books.viewsFlushed(durableEnd, Math.min(logicsMs, durableMs), indexMs)
-    this.#next = log.durableEnd + FLUSH_EVERY_BYTES
+    this.#next = end + FLUSH_EVERY_BYTES
+    try {
+      const { logicsMs, indexMs } = await views.flush(end)
+      await books.viewsFlushed(end, Math.min(logicsMs, durableMs), indexMs)
+    } catch (error) {
+      // Views can wait for space: the log has everything. The next time tries again.
+      if (error instanceof DiskError && error.isSpace) onNoSpace()
+      else onFailure(error)
+    }
   }
 }

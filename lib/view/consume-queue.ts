@@ -12,27 +12,23 @@
  *
  * (`ConsumeQueue`, 5.3.)
  */
-import type { Disk } from '../disk/disk.js'
-import type { OpenFiles } from '../disk/open-files.js'
-import { SegmentChain } from '../disk/segment-chain.js'
 import { zeroBlock } from '../format/block.js'
 import { entryOffset, entrySize, FILLER_SIZE, isEntry, QUEUE_ENTRY_BYTES, writeQueueEntry } from '../format/queue-entry.js'
+import { searchFirst } from './bisect.js'
 import type { EntryBlock } from './entry-block.js'
 import { EntryTail } from './entry-tail.js'
+import type { QueueRow } from './manifest.js'
+import { type FilesOfQueue, RowFiles } from './row-files.js'
 
 /** Reads when a record was stored, or `undefined` when it cannot be read. */
 export type TimestampReader = (commitLogOffset: number, size: number) => number | undefined
 
 /** How to load a queue. */
-export interface ConsumeQueueOptions {
-  readonly disk: Disk
-  readonly files: OpenFiles
-  readonly directory: string
+export interface ConsumeQueueOptions extends FilesOfQueue {
   readonly topic: string
   readonly queueId: number
-  readonly entriesPerSegment: number
-  readonly writable: boolean
-  readonly tmpDirectory: string
+  /** What a manifest says of the files, if there is one to believe. */
+  readonly row?: QueueRow | undefined
   /** Entries of records that end above this are dropped when loading. */
   readonly trustedEnd: number
 }
@@ -47,38 +43,26 @@ const scratch = zeroBlock(BYTES)
 export class ConsumeQueue {
   readonly topic: string
   readonly queueId: number
-  readonly topicBytes: Uint8Array
   /** Whether messages of other topics are dispatched to this queue. */
   readonly isMultiDispatch: boolean
-  readonly #chain: SegmentChain
+  readonly #files: RowFiles
   readonly #tail = new EntryTail(BYTES)
   readonly #writable: boolean
   #min = 0
-  /** Entries below are in files. */
-  #written = 0
   #max = 0
-  #flushed = 0
   #evidenceEnd = -1
-  /** Store timestamp of the oldest entry that is not flushed. */
+  /** End of the record of the last entry. */
   #lastEnd = -1
 
   constructor(options: ConsumeQueueOptions) {
     this.topic = options.topic
     this.queueId = options.queueId
-    this.topicBytes = Buffer.from(options.topic, 'utf8')
     this.isMultiDispatch = options.topic.startsWith('%LMQ%')
     this.#writable = options.writable
-    this.#chain = SegmentChain.load({
-      disk: options.disk,
-      files: options.files,
-      directory: options.directory,
-      segmentBytes: undefined,
-      defaultSegmentBytes: options.entriesPerSegment * BYTES,
-      writable: options.writable,
-      tmpDirectory: options.tmpDirectory,
-      option: 'queueSegmentEntries',
-    })
-    this.#load(options.trustedEnd)
+    this.#files = new RowFiles({ ...options, rowBytes: BYTES })
+    const { row } = options
+    if (row === undefined) this.#load(options.trustedEnd)
+    else this.#adopt(row, options.trustedEnd)
   }
 
   /** The first offset that can be read. */
@@ -103,12 +87,26 @@ export class ConsumeQueue {
 
   /** Whether there are entries that no flush has covered. */
   get isDirty(): boolean {
-    return this.#flushed < this.#max
+    return this.#files.flushed < this.#max
   }
 
   /** Entries in a file. */
   get entriesPerSegment(): number {
-    return this.#chain.segmentBytes / BYTES
+    return this.#files.rowsPerSegment
+  }
+
+  /** What a manifest is to say of the files; `undefined` when they are damaged and must be made anew. */
+  get row(): QueueRow | undefined {
+    const { topic, queueId } = this
+    const { flushed, isDamaged } = this.#files
+    if (isDamaged) return undefined
+    const lastEnd = flushed === this.#max ? this.#lastEnd : this.#endOf(flushed - 1)
+    return { topic, queueId, min: Math.min(this.#min, flushed), max: flushed, lastEnd, sums: this.#files.sums() }
+  }
+
+  /** Compares the files with their sums. @returns whether they are what was written */
+  check(): boolean {
+    return this.#files.checkAll()
   }
 
   /** Adds the entry of the next message and returns its offset. */
@@ -139,18 +137,19 @@ export class ConsumeQueue {
    * Reads entries from an offset on, at most `count` and at most to the end of a file.
    *
    * @returns how many there are now in `into`
+   * @throws {MessageStoreError} `STORE_CORRUPT` when a file is not what was written
    */
   read(offset: number, count: number, into: EntryBlock): number {
     if (offset < this.#min || offset >= this.#max) return 0
     into.reserve(count)
-    if (offset >= this.#written) {
-      const from = offset - this.#written
+    const { written } = this.#files
+    if (offset >= written) {
+      const from = offset - written
       const got = Math.min(count, this.#tail.count - from)
       this.#tail.bytes.copy(into.bytes, 0, from * BYTES, (from + got) * BYTES)
       return got
     }
-    const wanted = Math.min(count, this.#written - offset)
-    return Math.floor(this.#chain.readAt(into.bytes.subarray(0, wanted * BYTES), offset * BYTES) / BYTES)
+    return this.#files.read(offset, into.bytes.subarray(0, Math.min(count, written - offset) * BYTES))
   }
 
   /** Address of the record of an entry, or `undefined` for a filler or an offset that is not there. */
@@ -169,131 +168,121 @@ export class ConsumeQueue {
   offsetByTime(timestampMs: number, boundary: 'lower' | 'upper', storedAt: TimestampReader): number {
     // `lower` looks for the first entry that is not earlier, `upper` for the first that is later, less one.
     const isBefore = (time: number): boolean => (boundary === 'lower' ? time < timestampMs : time <= timestampMs)
-    let low = this.#min
-    let high = this.#max
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2)
-      const time = this.#readOne(middle) ? storedAt(entryOffset(scratch.view, 0), entrySize(scratch.view, 0)) : undefined
-      if (time === undefined || isBefore(time)) low = middle + 1
-      else high = middle
-    }
-    return boundary === 'lower' ? low : Math.max(this.#min, low - 1)
+    const found = searchFirst(this.#min, this.#max, (offset) => {
+      const time = this.#readOne(offset) ? storedAt(entryOffset(scratch.view, 0), entrySize(scratch.view, 0)) : undefined
+      return time !== undefined && !isBefore(time)
+    })
+    return boundary === 'lower' ? found : Math.max(this.#min, found - 1)
   }
 
   /** Writes the entries whose records end at or below `durableEnd`, without flushing. */
   write(durableEnd: number): void {
     if (!this.#writable || this.#tail.count === 0) return
-    const ready = this.#search(0, this.#tail.count, (i) => entryEnd(this.#tail.view, i * BYTES) > durableEnd)
+    const ready = searchFirst(0, this.#tail.count, (i) => entryEnd(this.#tail.view, i * BYTES) > durableEnd)
     if (ready === 0) return
-    this.#chain.writeAt(this.#tail.bytes.subarray(0, ready * BYTES), this.#written * BYTES)
-    this.#written += ready
+    this.#files.append(this.#tail.bytes.subarray(0, ready * BYTES))
     this.#tail.drop(ready)
   }
 
   /** Writes what is durable in the log and flushes it. */
   async flush(durableEnd: number): Promise<void> {
     this.write(durableEnd)
-    const target = this.#written
-    if (target <= this.#flushed) return
-    await this.#chain.flush(this.#flushed * BYTES, target * BYTES)
-    this.#flushed = Math.max(this.#flushed, target)
+    await this.#files.flush()
   }
 
   /** Drops the entries of records that end above `logEnd`, and zeroes them where they were written. */
   truncate(logEnd: number): void {
     if (this.#lastEnd <= logEnd) return
-    const keep = this.#search(this.#min, this.#max, (offset) => this.#readOne(offset) && entryEnd(scratch.view, 0) > logEnd)
-    this.#cut(keep)
+    this.#cut(searchFirst(this.#min, this.#max, (offset) => this.#endOf(offset) > logEnd))
   }
 
   /** Lets the minimum offset follow the start of the log; deletes files that hold nothing above it, never the last. */
   trim(logStart: number): string[] {
-    const deleted: string[] = []
-    if (this.#max > this.#min) {
-      this.#min = this.#search(this.#min, this.#max, (offset) => this.#readOne(offset) && isAtLeast(logStart))
+    if (this.#max > this.#min && !(this.#readOne(this.#min) && isAtLeast(logStart))) {
+      this.#min = searchFirst(this.#min, this.#max, (offset) => this.#readOne(offset) && isAtLeast(logStart))
     }
-    const perFile = this.entriesPerSegment
-    while (
-      this.#writable &&
-      this.#chain.starts.length > 1 &&
-      this.#chain.starts[0]! / BYTES + perFile <= Math.min(this.#min, this.#flushed)
-    ) {
-      deleted.push(this.#chain.removeFirst().path)
-    }
-    return deleted
+    return this.#files.trim(this.#min)
+  }
+
+  /** Empties the queue: what is in it now is not read any more. @returns the files that were deleted */
+  purge(): string[] {
+    this.#min = this.#max
+    return this.#files.trim(this.#min)
   }
 
   /** Makes deleted files stay deleted. */
   flushNames(): Promise<void> {
-    return this.#chain.flushDirectory()
+    return this.#files.flushNames()
   }
 
   /** Deletes all files. */
   async remove(): Promise<void> {
-    this.#chain.removeFrom(this.#chain.start)
     this.#tail.clear()
-    await this.#chain.flushDirectory()
+    await this.#files.remove()
   }
 
-  /** Loads again what another process has written since. */
-  refresh(): void {
-    this.#chain.refresh()
-    this.#tail.clear()
-    this.#load(Number.POSITIVE_INFINITY)
+  #adopt({ min, max, lastEnd, sums }: QueueRow, trustedEnd: number): void {
+    this.#files.adopt(max, sums)
+    // Files that retention deleted after the manifest was written took the minimum along.
+    this.#min = Math.max(min, Math.min(this.#files.first, max))
+    this.#max = max
+    this.#lastEnd = lastEnd
+    this.#evidenceEnd = lastEnd
+    // After a clean close nothing can stand behind the last entry.
+    if (trustedEnd === Number.POSITIVE_INFINITY) return
+    const last = this.#files.capacityEnd
+    this.#evidenceEnd = Math.max(lastEnd, this.#evidenceIn(max, last))
+    if (this.#writable) this.#files.zero(max, last)
   }
 
   #load(trustedEnd: number): void {
-    const first = this.#chain.start / BYTES
-    const last = this.#chain.end / BYTES
-    this.#written = last
+    const files = this.#files
+    const { first, capacityEnd: last } = files
+    files.written = last
     this.#max = last
     this.#min = first
     const isPast = (offset: number): boolean =>
-      !this.#readOne(offset) || !isEntry(scratch.view, 0) || entryEnd(scratch.view, 0) > trustedEnd
-    const end = this.#search(first, last, isPast)
-    this.#evidenceEnd = this.#findEvidence(end, last)
-    this.#written = end
+      !this.#readAny(offset) || !isEntry(scratch.view, 0) || entryEnd(scratch.view, 0) > trustedEnd
+    const end = searchFirst(first, last, isPast)
+    this.#evidenceEnd = this.#evidenceIn(end, last)
+    if (end > 0 && this.#readAny(end - 1)) this.#evidenceEnd = Math.max(this.#evidenceEnd, entryEnd(scratch.view, 0) || -1)
+    files.written = end
+    files.flushed = end
     this.#max = end
-    this.#flushed = end
-    if (this.#writable && trustedEnd !== Number.POSITIVE_INFINITY) this.#zero(end, last)
-    this.#min = this.#search(first, end, (offset) => this.#readOne(offset) && entrySize(scratch.view, 0) !== FILLER_SIZE)
-    this.#lastEnd = end > this.#min && this.#readOne(end - 1) ? entryEnd(scratch.view, 0) : -1
+    if (this.#writable && trustedEnd !== Number.POSITIVE_INFINITY) files.zero(end, last)
+    this.#min = searchFirst(first, end, (offset) => this.#readOne(offset) && entrySize(scratch.view, 0) !== FILLER_SIZE)
+    this.#lastEnd = this.#endOfLast()
   }
 
-  /** The furthest record end in the entries up to the first that was never written. */
-  #findEvidence(end: number, last: number): number {
-    let evidence =
-      end > 0 && this.#readOne(end - 1) && entrySize(scratch.view, 0) !== FILLER_SIZE ? entryEnd(scratch.view, 0) : -1
-    for (let offset = end; offset < last && this.#readOne(offset) && isEntry(scratch.view, 0); offset++) {
-      if (entrySize(scratch.view, 0) !== FILLER_SIZE) evidence = Math.max(evidence, entryEnd(scratch.view, 0))
+  /** The furthest record end in the entries from `from` up to the first that was never written. */
+  #evidenceIn(from: number, last: number): number {
+    let evidence = -1
+    for (let offset = from; offset < last && this.#readAny(offset) && isEntry(scratch.view, 0); offset++) {
+      evidence = Math.max(evidence, entryEnd(scratch.view, 0) || -1)
     }
     return evidence
   }
 
-  /** Overwrites what is not zero in `[from, to)`: stale entries must not come back. */
-  #zero(from: number, to: number): void {
-    const page = Buffer.alloc(4000)
-    const zeros = Buffer.alloc(4000)
-    for (let at = from * BYTES; at < to * BYTES; ) {
-      if (this.#chain.isHoleFrom(at)) {
-        at += this.#chain.segmentBytes - (at % this.#chain.segmentBytes)
-        continue
-      }
-      const got = this.#chain.readAt(page.subarray(0, Math.min(4000, to * BYTES - at)), at)
-      if (got === 0) return
-      if (page.compare(zeros, 0, got, 0, got) !== 0) this.#chain.writeAt(zeros.subarray(0, got), at)
-      at += got
-    }
+  #readAny(offset: number): boolean {
+    return this.#files.readAny(offset, scratch.bytes)
   }
 
   #readOne(offset: number): boolean {
-    if (offset >= this.#written) {
-      const at = (offset - this.#written) * BYTES
-      if (offset >= this.#max) return false
-      this.#tail.bytes.copy(scratch.bytes, 0, at, at + BYTES)
-      return true
-    }
-    return this.#chain.readAt(scratch.bytes, offset * BYTES) === BYTES
+    const { written } = this.#files
+    if (offset < written) return this.#files.read(offset, scratch.bytes) === 1
+    if (offset >= this.#max) return false
+    const at = (offset - written) * BYTES
+    this.#tail.bytes.copy(scratch.bytes, 0, at, at + BYTES)
+    return true
+  }
+
+  /** Where the record of an entry ends; 0 for a filler, -1 when there is no such entry. */
+  #endOf(offset: number): number {
+    return offset >= this.#min && this.#readOne(offset) ? entryEnd(scratch.view, 0) : -1
+  }
+
+  #endOfLast(): number {
+    return this.#max > this.#min ? this.#endOf(this.#max - 1) : -1
   }
 
   #rewrite(offset: number, commitLogOffset: number, size: number, tagsCode: number): Placed {
@@ -308,40 +297,23 @@ export class ConsumeQueue {
   }
 
   #cut(keep: number): void {
-    if (keep >= this.#written) this.#tail.cut(keep - this.#written)
+    const { written } = this.#files
+    if (keep >= written) this.#tail.cut(keep - written)
     else {
       this.#tail.clear()
-      if (this.#writable) this.#zero(keep, this.#written)
-      this.#written = keep
-      this.#flushed = Math.min(this.#flushed, keep)
+      this.#files.cut(keep)
     }
     this.#max = keep
     this.#min = Math.min(this.#min, keep)
-    this.#lastEnd = keep > this.#min && this.#readOne(keep - 1) ? entryEnd(scratch.view, 0) : -1
+    this.#lastEnd = this.#endOfLast()
   }
 
   /** Begins an empty queue at an offset: fillers from the start of its file, as RocketMQ writes them. */
   #startAt(offset: number): void {
-    const fileStart = offset - (offset % this.entriesPerSegment)
-    this.#chain.removeFrom(this.#chain.start)
     this.#tail.clear()
-    this.#written = fileStart
-    this.#flushed = fileStart
-    this.#max = fileStart
+    this.#max = this.#files.startAt(offset)
     while (this.#max < offset) this.append(0, FILLER_SIZE, 0)
     this.#min = offset
-  }
-
-  /** The first number in `[low, high)` that passes a test which, once passed, stays passed; `high` if none does. */
-  #search(low: number, high: number, passes: (n: number) => boolean): number {
-    let from = low
-    let to = high
-    while (from < to) {
-      const middle = Math.floor((from + to) / 2)
-      if (passes(middle)) to = middle
-      else from = middle + 1
-    }
-    return from
   }
 }
 

@@ -1,12 +1,12 @@
 /**
  * From the log to the views: gives each record its queue entry and its index entries.
  *
- * Idempotent: what the views already have is recognised by its place. Prepared and rolled back messages get
- * no queue entry, rolled back ones no index entry either. (`CommitLogDispatcherBuildConsumeQueue`, `IndexService`.)
+ * Idempotent: what the views already have is recognised by its place. What belongs where is told in `belonging.ts`.
  */
-import { indexKeyHash } from '../format/hash.js'
-import { isTopic } from '../format/names.js'
 import { SysFlag } from '../format/record.js'
+import type { BatchConsumeQueue } from './batch-consume-queue.js'
+import { entersQueues, furtherPlaces, indexHashes } from './belonging.js'
+import type { ConsumeQueue } from './consume-queue.js'
 import type { IndexView } from './index-view.js'
 import type { QueueTable } from './queue-table.js'
 
@@ -30,19 +30,22 @@ export interface DispatchedRecord {
 
 /** What a dispatcher works on. */
 export interface DispatcherOptions {
-  readonly queues: QueueTable
+  readonly queues: QueueTable<ConsumeQueue>
+  readonly batchQueues: QueueTable<BatchConsumeQueue>
   readonly index: IndexView | undefined
 }
 
 /** See the head of this file. */
 export class Dispatcher {
-  readonly #queues: QueueTable
+  readonly #queues: QueueTable<ConsumeQueue>
+  readonly #batchQueues: QueueTable<BatchConsumeQueue>
   readonly #index: IndexView | undefined
   /** Records up to this address have their index entries. */
   #indexedTo: number
 
-  constructor({ queues, index }: DispatcherOptions) {
+  constructor({ queues, batchQueues, index }: DispatcherOptions) {
     this.#queues = queues
+    this.#batchQueues = batchQueues
     this.#index = index
     this.#indexedTo = index?.lastCommitLogOffset ?? -1
   }
@@ -50,28 +53,34 @@ export class Dispatcher {
   /** Enters a record into the views. */
   dispatch(record: DispatchedRecord): void {
     const { topic, queueId, queueOffset, commitLogOffset, size, tagsCode } = record
-    const state = record.sysFlag & SysFlag.transactionMask
-    if ((state === 0 || state === SysFlag.transactionCommit) && isTopic(topic) && queueId >= 0) {
+    if (isInnerBatch(record)) this.#dispatchBatch(record, record.innerBatch!)
+    else if (entersQueues(record)) {
       this.#queues.obtain(topic, queueId).place(queueOffset, commitLogOffset, size, tagsCode)
-      if (record.multiDispatch !== undefined) this.#dispatchFurther(record, record.multiDispatch)
+      if (record.multiDispatch !== undefined) {
+        for (const place of furtherPlaces(record)) {
+          this.#queues.obtain(place.topic, place.queueId).place(place.queueOffset, commitLogOffset, size, tagsCode)
+        }
+      }
     }
-    if (state !== SysFlag.transactionRollback) this.#dispatchKeys(record)
+    this.#dispatchKeys(record)
   }
 
-  #dispatchFurther(record: DispatchedRecord, { queues, offsets }: NonNullable<DispatchedRecord['multiDispatch']>): void {
-    for (let i = 0; i < queues.length; i++) {
-      const name = queues[i]!
-      if (!isTopic(name)) continue
-      const queueId = name.startsWith('%LMQ%') ? 0 : record.queueId
-      this.#queues.obtain(name, queueId).place(offsets[i]!, record.commitLogOffset, record.size, record.tagsCode)
-    }
+  #dispatchBatch(record: DispatchedRecord, { base, count }: NonNullable<DispatchedRecord['innerBatch']>): void {
+    if (!entersQueues(record)) return
+    const { topic, queueId, commitLogOffset, size, tagsCode, storeTimestamp } = record
+    const entry = { commitLogOffset, size, tagsCode, storeTimestamp, baseOffset: base, batchSize: count }
+    this.#batchQueues.obtain(topic, queueId).place(entry)
   }
 
   #dispatchKeys(record: DispatchedRecord): void {
     const index = this.#index
-    const { topic, keys, uniqueKey, commitLogOffset, size, storeTimestamp } = record
+    const { commitLogOffset, size, storeTimestamp } = record
     if (index === undefined || commitLogOffset <= this.#indexedTo) return
-    if (uniqueKey !== undefined) index.put(indexKeyHash(topic, uniqueKey), commitLogOffset, size, storeTimestamp)
-    for (const key of keys) index.put(indexKeyHash(topic, key), commitLogOffset, size, storeTimestamp)
+    for (const hash of indexHashes(record)) index.put(hash, commitLogOffset, size, storeTimestamp)
   }
+}
+
+/** Whether a record holds several messages and so belongs in a BatchConsumeQueue. */
+export function isInnerBatch({ sysFlag, innerBatch }: DispatchedRecord): boolean {
+  return innerBatch !== undefined && (sysFlag & SysFlag.innerBatch) !== 0
 }

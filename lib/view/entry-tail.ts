@@ -26,6 +26,11 @@ export class EntryTail {
     return this.#block!.bytes
   }
 
+  /** The memory itself. */
+  get block(): Block {
+    return this.#block!
+  }
+
   /** The same, to decode and to encode. */
   get view(): DataView {
     return this.#block!.view

@@ -9,6 +9,7 @@
 import type { DiskFile } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { type Block, zeroBlock } from '../format/block.js'
+import { crc32 } from '../format/crc.js'
 import {
   decodeIndexHeader,
   encodeIndexHeader,
@@ -18,12 +19,17 @@ import {
   type IndexHeader,
   slotPosition,
 } from '../format/index-layout.js'
+import { IndexEntry } from '../format/tables.js'
 import { EntryTail } from './entry-tail.js'
+import type { IndexRow } from './manifest.js'
 
 const TWO_32 = 0x1_0000_0000
+const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previous: PREVIOUS_AT } = IndexEntry.at
+const OFFSET_LOW_AT = OFFSET_AT + 4
 const PAGE_SLOTS = 1024
 const MAX_SECONDS = 0x7fffffff
 const LOAD_ENTRIES = 50_000
+const SUM_BYTES = 1024 * 1024
 
 /** An entry as a query sees it. */
 export interface IndexCandidate {
@@ -49,9 +55,26 @@ export class IndexFile {
   #headerIsDirty = false
   /** End of the record of the last entry put since loading. */
   #lastRecordEnd = -1
+  /** CRC of the entries that are written; `undefined` when they were not all written or checked by this store. */
+  #entriesCrc: number | undefined
+  /** CRC of header and slots as they are in the file, once nothing changes them any more. */
+  #slotsCrc: number | undefined
+  /** What a manifest says and nobody has compared yet. */
+  #unchecked: IndexRow | undefined
 
-  /** @param header - of a new file; an existing one brings its own */
-  constructor(files: OpenFiles, path: string, slots: number, capacity: number, writable: boolean, header?: IndexHeader) {
+  /**
+   * @param header - of a new file; an existing one brings its own
+   * @param row - what a manifest says of an existing file
+   */
+  constructor(
+    files: OpenFiles,
+    path: string,
+    slots: number,
+    capacity: number,
+    writable: boolean,
+    header?: IndexHeader,
+    row?: IndexRow,
+  ) {
     this.path = path
     this.#slotCount = slots
     this.#capacity = capacity
@@ -62,7 +85,63 @@ export class IndexFile {
     if (header !== undefined) {
       this.#slots = new Int32Array(slots)
       this.#headerIsDirty = true
+      this.#entriesCrc = 0
     }
+    if (row !== undefined) this.#adopt(row)
+  }
+
+  #adopt(row: IndexRow): void {
+    const { count, beginTimestamp, endTimestamp, beginCommitLogOffset, endCommitLogOffset } = row
+    Object.assign(this.header, { beginTimestamp, endTimestamp, beginCommitLogOffset, endCommitLogOffset, indexCount: count })
+    this.#written = count
+    this.#flushed = count
+    this.#unchecked = row
+    this.#entriesCrc = row.entriesCrc
+    this.#slotsCrc = row.slotsCrc
+  }
+
+  /**
+   * Compares the file with what the manifest says of it, the first time.
+   *
+   * @param entriesOnly - when slots and header are made anew from the entries
+   * @returns whether it is what was written
+   */
+  check(entriesOnly = false): boolean {
+    const row = this.#unchecked
+    if (row === undefined) return true
+    if (this.#sum(entryPosition(this.#slotCount, 1), entryPosition(this.#slotCount, row.count)) !== row.entriesCrc) return false
+    if (!entriesOnly && this.#sum(0, entryPosition(this.#slotCount, 0)) !== row.slotsCrc) return false
+    this.#unchecked = undefined
+    return true
+  }
+
+  /** Bytes that `check` has to read. */
+  get checkBytes(): number {
+    return this.#unchecked === undefined ? 0 : entryPosition(this.#slotCount, this.#written)
+  }
+
+  /** What a manifest is to say of the file. @param settled - whether nothing will be written to it any more, for now */
+  row(settled: boolean): IndexRow {
+    const { beginTimestamp, beginCommitLogOffset } = this.header
+    const { endCommitLogOffset, endTimestamp } = this.#writtenBounds()
+    this.#entriesCrc ??= this.#sum(entryPosition(this.#slotCount, 1), entryPosition(this.#slotCount, this.#written))
+    if (settled) this.#slotsCrc ??= this.#sum(0, entryPosition(this.#slotCount, 0))
+    const name = this.path.slice(this.path.lastIndexOf('/') + 1)
+    const bounds = { beginTimestamp, endTimestamp, beginCommitLogOffset, endCommitLogOffset }
+    return { name, count: this.#written, ...bounds, entriesCrc: this.#entriesCrc, slotsCrc: this.#slotsCrc }
+  }
+
+  /** CRC of a range of the file. */
+  #sum(from: number, to: number): number {
+    const block = zeroBlock(Math.max(1, Math.min(SUM_BYTES, to - from)))
+    let crc = 0
+    for (let at = from; at < to; ) {
+      const got = this.#file.readAt(block.bytes.subarray(0, Math.min(SUM_BYTES, to - at)), at)
+      if (got === 0) return -1
+      crc = crc32(block, 0, got, crc)
+      at += got
+    }
+    return crc
   }
 
   /** Whether there is room for no more entry. */
@@ -75,6 +154,33 @@ export class IndexFile {
     return this.#tail.count > 0 || this.#flushed < this.#written || this.#dirtyPages.size > 0 || this.#headerIsDirty
   }
 
+  /** How many slots there are. */
+  get slotCount(): number {
+    return this.#slotCount
+  }
+
+  /** The newest entry of each slot as queries see it. Not a copy where the slots are in memory. */
+  slotTable(): Int32Array {
+    return this.#slots ?? this.#loadSlots()
+  }
+
+  /** Reads entries from a number on into `into`, in files and in memory. @returns how many, at most to the last entry */
+  readEntries(first: number, count: number, into: Block): number {
+    const wanted = Math.min(count, this.header.indexCount - first)
+    let done = 0
+    if (first < this.#written) {
+      const inFile = Math.min(wanted, this.#written - first) * INDEX_ENTRY_BYTES
+      const got = this.#file.readAt(into.bytes.subarray(0, inFile), entryPosition(this.#slotCount, first))
+      done = Math.floor(got / INDEX_ENTRY_BYTES)
+      if (got < inFile) return done
+    }
+    for (; done < wanted; done++) {
+      const at = (first + done - this.#written) * INDEX_ENTRY_BYTES
+      this.#tail.bytes.copy(into.bytes, done * INDEX_ENTRY_BYTES, at, at + INDEX_ENTRY_BYTES)
+    }
+    return Math.max(0, done)
+  }
+
   /** Adds an entry. The file must not be full. */
   put(keyHash: number, commitLogOffset: number, end: number, storeTimestamp: number): void {
     const slots = (this.#slots ??= this.#loadSlots())
@@ -85,14 +191,14 @@ export class IndexFile {
     const at = this.#tail.add()
     const { view } = this.#tail
     const high = Math.floor(commitLogOffset / TWO_32)
-    view.setInt32(at, keyHash)
-    view.setInt32(at + 4, high)
-    view.setUint32(at + 8, commitLogOffset - high * TWO_32)
-    view.setInt32(at + 12, Math.max(0, Math.min(seconds, MAX_SECONDS)))
+    view.setInt32(at + HASH_AT, keyHash)
+    view.setInt32(at + OFFSET_AT, high)
+    view.setUint32(at + OFFSET_LOW_AT, commitLogOffset - high * TWO_32)
+    view.setInt32(at + SECONDS_AT, Math.max(0, Math.min(seconds, MAX_SECONDS)))
     const newest = slots[slot]!
     // RocketMQ takes a slot that points nowhere for an empty one.
     const isEmpty = newest <= 0 || newest >= entry
-    view.setInt32(at + 16, isEmpty ? 0 : newest)
+    view.setInt32(at + PREVIOUS_AT, isEmpty ? 0 : newest)
     if (isEmpty) header.hashSlotCount++
     slots[slot] = entry
     this.#dirtyPages.add((slot / PAGE_SLOTS) | 0)
@@ -116,10 +222,10 @@ export class IndexFile {
       const block = this.#readEntry(entry)
       if (block === undefined) return
       const { view } = block
-      const hash = view.getInt32(0)
-      const previous = view.getInt32(16)
-      const commitLogOffset = view.getInt32(4) * TWO_32 + view.getUint32(8)
-      const timeMs = header.beginTimestamp + view.getInt32(12) * 1000
+      const hash = view.getInt32(HASH_AT)
+      const previous = view.getInt32(PREVIOUS_AT)
+      const commitLogOffset = this.#offsetIn(view, 0)
+      const timeMs = header.beginTimestamp + view.getInt32(SECONDS_AT) * 1000
       // The first entry's seconds count from the file before, so it may look newer or older than it is.
       if (hash === keyHash && (entry === 1 || (timeMs <= toMs && timeMs + 1000 > fromMs))) yield { commitLogOffset, timeMs }
       if (previous >= entry) return
@@ -131,7 +237,9 @@ export class IndexFile {
   async flush(durableEnd: number): Promise<void> {
     const ready = this.#readyEntries(durableEnd)
     if (ready > 0) {
-      this.#file.writeAt(this.#tail.bytes.subarray(0, ready * INDEX_ENTRY_BYTES), entryPosition(this.#slotCount, this.#written))
+      const bytes = ready * INDEX_ENTRY_BYTES
+      this.#file.writeAt(this.#tail.bytes.subarray(0, bytes), entryPosition(this.#slotCount, this.#written))
+      if (this.#entriesCrc !== undefined) this.#entriesCrc = crc32(this.#tail.block, 0, bytes, this.#entriesCrc)
       this.#written += ready
     }
     this.#writeSlots(ready)
@@ -145,38 +253,47 @@ export class IndexFile {
   /**
    * Keeps the entries of records below `logEnd` and makes slots and header anew from them.
    *
+   * @param most - look at no entry from this number on
    * @returns whether the entries were whole; if not, those behind the first bad one are gone as well
    */
-  rebuild(logEnd: number, writable: boolean): boolean {
+  rebuild(logEnd: number, writable: boolean, most = this.#capacity): boolean {
     const { header } = this
     const slots = new Int32Array(this.#slotCount)
-    const buffer = zeroBlock(LOAD_ENTRIES * INDEX_ENTRY_BYTES)
+    const buffer = zeroBlock(Math.min(LOAD_ENTRIES, Math.max(1, most - 1)) * INDEX_ENTRY_BYTES)
     const known = header.indexCount
+    const isNoted = most < this.#capacity
+    const { endTimestamp } = header
     let count = 1
     let last = -1
     let used = 0
     let isWhole = true
     this.#tail.clear()
     this.#written = known
-    for (let first = 1; first < this.#capacity && isWhole; first += LOAD_ENTRIES) {
-      const wanted = Math.min(LOAD_ENTRIES, this.#capacity - first)
+    // Without a header the entries have no time to count from, and what is not there has to come from the log.
+    const end = known > 1 ? most : 1
+    for (let first = 1; first < end && isWhole; first += LOAD_ENTRIES) {
+      const wanted = Math.min(LOAD_ENTRIES, end - first)
       this.#file.readAt(buffer.bytes.subarray(0, wanted * INDEX_ENTRY_BYTES), entryPosition(this.#slotCount, first))
       let i = 0
       for (; i < wanted; i++) {
         const at = i * INDEX_ENTRY_BYTES
-        const hash = buffer.view.getInt32(at)
-        const offset = buffer.view.getInt32(at + 4) * TWO_32 + buffer.view.getUint32(at + 8)
+        const hash = buffer.view.getInt32(at + HASH_AT)
+        const offset = this.#offsetIn(buffer.view, at)
         const slot = hash % this.#slotCount
         if (offset >= logEnd) break
-        const previous = buffer.view.getInt32(at + 16)
-        if (hash < 0 || offset < last || (hash === 0 && offset === 0 && count > 1) || previous !== slots[slot]) {
+        const previous = buffer.view.getInt32(at + PREVIOUS_AT)
+        // A key of hash 0 in the very first record looks the same; without a manifest it only costs a scan.
+        const isUnwritten = hash === 0 && offset === 0 && !isNoted
+        if (hash < 0 || offset < last || isUnwritten || previous !== slots[slot]) {
           isWhole = count >= known
           break
         }
         if (slots[slot] === 0) used++
+        // The first entry counts its seconds from the file before.
+        const seconds = count === 1 ? 0 : buffer.view.getInt32(at + SECONDS_AT)
         slots[slot] = count++
         last = offset
-        header.endTimestamp = header.beginTimestamp + buffer.view.getInt32(at + 12) * 1000
+        header.endTimestamp = header.beginTimestamp + seconds * 1000
       }
       if (i < wanted) break
     }
@@ -185,10 +302,14 @@ export class IndexFile {
       hashSlotCount: used,
       endCommitLogOffset: last < 0 ? header.beginCommitLogOffset : last,
     })
+    if (isNoted && count === most) header.endTimestamp = endTimestamp
     this.#slots = slots
     this.#written = count
     this.#flushed = 0
     this.#headerIsDirty = true
+    this.#entriesCrc = undefined
+    this.#slotsCrc = undefined
+    this.#unchecked = undefined
     if (writable) for (let page = 0; page * PAGE_SLOTS < this.#slotCount; page++) this.#dirtyPages.add(page)
     return isWhole
   }
@@ -216,7 +337,7 @@ export class IndexFile {
   }
 
   #offsetIn(view: DataView, at: number): number {
-    return view.getInt32(at + 4) * TWO_32 + view.getUint32(at + 8)
+    return view.getInt32(at + OFFSET_AT) * TWO_32 + view.getUint32(at + OFFSET_LOW_AT)
   }
 
   /** Writes the dirty pages of slots; a slot whose newest entry is not written gets its newest one that is. */
@@ -232,26 +353,32 @@ export class IndexFile {
       for (let i = 0; i < count; i++) {
         let entry = slots[first + i]!
         while (entry >= this.#written) {
-          entry = this.#tail.view.getInt32((entry - firstInTail) * INDEX_ENTRY_BYTES + 16)
+          entry = this.#tail.view.getInt32((entry - firstInTail) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
           isFinal = false
         }
         page.writeInt32BE(entry, i * 4)
       }
+      this.#slotsCrc = undefined
       this.#file.writeAt(page.subarray(0, count * 4), slotPosition(first))
       if (isFinal) this.#dirtyPages.delete(number)
     }
   }
 
   #writeHeader(): void {
-    const { header } = this
-    let { endCommitLogOffset, endTimestamp } = header
-    if (this.#tail.count > 0 && this.#written > 1) {
-      const last = this.#readEntry(this.#written - 1)!
-      endCommitLogOffset = this.#offsetIn(last.view, 0)
-      endTimestamp = header.beginTimestamp + last.view.getInt32(12) * 1000
-    }
-    this.#file.writeAt(encodeIndexHeader({ ...header, indexCount: this.#written, endCommitLogOffset, endTimestamp }), 0)
+    this.#file.writeAt(encodeIndexHeader({ ...this.header, indexCount: this.#written, ...this.#writtenBounds() }), 0)
     this.#headerIsDirty = this.#tail.count > 0
+  }
+
+  /** Where the entries end that are written; the header is ahead of them by the tail. */
+  #writtenBounds(): { endCommitLogOffset: number; endTimestamp: number } {
+    const { beginTimestamp, beginCommitLogOffset, endCommitLogOffset, endTimestamp } = this.header
+    if (this.#tail.count === 0) return { endCommitLogOffset, endTimestamp }
+    if (this.#written <= 1) return { endCommitLogOffset: beginCommitLogOffset, endTimestamp: beginTimestamp }
+    const last = this.#readEntry(this.#written - 1)!
+    return {
+      endCommitLogOffset: this.#offsetIn(last.view, 0),
+      endTimestamp: beginTimestamp + last.view.getInt32(SECONDS_AT) * 1000,
+    }
   }
 
   #readHeader(): IndexHeader {

@@ -12,6 +12,7 @@ import type { OpenFiles } from '../disk/open-files.js'
 import { type IndexHeader, indexFileBytes } from '../format/index-layout.js'
 import { indexFileName, isIndexFileName } from '../format/names.js'
 import { IndexFile } from './index-file.js'
+import type { IndexRow } from './manifest.js'
 
 /** How to load the index of a store. */
 export interface IndexViewOptions {
@@ -26,7 +27,14 @@ export interface IndexViewOptions {
   readonly tmpDirectory: string
   /** Entries of records at or above this are dropped when loading. `Infinity` after a clean close. */
   readonly trustedEnd: number
+  /** What a manifest says of the files, if there is one to believe. */
+  readonly rows?: readonly IndexRow[] | undefined
+  /** Files whose records are all below may have been deleted since. */
+  readonly logStart: number
 }
+
+/** Files that take no longer to check than to notice are checked when they are loaded, others when they are used. */
+const EAGER_CHECK_BYTES = 64 * 1024 * 1024
 
 const NEW_HEADER: IndexHeader = {
   beginTimestamp: 0,
@@ -43,32 +51,104 @@ export class IndexView {
   readonly #files: IndexFile[] = []
   /** Entries are complete for every record that starts below this. */
   readonly completeEnd: number
+  /** Whether a file turned out not to be what was written. */
+  isDamaged = false
   #namesChanged = false
   #sealedMs = 0
 
   private constructor(options: IndexViewOptions) {
     this.#options = options
-    const { disk, files, directory, slots, entries, writable, trustedEnd } = options
-    let completeEnd = Number.POSITIVE_INFINITY
-    for (const { name, kind } of disk.list(directory)) {
-      if (kind !== 'file' || !isIndexFileName(name)) continue
-      const path = `${directory}/${name}`
-      const bytes = disk.stat(path)!.bytes
-      if (bytes !== indexFileBytes(slots, entries)) {
-        throw new MessageStoreError(
-          'STORE_INCOMPATIBLE',
-          `${path} has ${bytes} bytes, ${indexFileBytes(slots, entries)} expected: set index.slots and index.entries`,
-        )
-      }
-      this.#files.push(new IndexFile(files, path, slots, entries, writable))
+    this.completeEnd = options.rows === undefined ? this.#loadFound(options.trustedEnd) : this.#loadNoted(options.rows)
+  }
+
+  /** Loads what a manifest names; what is not what was written is made anew from the log. */
+  #loadNoted(rows: readonly IndexRow[]): number {
+    const { writable, trustedEnd, logStart } = this.#options
+    const found = new Map(this.#indexPaths().map((path) => [path.slice(path.lastIndexOf('/') + 1), path]))
+    for (const row of rows) {
+      const path = found.get(row.name)
+      if (path === undefined && this.#files.length === 0 && row.endCommitLogOffset < logStart) continue
+      if (path === undefined) return this.#drop()
+      found.delete(row.name)
+      this.#files.push(this.#open(path, row))
     }
-    if (trustedEnd !== Number.POSITIVE_INFINITY) {
-      for (const file of this.#files) {
-        if (file.header.endCommitLogOffset < trustedEnd && file !== this.#last) continue
-        if (!file.rebuild(trustedEnd, writable)) completeEnd = Math.min(completeEnd, file.header.endCommitLogOffset)
-      }
+    // Made after the manifest: its entries come again from the log.
+    for (const path of found.values()) this.#remove(path)
+    const last = this.#last
+    const isClosed = rows[rows.length - 1]?.slotsCrc !== undefined && trustedEnd === Number.POSITIVE_INFINITY
+    const isSmall = this.#files.reduce((sum, file) => sum + file.checkBytes, 0) <= EAGER_CHECK_BYTES
+    for (const file of this.#files) if ((isSmall || file === last) && !file.check(file === last && !isClosed)) return this.#drop()
+    if (last !== undefined && !isClosed) last.rebuild(Number.POSITIVE_INFINITY, writable, rows[rows.length - 1]!.count)
+    return Number.POSITIVE_INFINITY
+  }
+
+  /** Loads the files that a Java store left, or an mqlite without a manifest. */
+  #loadFound(trustedEnd: number): number {
+    for (const path of this.#indexPaths()) this.#files.push(this.#open(path))
+    return trustedEnd === Number.POSITIVE_INFINITY ? trustedEnd : this.#keep(trustedEnd)
+  }
+
+  /**
+   * Keeps the entries of records below `end`, as far as they are whole. Entries ascend over all files, so
+   * files behind the first that lost some are deleted: the log brings their entries again, in order.
+   *
+   * @returns up to where entries are complete, if not up to `end`
+   */
+  #keep(end: number): number {
+    for (let i = 0; i < this.#files.length; i++) {
+      const file = this.#files[i]!
+      const isLast = i === this.#files.length - 1
+      if (!isLast && file.header.endCommitLogOffset < end) continue
+      const known = file.header.indexCount
+      const isWhole = file.rebuild(end, this.#options.writable)
+      if (isWhole && file.header.indexCount >= known && !isLast) continue
+      for (const { path } of this.#files.splice(file.header.indexCount > 1 ? i + 1 : i)) this.#remove(path)
+      return isWhole ? Number.POSITIVE_INFINITY : this.#keepWholeRecords()
     }
-    this.completeEnd = completeEnd
+    return Number.POSITIVE_INFINITY
+  }
+
+  /** The last record that has an entry may have lost another one: it comes again with all its keys. */
+  #keepWholeRecords(): number {
+    const end = Math.max(0, this.lastCommitLogOffset)
+    this.#keep(end)
+    return end
+  }
+
+  #indexPaths(): string[] {
+    const { disk, directory } = this.#options
+    const names = disk.list(directory).filter(({ name, kind }) => kind === 'file' && isIndexFileName(name))
+    const paths = names.map(({ name }) => `${directory}/${name}`)
+    // Where a name outlived a crash and its length did not, no flush has covered any entry.
+    const empty = paths.filter((path) => disk.stat(path)!.bytes === 0)
+    for (const path of empty) this.#remove(path)
+    return paths.filter((path) => !empty.includes(path))
+  }
+
+  #open(path: string, row?: IndexRow): IndexFile {
+    const { disk, files, slots, entries, writable } = this.#options
+    const bytes = disk.stat(path)!.bytes
+    const expected = indexFileBytes(slots, entries)
+    if (bytes !== expected) {
+      const what = `${path} has ${bytes} bytes, ${expected} expected: set index.slots and index.entries`
+      throw new MessageStoreError('STORE_INCOMPATIBLE', what)
+    }
+    return new IndexFile(files, path, slots, entries, writable, undefined, row)
+  }
+
+  /** Closes a file and deletes it, unless the store is only read. */
+  #remove(path: string): void {
+    this.#options.files.close(path)
+    if (!this.#options.writable) return
+    this.#options.disk.remove(path)
+    this.#namesChanged = true
+  }
+
+  /** Forgets all files. @returns from where on the log must be read: its beginning */
+  #drop(): number {
+    this.#files.length = 0
+    for (const path of this.#indexPaths()) this.#remove(path)
+    return 0
   }
 
   /** Loads the files that are there. @throws {MessageStoreError} `STORE_INCOMPATIBLE` for a file of another length */
@@ -85,6 +165,11 @@ export class IndexView {
     return this.#files.reduce((sum, file) => sum + file.header.indexCount - 1, 0)
   }
 
+  /** The files, oldest first. */
+  get files(): readonly IndexFile[] {
+    return this.#files
+  }
+
   /** How many files there are. */
   get fileCount(): number {
     return this.#files.length
@@ -92,8 +177,8 @@ export class IndexView {
 
   /** Address of the newest record that has an entry, -1 without any. Records up to there need not come again. */
   get lastCommitLogOffset(): number {
-    const last = this.#last
-    return last === undefined || (last.header.indexCount <= 1 && this.#files.length === 1) ? -1 : last.header.endCommitLogOffset
+    // A file that a crash left without entries may have nothing in its header either.
+    return this.#files.findLast(({ header }) => header.indexCount > 1)?.header.endCommitLogOffset ?? -1
   }
 
   /** `beginTimestamp` of the file that is being filled, `Infinity` without one: it is not safe until it is full. */
@@ -122,6 +207,11 @@ export class IndexView {
       const file = this.#files[i]!
       const { beginTimestamp, endTimestamp } = file.header
       if (beginTimestamp > toMs || endTimestamp + 1000 < fromMs) continue
+      if (!file.check()) {
+        this.isDamaged = true
+        const what = `${file.path} is not what was written; it is made anew from the log when the store is next opened`
+        throw new MessageStoreError('STORE_CORRUPT', what)
+      }
       for (const { commitLogOffset } of file.candidates(keyHash, fromMs, toMs)) yield commitLogOffset
     }
   }
@@ -139,23 +229,24 @@ export class IndexView {
     await this.#options.disk.flushDirectory(this.#options.directory)
   }
 
+  /** What a manifest is to say. @param settled - whether nothing will be written to the last file for now */
+  rows(settled: boolean): IndexRow[] {
+    return this.#files.map((file) => file.row(settled || file !== this.#last))
+  }
+
   /** Drops the entries of records at or above `logEnd`. */
   truncate(logEnd: number): void {
-    for (const file of this.#files) {
-      if (file.header.indexCount > 1 && file.header.endCommitLogOffset >= logEnd) file.rebuild(logEnd, this.#options.writable)
-    }
+    if (this.lastCommitLogOffset >= logEnd) this.#keep(logEnd)
   }
 
   /** Deletes files whose records are all gone, never the last. @returns what was deleted */
   trim(logStart: number): string[] {
-    const { disk, files, writable } = this.#options
+    const { writable } = this.#options
     const deleted: string[] = []
     while (writable && this.#files.length > 1 && this.#files[0]!.header.endCommitLogOffset < logStart) {
       const { path } = this.#files.shift()!
-      files.close(path)
-      disk.remove(path)
+      this.#remove(path)
       deleted.push(path)
-      this.#namesChanged = true
     }
     return deleted
   }
@@ -184,9 +275,10 @@ export class IndexView {
       ms++
     const path = `${directory}/${indexFileName(ms)}`
     const made = `${tmpDirectory}/index`
+    // A crash may have left both names of a file that was being moved.
+    disk.remove(made)
     const file = disk.open(made, { write: true, create: true })
     try {
-      file.resize(0)
       file.resize(indexFileBytes(slots, entries))
     } finally {
       file.close()

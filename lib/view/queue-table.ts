@@ -1,34 +1,102 @@
-/** All ConsumeQueues of a store, by topic and queue id. */
+/**
+ * All queues of one kind in a store, by topic and queue id: ConsumeQueues, or BatchConsumeQueues.
+ *
+ * With a manifest a queue is loaded when somebody asks for it; until then it is a line of the manifest.
+ */
 import type { Disk } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { isTopic, parseQueueId } from '../format/names.js'
-import { ConsumeQueue } from './consume-queue.js'
+import type { ConsumeQueueOptions } from './consume-queue.js'
+import type { QueueRow } from './manifest.js'
+
+/** What a table asks of its queues. */
+export interface TableQueue {
+  readonly topic: string
+  readonly queueId: number
+  readonly evidenceEnd: number
+  readonly isDirty: boolean
+  readonly row: QueueRow | undefined
+  check(): boolean
+  flush(durableEnd: number): Promise<void>
+  truncate(logEnd: number): void
+  trim(logStart: number): string[]
+  purge(): string[]
+  remove(): Promise<void>
+}
 
 /** How to load the queues of a store. */
-export interface QueueTableOptions {
+export interface QueueTableOptions<Queue extends TableQueue> {
+  /** Loads one queue. */
+  readonly load: (options: ConsumeQueueOptions) => Queue
   readonly disk: Disk
   readonly files: OpenFiles
-  /** Directory of the queues: `consumequeue`. */
+  /** Directory of the queues: `consumequeue` or `batchconsumequeue`. */
   readonly directory: string
   readonly entriesPerSegment: number
+  /** Whether somebody asked for that number. */
+  readonly isAskedFor: boolean
   readonly writable: boolean
   readonly tmpDirectory: string
   /** Entries of records that end above this are dropped when loading. */
   readonly trustedEnd: number
+  /** What a manifest says of the queues, if there is one to believe. */
+  readonly rows?: readonly QueueRow[] | undefined
 }
 
 /** How many queues are flushed before the event loop may turn. */
 const FLUSHED_TOGETHER = 16
+/** Queues that take no longer to check than to notice are checked when they are loaded, others when they are read. */
+const EAGER_CHECK_QUEUES = 1000
+const EAGER_CHECK_ENTRIES = 3_000_000
+
+/** A queue, or the line of the manifest that it is until somebody asks for it. */
+interface Slot<Queue> {
+  queue?: Queue
+  row?: QueueRow
+}
 
 /** See the head of this file. */
-export class QueueTable implements Iterable<ConsumeQueue> {
-  readonly #options: QueueTableOptions
-  readonly #topics = new Map<string, Map<number, ConsumeQueue>>()
+export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
+  readonly #options: QueueTableOptions<Queue>
+  readonly #topics = new Map<string, Map<number, Slot<Queue>>>()
   readonly evidenceEnd: number
+  /** Whether some queue was not what the manifest says; all queues then begin empty. */
+  readonly isReset: boolean
 
-  private constructor(options: QueueTableOptions) {
+  private constructor(options: QueueTableOptions<Queue>) {
     this.#options = options
-    const { disk, directory } = options
+    const { rows, trustedEnd } = options
+    for (const row of rows ?? []) this.#queuesOf(row.topic).set(row.queueId, { row })
+    this.isReset = rows !== undefined && this.#isSmall(rows) && ![...this].every((queue) => queue.check())
+    if (this.isReset) {
+      this.#topics.clear()
+      this.#options = { ...options, trustedEnd: 0, rows: undefined }
+    }
+    if (this.isReset) {
+      this.#loadAll()
+      this.evidenceEnd = -1
+    } else this.evidenceEnd = trustedEnd === Number.POSITIVE_INFINITY ? this.#lastEnd(rows) : this.#loadAll()
+  }
+
+  /** Loads the queues whose directories are there, or those that the manifest names. */
+  static load<Queue extends TableQueue>(options: QueueTableOptions<Queue>): QueueTable<Queue> {
+    return new QueueTable(options)
+  }
+
+  #isSmall(rows: readonly QueueRow[]): boolean {
+    return (
+      rows.length <= EAGER_CHECK_QUEUES &&
+      rows.reduce((sum, { max, sums }) => sum + max - (sums[0]?.first ?? max), 0) <= EAGER_CHECK_ENTRIES
+    )
+  }
+
+  #lastEnd(rows: readonly QueueRow[] | undefined): number {
+    return rows === undefined ? this.#loadAll() : rows.reduce((end, row) => Math.max(end, row.lastEnd), -1)
+  }
+
+  /** Loads every queue that has a directory. @returns the furthest record end that an entry points to */
+  #loadAll(): number {
+    const { disk, directory } = this.#options
     let evidence = -1
     for (const topic of disk.list(directory)) {
       if (topic.kind !== 'directory' || !isTopic(topic.name)) continue
@@ -37,29 +105,36 @@ export class QueueTable implements Iterable<ConsumeQueue> {
         if (queueId !== undefined) evidence = Math.max(evidence, this.obtain(topic.name, queueId).evidenceEnd)
       }
     }
-    this.evidenceEnd = evidence
+    return evidence
   }
 
-  /** Loads the queues whose directories are there. */
-  static load(options: QueueTableOptions): QueueTable {
-    return new QueueTable(options)
+  #queuesOf(topic: string): Map<number, Slot<Queue>> {
+    let queues = this.#topics.get(topic)
+    if (queues === undefined) this.#topics.set(topic, (queues = new Map()))
+    return queues
   }
 
   /** A queue, or `undefined`. */
-  find(topic: string, queueId: number): ConsumeQueue | undefined {
-    return this.#topics.get(topic)?.get(queueId)
+  find(topic: string, queueId: number): Queue | undefined {
+    const slot = this.#topics.get(topic)?.get(queueId)
+    return slot === undefined ? undefined : (slot.queue ?? this.#load(topic, queueId, slot))
   }
 
   /** A queue, new if need be; its directory appears with the first write. */
-  obtain(topic: string, queueId: number): ConsumeQueue {
-    let queues = this.#topics.get(topic)
-    if (queues === undefined) this.#topics.set(topic, (queues = new Map()))
-    let queue = queues.get(queueId)
-    if (queue === undefined) {
-      const { directory } = this.#options
-      queue = new ConsumeQueue({ ...this.#options, directory: `${directory}/${topic}/${queueId}`, topic, queueId })
-      queues.set(queueId, queue)
-    }
+  obtain(topic: string, queueId: number): Queue {
+    const known = this.find(topic, queueId)
+    if (known !== undefined) return known
+    const slot: Slot<Queue> = {}
+    this.#queuesOf(topic).set(queueId, slot)
+    return this.#load(topic, queueId, slot)
+  }
+
+  #load(topic: string, queueId: number, slot: Slot<Queue>): Queue {
+    const { directory, entriesPerSegment, load } = this.#options
+    const place = { directory: `${directory}/${topic}/${queueId}`, rowsPerSegment: entriesPerSegment }
+    const queue = load({ ...this.#options, ...place, topic, queueId, row: slot.row })
+    slot.queue = queue
+    delete slot.row
     return queue
   }
 
@@ -69,12 +144,18 @@ export class QueueTable implements Iterable<ConsumeQueue> {
   }
 
   /** The queues of a topic, by id. */
-  queuesOf(topic: string): ConsumeQueue[] {
-    return [...(this.#topics.get(topic)?.values() ?? [])].sort((a, b) => a.queueId - b.queueId)
+  queuesOf(topic: string): Queue[] {
+    const ids = [...(this.#topics.get(topic)?.keys() ?? [])].sort((a, b) => a - b)
+    return ids.map((queueId) => this.find(topic, queueId)!)
   }
 
-  *[Symbol.iterator](): Iterator<ConsumeQueue> {
-    for (const queues of this.#topics.values()) yield* queues.values()
+  *[Symbol.iterator](): Iterator<Queue> {
+    for (const [topic, queues] of this.#topics) for (const queueId of queues.keys()) yield this.find(topic, queueId)!
+  }
+
+  /** The queues that somebody has asked for. */
+  *#loaded(): Generator<Queue> {
+    for (const queues of this.#topics.values()) for (const { queue } of queues.values()) if (queue !== undefined) yield queue
   }
 
   /** How many queues there are. */
@@ -84,10 +165,23 @@ export class QueueTable implements Iterable<ConsumeQueue> {
     return size
   }
 
+  /** What a manifest is to say of the queues; `undefined` when one is damaged and all must be made anew. */
+  rows(): QueueRow[] | undefined {
+    const rows: QueueRow[] = []
+    for (const queues of this.#topics.values()) {
+      for (const slot of queues.values()) {
+        const row = slot.queue === undefined ? slot.row : slot.queue.row
+        if (row === undefined) return undefined
+        rows.push(row)
+      }
+    }
+    return rows
+  }
+
   /** Writes and flushes the entries of records that are durable. */
   async flush(durableEnd: number): Promise<void> {
     let group: Promise<void>[] = []
-    for (const queue of [...this]) {
+    for (const queue of [...this.#loaded()]) {
       if (!queue.isDirty) continue
       group.push(queue.flush(durableEnd))
       if (group.length < FLUSHED_TOGETHER) continue
@@ -99,7 +193,12 @@ export class QueueTable implements Iterable<ConsumeQueue> {
 
   /** Drops the entries of records that end above `logEnd`. */
   truncate(logEnd: number): void {
-    for (const queue of this) queue.truncate(logEnd)
+    for (const queues of this.#topics.values()) {
+      for (const { queue, row } of queues.values()) {
+        if (queue !== undefined) queue.truncate(logEnd)
+        else if (row !== undefined && row.lastEnd > logEnd) this.find(row.topic, row.queueId)?.truncate(logEnd)
+      }
+    }
   }
 
   /** Lets minimum offsets follow the start of the log. @returns the files that were deleted */
@@ -113,7 +212,7 @@ export class QueueTable implements Iterable<ConsumeQueue> {
   async remove(topic: string, queueId?: number): Promise<void> {
     const { disk, directory } = this.#options
     const queues = this.#topics.get(topic)
-    for (const queue of [...(queues?.values() ?? [])]) {
+    for (const queue of this.queuesOf(topic)) {
       if (queueId !== undefined && queue.queueId !== queueId) continue
       await queue.remove()
       queues!.delete(queue.queueId)
@@ -123,18 +222,5 @@ export class QueueTable implements Iterable<ConsumeQueue> {
     this.#topics.delete(topic)
     disk.remove(`${directory}/${topic}`)
     await disk.flushDirectory(directory)
-  }
-
-  /** Loads again what another process has written since, new queues too. */
-  refresh(): void {
-    const { disk, directory } = this.#options
-    for (const queue of this) queue.refresh()
-    for (const topic of disk.list(directory)) {
-      if (topic.kind !== 'directory' || !isTopic(topic.name)) continue
-      for (const { name } of disk.list(`${directory}/${topic.name}`)) {
-        const queueId = parseQueueId(name)
-        if (queueId !== undefined) this.obtain(topic.name, queueId)
-      }
-    }
   }
 }

@@ -1,18 +1,15 @@
 /**
- * RocketMQ's `checkpoint`: five timestamps and offsets in a file of 4096 bytes.
- *
- * ```
- *  0 i64 physicMsgTimestamp   8 i64 logicsMsgTimestamp   16 i64 indexMsgTimestamp
- * 24 i64 masterFlushedOffset 32 i64 confirmPhyOffset     40 zeros
- * ```
- *
- * (`StoreCheckpoint`; the last two since 5.0.) It has no checksum, so it is only ever a hint.
+ * RocketMQ's `checkpoint`: five timestamps and offsets; `Checkpoint` in `lib/format/tables.ts`. It has no
+ * checksum, so it is only ever a hint. (`StoreCheckpoint`.)
  */
 import type { Disk } from '../disk/disk.js'
 import { readWhole, replaceFile } from '../disk/replace.js'
+import { Checkpoint } from '../format/tables.js'
 
 /** Bytes of the file. */
-export const CHECKPOINT_BYTES = 4096
+export const CHECKPOINT_BYTES = Checkpoint.bytes
+
+const AT = Checkpoint.at
 
 /** The timestamps, milliseconds since 1970; 0 when unknown. */
 export interface StoreCheckpoint {
@@ -25,11 +22,15 @@ export interface StoreCheckpoint {
 export function loadCheckpoint(disk: Disk, root: string): StoreCheckpoint {
   const bytes = readWhole(disk, `${root}/checkpoint`)
   const at = (position: number): number => {
-    if (bytes === undefined || bytes.length < 24) return 0
+    if (bytes === undefined || bytes.length < AT.masterFlushedOffset) return 0
     const value = Number(bytes.readBigInt64BE(position))
     return Number.isSafeInteger(value) && value > 0 ? value : 0
   }
-  return { physicMsgTimestamp: at(0), logicsMsgTimestamp: at(8), indexMsgTimestamp: at(16) }
+  return {
+    physicMsgTimestamp: at(AT.physicMsgTimestamp),
+    logicsMsgTimestamp: at(AT.logicsMsgTimestamp),
+    indexMsgTimestamp: at(AT.indexMsgTimestamp),
+  }
 }
 
 /** Replaces the checkpoint atomically; what else the old one holds is kept. */
@@ -37,8 +38,8 @@ export async function saveCheckpoint(disk: Disk, root: string, checkpoint: Store
   const path = `${root}/checkpoint`
   const bytes = Buffer.alloc(CHECKPOINT_BYTES)
   readWhole(disk, path)?.copy(bytes)
-  bytes.writeBigInt64BE(BigInt(checkpoint.physicMsgTimestamp), 0)
-  bytes.writeBigInt64BE(BigInt(checkpoint.logicsMsgTimestamp), 8)
-  bytes.writeBigInt64BE(BigInt(checkpoint.indexMsgTimestamp), 16)
+  bytes.writeBigInt64BE(BigInt(checkpoint.physicMsgTimestamp), AT.physicMsgTimestamp)
+  bytes.writeBigInt64BE(BigInt(checkpoint.logicsMsgTimestamp), AT.logicsMsgTimestamp)
+  bytes.writeBigInt64BE(BigInt(checkpoint.indexMsgTimestamp), AT.indexMsgTimestamp)
   await replaceFile(disk, path, bytes)
 }

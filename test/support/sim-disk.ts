@@ -65,6 +65,7 @@ export class SimDisk implements Disk {
   readonly #durability: Durability
   #operationCount = 0
   #isPoweredOff = false
+  #handles = 0
 
   constructor(options: SimDiskOptions = {}, durability = new Durability()) {
     this.#options = options
@@ -80,6 +81,21 @@ export class SimDisk implements Disk {
   /** Operations so far. */
   get operationCount(): number {
     return this.#operationCount
+  }
+
+  /** Grows with everything that changes what a crash now would leave. */
+  get changeCount(): number {
+    return this.#durability.changeCount
+  }
+
+  /** Files that are open. */
+  get openHandles(): number {
+    return this.#handles
+  }
+
+  /** Notes that a file was opened or closed. For {@link SimFile}. */
+  countHandle(by: 1 | -1): void {
+    this.#handles += by
   }
 
   /** Changes that a crash may take back. 0 means that every crash gives the same disk. */
@@ -297,6 +313,7 @@ class SimFile implements DiskFile {
     this.#inner = inner
     this.#file = file
     this.#mayWrite = mayWrite
+    disk.countHandle(1)
   }
 
   readAt(target: Uint8Array, position: number): number {
@@ -338,5 +355,6 @@ class SimFile implements DiskFile {
   close(): void {
     if (this.#flushes > 0) throw new InvariantError(`${this.path} is closed while it is being flushed`)
     this.#inner.close()
+    this.#disk.countHandle(-1)
   }
 }

@@ -70,10 +70,16 @@ export class Durability {
   readonly #names = new Map<MemoryDirectory, Map<string, MemoryNode>>()
   #operations: NameOperation[] = []
   #sequence = 0
+  #flushes = 0
 
   /** The number of the last change; a flush covers what has one up to that of its start. */
   get sequence(): number {
     return this.#sequence
+  }
+
+  /** Grows with every change and with every flush that ends. */
+  get changeCount(): number {
+    return this.#sequence + this.#flushes
   }
 
   /** Writes, resizes and changes of names that a crash may take back. */
@@ -123,6 +129,7 @@ export class Durability {
 
   /** The content of a file becomes durable, up to a change. */
   flushFile(file: MemoryFile, sequence: number): void {
+    this.#flushes += 1
     const state = this.#files.get(file)
     if (state === undefined) return
     const covered = state.pending.filter((change) => change.sequence <= sequence)
@@ -142,6 +149,7 @@ export class Durability {
 
   /** A flush fails: the pages count as clean, and what was pending is not on the disk and never will be. */
   failFile(file: MemoryFile, sequence: number): void {
+    this.#flushes += 1
     const state = this.#files.get(file)
     if (state === undefined) return
     state.pending = state.pending.filter((change) => change.sequence > sequence)
@@ -164,6 +172,7 @@ export class Durability {
 
   /** The names of a directory become durable, up to a change. */
   flushNames(directory: MemoryDirectory, sequence: number): void {
+    this.#flushes += 1
     const durable = this.#names.get(directory)
     if (durable === undefined) return
     let isRest = false

@@ -1,15 +1,18 @@
-/** Which size the proof families have: `quick` with every commit, `crash` in full. */
+/** How large the proof families run, and from which seed: both can be set from outside. */
 
-/** Whether the full size is asked for. */
-export const isFull = process.env['MQLITE_TIER'] === 'crash'
+/** `crash` for the full size, anything else for the small one. */
+export const tier = process.env['MQLITE_TIER'] === 'crash' ? 'crash' : 'quick'
 
-/** A number that depends on the tier. */
-export function sized(quick: number, full: number): number {
-  return isFull ? full : quick
+/** One number or another, as the tier says. */
+export function sized(quick: number, crash: number): number {
+  return tier === 'crash' ? crash : quick
 }
 
-/** The seed of a run: `MQLITE_SEED` to replay one, else chance. */
-export function runSeed(): number {
+/** The seed given in `MQLITE_SEED`, for a replay, or the one that is meant for the family. */
+export function seedOf(preset: number): number {
   const given = process.env['MQLITE_SEED']
-  return given === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(given)
+  return given === undefined ? preset : Number(given)
 }
+
+/** Whether one seed was asked for. */
+export const isReplay = process.env['MQLITE_SEED'] !== undefined

@@ -1,0 +1,75 @@
+/**
+ * The log's bytes for a replica: raw, in order, from any address on, waiting for what comes.
+ *
+ * Pieces may cut records anywhere and never cross the end of a segment, as in RocketMQ's protocol; the
+ * unused rest of a segment is sent like everything else. Only what readers may see is sent, so under
+ * `flush: 'sync'` a replica never has what its primary could lose.
+ */
+import { MessageStoreError, shown } from '../base/errors.js'
+
+/** Consecutive bytes of the log. */
+export interface LogChunk {
+  readonly commitLogOffset: number
+  readonly bytes: Uint8Array
+  /** Whether the records in it carry whole-record CRCs that must be right. */
+  readonly hasRecordCrc: boolean
+}
+
+/** The part of a store that a feed needs. */
+export interface FeedSource {
+  readonly start: () => number
+  readonly end: () => number
+  readonly segmentBytes: number
+  /** Reads bytes of the log; fewer only at the end of a segment. */
+  readonly readAt: (target: Uint8Array, address: number) => number
+  /** Whether records from an address on carry whole-record CRCs, and up to where that holds. */
+  readonly crcFrom: (address: number) => { hasRecordCrc: boolean; until: number }
+  /** Resolves when the end has moved, or the store closes, or the signal fires. */
+  readonly moved: (signal: AbortSignal | undefined) => Promise<void>
+  readonly isOpen: () => boolean
+}
+
+/** What to feed. */
+export interface FeedRequest {
+  /** Address to begin at: where the replica's log ends. */
+  readonly from: number
+  /** Most bytes of a chunk. @default 32,768 */
+  readonly maxBytes?: number
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Feeds a replica until the signal fires or the store closes.
+ *
+ * @throws {MessageStoreError} `REPLICA_DIVERGED` when the log does not reach back, or not up, to `from`
+ */
+export async function* feed(
+  source: FeedSource,
+  { from, maxBytes = 32_768, signal }: FeedRequest,
+): AsyncIterableIterator<LogChunk> {
+  if (!Number.isSafeInteger(from) || from < 0)
+    throw new RangeError(`from must be a whole number of at least 0, got ${shown(from)}`)
+  if (!Number.isSafeInteger(maxBytes) || maxBytes < 1)
+    throw new RangeError(`maxBytes must be a whole number of at least 1, got ${shown(maxBytes)}`)
+  let address = from
+  while (!signal?.aborted && source.isOpen()) {
+    const start = source.start()
+    const end = source.end()
+    if (address < start || address > end) {
+      throw new MessageStoreError('REPLICA_DIVERGED', `the log holds ${start} to ${end}, the replica asks for ${address}`, {
+        details: { start, end },
+      })
+    }
+    if (address === end) {
+      await source.moved(signal)
+      continue
+    }
+    const segmentEnd = address - (address % source.segmentBytes) + source.segmentBytes
+    const { hasRecordCrc, until } = source.crcFrom(address)
+    const bytes = Buffer.allocUnsafeSlow(Math.min(maxBytes, end - address, segmentEnd - address, until - address))
+    const got = source.readAt(bytes, address)
+    if (got === 0) throw new MessageStoreError('STORE_CORRUPT', `the log cannot be read at ${address}`)
+    yield { commitLogOffset: address, bytes: bytes.subarray(0, got), hasRecordCrc }
+    address += got
+  }
+}

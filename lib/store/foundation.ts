@@ -1,0 +1,82 @@
+/** The reading side of a store, which every store has: state, log, records, queues, searches. */
+import { Emitter } from '../base/signals.js'
+import type { DiskLock } from '../disk/disk.js'
+import type { OpenFiles } from '../disk/open-files.js'
+import { CheckLevel } from '../format/record.js'
+import { CommitLog } from '../log/commit-log.js'
+import { inRanges, type LogRange } from '../log/ranges.js'
+import { Arrivals } from './arrivals.js'
+import type { StoreLayout } from './layout.js'
+import type { ResolvedOptions, StorePorts } from './options.js'
+import { Reader } from './reader.js'
+import { RecordReader } from './record-reader.js'
+import type { RecoveredStore } from './recover.js'
+import { Search } from './search.js'
+import { type StoreEvents, StoreState } from './state.js'
+
+/** What a store is built from. */
+export interface StoreInput {
+  readonly layout: StoreLayout
+  readonly options: ResolvedOptions
+  readonly ports: StorePorts
+  readonly files: OpenFiles
+  readonly lock: DiskLock | undefined
+  readonly recovered: RecoveredStore
+}
+
+/** What reading needs, and writing builds on. */
+export interface Foundation extends StoreInput {
+  readonly state: StoreState
+  readonly events: Emitter<StoreEvents>
+  readonly log: CommitLog
+  /** Ranges with whole-record CRCs; the one that is being written is open. */
+  readonly ranges: LogRange[]
+  /** Everything below may be served. */
+  readonly visible: { end: number }
+  readonly records: RecordReader
+  readonly arrivals: Arrivals
+  readonly reader: Reader
+  readonly search: Search
+}
+
+/** Builds the reading side. */
+export function layFoundation(input: StoreInput): Foundation {
+  const { options, ports, recovered } = input
+  const { views, chain, report } = recovered
+  const state = stateAfter(input)
+  const log = new CommitLog(chain, report.end, options.log)
+  const ranges = [...recovered.ranges]
+  const visible = { end: report.end }
+  const records = new RecordReader({
+    blocks: log.blocks,
+    segmentBytes: log.segmentBytes,
+    levelAt: (address) => (inRanges(ranges, address) ? CheckLevel.record : CheckLevel.body),
+    verify: options.log.verifyReads,
+    visibleEnd: () => visible.end,
+  })
+  return {
+    ...input,
+    state,
+    events: new Emitter<StoreEvents>(),
+    log,
+    ranges,
+    visible,
+    records,
+    arrivals: new Arrivals(ports.timers),
+    reader: new Reader(records, () => log.start, log.segmentBytes),
+    search: new Search({ views, index: views.index, records, logStart: () => log.start }),
+  }
+}
+
+/** The state that recovery leaves a store in. */
+function stateAfter({ options, recovered }: StoreInput): StoreState {
+  const { corruption, noSpace } = recovered.report
+  const first = corruption[0]
+  if (first !== undefined) {
+    const what = `the log is damaged from ${first.from} to ${first.to} (${first.finding}); mqlite repair mends it`
+    return new StoreState('readOnly', { code: 'STORE_CORRUPT', what })
+  }
+  if (options.readOnly) return new StoreState('readOnly', { code: 'STORE_READ_ONLY', what: 'the store was opened to be read' })
+  if (noSpace) return new StoreState('readOnly', { code: 'DISK_FULL', what: 'no space to keep what recovery would cut' })
+  return new StoreState('open')
+}

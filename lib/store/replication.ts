@@ -1,0 +1,161 @@
+/** The store's replication hooks: what a primary gives to replicas, and how a replica takes it. */
+import { MessageStoreError } from '../base/errors.js'
+import type { Block } from '../format/block.js'
+import { readRecord } from '../format/record.js'
+import { rangeFrom } from '../log/ranges.js'
+import { type FeedRequest, feed, type LogChunk } from '../replication/log-feed.js'
+import { LogReceiver } from '../replication/log-receiver.js'
+import type { ReplicaLink, ReplicaProgress } from '../replication/replica-acks.js'
+import type { Foundation } from './foundation.js'
+import type { WritingSide } from './writing-side.js'
+
+/** How often a feed that waits looks whether it was told to end. */
+const FEED_WAIT_MS = 5000
+
+interface ReceivedRecord {
+  readonly block: Block
+  readonly at: number
+  readonly size: number
+  readonly address: number
+}
+
+/** Hooks for replication. They move bytes and acknowledgements; connections are the caller's. */
+export class Replication {
+  readonly #base: Foundation
+  readonly #writing: WritingSide
+  #receiver: LogReceiver | undefined
+  #applying: Promise<unknown> = Promise.resolve()
+
+  constructor(base: Foundation, writing: WritingSide) {
+    this.#base = base
+    this.#writing = writing
+  }
+
+  /** Everything below has been acknowledged by as many replicas as the option `replication.replicas` asks for. */
+  get replicatedEnd(): number {
+    return this.#writing.acks.replicatedEnd
+  }
+
+  /** The connected replicas and how far each got. */
+  get replicas(): readonly ReplicaLink[] {
+    return this.#writing.acks.links
+  }
+
+  /** Where a replica's log ends: what it asks its primary to continue from. */
+  get end(): number {
+    return this.#receiver?.receivedTo ?? this.#base.log.end
+  }
+
+  /** On a primary: connects a replica, which then acknowledges through the link. */
+  connect(name: string): ReplicaLink {
+    this.#base.state.checkOpen()
+    return this.#writing.acks.connect(name)
+  }
+
+  /**
+   * On a primary: the raw bytes of the log from an address on, without end, waiting for what comes.
+   *
+   * Only what readers may see is given, so under `flush: 'sync'` no replica gets ahead of what its primary
+   * would still have after power loss.
+   *
+   * @throws {MessageStoreError} `REPLICA_DIVERGED` when the log does not hold the address
+   */
+  follow(request: FeedRequest): AsyncIterableIterator<LogChunk> {
+    const { log, visible, ranges, state, arrivals } = this.#base
+    state.checkOpen()
+    return feed(
+      {
+        start: () => log.start,
+        end: () => visible.end,
+        segmentBytes: log.segmentBytes,
+        readAt: (target, address) => log.chain.readAt(target, address),
+        crcFrom: (address) => {
+          const { inside, until } = rangeFrom(ranges, address)
+          return { hasRecordCrc: inside, until }
+        },
+        moved: (signal) => arrivals.anyMove(FEED_WAIT_MS, signal),
+        isOpen: () => state.status !== 'closing' && state.status !== 'closed',
+      },
+      request,
+    )
+  }
+
+  /**
+   * On a replica: takes the next bytes of the primary's log. Records become readable once they are whole,
+   * checked and written.
+   *
+   * @returns how far the replica is now, to be acknowledged; with `flush: 'sync'` after a flush
+   * @throws {MessageStoreError} `REPLICA_DIVERGED` when the chunk does not continue the log or is damaged, `STORE_READ_ONLY` on a store that is no replica
+   */
+  apply(chunk: LogChunk): Promise<ReplicaProgress> {
+    const applied = this.#applying.then(() => this.#apply(chunk))
+    this.#applying = applied.catch(() => {})
+    return applied
+  }
+
+  async #apply(chunk: LogChunk): Promise<ReplicaProgress> {
+    const { log, state, options } = this.#base
+    const { flusher } = this.#writing
+    state.checkOpen()
+    if (options.replication.role !== 'replica')
+      throw new MessageStoreError('STORE_READ_ONLY', 'only a store with the role replica takes a log')
+    state.checkSound()
+    if (flusher.isBehind) await flusher.durable(log.writtenEnd)
+    if (this.end === 0 && chunk.commitLogOffset > 0) this.#startAt(chunk.commitLogOffset)
+    const records: ReceivedRecord[] = []
+    this.#receiver ??= new LogReceiver(log.segmentBytes, log.end)
+    try {
+      this.#receiver.take(chunk, {
+        record: (block, at, size, address) => {
+          log.appendRecord(block.bytes.subarray(at, at + size))
+          records.push({ block, at, size, address })
+        },
+        blank: () => log.appendBlank(),
+      })
+    } finally {
+      // What came before a bad record is good.
+      this.#write(records)
+    }
+    if (options.flush.policy === 'sync') await flusher.durable(log.writtenEnd)
+    this.#show(records)
+    return { receivedEnd: log.writtenEnd, flushedEnd: log.durableEnd }
+  }
+
+  /** The primary has deleted its first segments: the log begins where it says, at the start of a segment. */
+  #startAt(address: number): void {
+    const { log } = this.#base
+    if (address % log.segmentBytes !== 0) {
+      throw new MessageStoreError(
+        'REPLICA_DIVERGED',
+        `an empty replica must begin at the start of a segment of ${log.segmentBytes} bytes, got ${address}`,
+      )
+    }
+    log.startAt(address)
+  }
+
+  #write(records: readonly ReceivedRecord[]): void {
+    const { log } = this.#base
+    const { flusher, books } = this.#writing
+    try {
+      log.writeTail()
+    } catch (error) {
+      log.undoUnwritten()
+      this.#receiver = undefined
+      throw error
+    }
+    for (const { block, at, size, address } of records) books.wrote(address + size, readRecord.storeTimestamp(block.view, at))
+    flusher.written()
+  }
+
+  #show(records: readonly ReceivedRecord[]): void {
+    const { log, recovered, arrivals } = this.#base
+    try {
+      for (const { block, at, size, address } of records) recovered.views.dispatchRecord(block, at, size, address)
+    } catch (error) {
+      this.#writing.fail(error)
+      throw error
+    }
+    if (records.length > 0) arrivals.wakeAll()
+    this.#writing.show(log.writtenEnd)
+  }
+}

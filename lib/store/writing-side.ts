@@ -1,0 +1,213 @@
+/**
+ * The writing side of a store, bottom-up: marks, flusher, writer, views, upkeep. One function builds each,
+ * because they tell each other of what happens:
+ *
+ * ```
+ *   writer  -- written -->  flusher  -- durable -->  marks, writer
+ *   writer  -- visible -->  readers that wait, replicas, views
+ *   any     -- failure -->  fail: the store writes no more
+ * ```
+ */
+import { MessageStoreError } from '../base/errors.js'
+import { Flusher } from '../log/flusher.js'
+import { type UnflushedLimits, unflushedLimits } from '../log/unflushed.js'
+import { ReplicaAcks } from '../replication/replica-acks.js'
+import { Bookkeeping } from './bookkeeping.js'
+import { readBatchTopics } from './config-file.js'
+import { MessageEncoder, RECORD_OVER_BODY_BYTES } from './encoder.js'
+import type { Foundation } from './foundation.js'
+import type { PendingPut } from './pending.js'
+import { WriterTopics } from './topics.js'
+import { Upkeep } from './upkeep.js'
+import { ViewFlusher } from './view-flusher.js'
+import { WriteGroups } from './write-groups.js'
+import { Writer } from './writer.js'
+
+/** The writing side of an open store. */
+export interface WritingSide {
+  readonly groups: WriteGroups
+  readonly writer: Writer
+  readonly flusher: Flusher
+  readonly books: Bookkeeping
+  readonly viewFlusher: ViewFlusher
+  readonly upkeep: Upkeep
+  readonly acks: ReplicaAcks
+  readonly topics: WriterTopics
+  /** Makes readers see everything below `end`. */
+  readonly show: (end: number) => void
+  /** Makes the store write no more. */
+  readonly fail: (error: unknown) => void
+}
+
+/** Builds the writing side and marks the directory as open, if the store may be written. */
+export async function buildWritingSide(base: Foundation): Promise<WritingSide> {
+  const { options, ports, recovered, log, state, visible } = base
+  const { views } = recovered
+  const { timers } = ports
+  const parts = {} as { -readonly [Part in keyof WritingSide]: WritingSide[Part] }
+  parts.fail = (error) => failWith(base, parts.writer, error)
+  parts.books = buildBooks(base)
+  const { queues, batchQueues } = views
+  parts.topics = new WriterTopics({ queues, batchQueues, batchTopics: readBatchTopics(ports.disk, base.layout.config) })
+  parts.acks = new ReplicaAcks({ ...options.replication, timers, sentEnd: () => visible.end })
+  parts.flusher = buildFlusher(base, parts)
+  parts.upkeep = buildUpkeep(base, parts)
+  parts.viewFlusher = new ViewFlusher({
+    views,
+    safeEnd: () => Math.min(log.durableEnd, visible.end),
+    books: parts.books,
+    timers,
+    onFailure: parts.fail,
+    onNoSpace: () => parts.upkeep.sawNoSpace(),
+  })
+  parts.show = (end) => {
+    visible.end = end
+    base.arrivals.moved()
+    parts.viewFlusher.noted(end)
+  }
+  parts.groups = buildGroups(base, parts)
+  parts.writer = buildWriter(base, parts)
+  parts.writer.resumeAt(recovered.lastTimestamp)
+  if (state.status === 'open') await begin(base, parts)
+  return parts
+}
+
+/** From here on the directory says that it is in use. */
+async function begin(
+  { options, recovered, ranges, state }: Foundation,
+  { books, upkeep, viewFlusher }: WritingSide,
+): Promise<void> {
+  const { report, lastTimestamp } = recovered
+  if (options.log.recordCrc) ranges.push({ from: report.end, to: Number.POSITIVE_INFINITY })
+  await books.begin(report.end, lastTimestamp)
+  // A first word on the views, so that a crash does not have them made anew from the whole log.
+  if (report.origin !== 'clean' && report.end > 0) await viewFlusher.flush()
+  if (state.status === 'open') upkeep.start()
+}
+
+function failWith({ state, events }: Foundation, writer: Writer, error: unknown): void {
+  if (!state.fail(error)) return
+  writer.fail(
+    new MessageStoreError('STORE_FAILED', 'a flush failed: whether the message was stored is unknown', { cause: error }),
+  )
+  events.emit('failed', { error })
+}
+
+/** How far the log may run ahead of what is durable. */
+function limitsOf({ options, log }: Foundation): UnflushedLimits {
+  const largest = Math.min(options.message.maxBodyBytes + RECORD_OVER_BODY_BYTES, log.maxRecordBytes)
+  return unflushedLimits(options.flush.maxUnflushedBytes, largest, log.maxRecordBytes)
+}
+
+function buildBooks(base: Foundation): Bookkeeping {
+  const { layout, options, ports, recovered } = base
+  const { checkpoint, viewsEnd, ranges, views } = recovered
+  return new Bookkeeping({
+    disk: ports.disk,
+    layout,
+    checkpoint,
+    viewsEnd,
+    ranges,
+    recordCrc: options.log.recordCrc,
+    unflushedBound: limitsOf(base).bound,
+    processId: process.pid,
+    manifest: (end, settled) => views.manifest(end, settled),
+  })
+}
+
+function buildFlusher({ options, ports, log }: Foundation, parts: WritingSide): Flusher {
+  const { policy, intervalMs, maxUnflushedBytes } = options.flush
+  return new Flusher({
+    log,
+    policy,
+    intervalMs,
+    maxUnflushedBytes,
+    timers: ports.timers,
+    onDurable: () => {
+      parts.books.durable(log.durableEnd)
+      parts.groups.durable()
+    },
+    onFailure: parts.fail,
+  })
+}
+
+function buildUpkeep({ layout, options, ports, log, state, events, recovered }: Foundation, parts: WritingSide): Upkeep {
+  return new Upkeep({
+    root: layout.root,
+    disk: ports.disk,
+    log,
+    clock: ports.clock,
+    timers: ports.timers,
+    rules: options.retention,
+    state,
+    events,
+    beforeDelete: () => parts.books.flush(),
+    trimViews: (logStart) => recovered.views.trim(logStart),
+    onFailure: parts.fail,
+  })
+}
+
+function buildGroups(base: Foundation, parts: WritingSide): WriteGroups {
+  const { options, ports, log, arrivals, recovered } = base
+  return new WriteGroups({
+    log,
+    flusher: parts.flusher,
+    clock: ports.clock,
+    timers: ports.timers,
+    policy: options.flush.policy,
+    flushTimeoutMs: options.flush.timeoutMs,
+    dispatch: (put) => recovered.views.dispatchPut(put),
+    onVisible: (puts) => {
+      if (!arrivals.isIdle) tellArrivals(base, puts)
+      parts.show(puts[puts.length - 1]!.end)
+    },
+    onWritten: (end, timestamp) => parts.books.wrote(end, timestamp),
+    onFailure: parts.fail,
+    onNoSpace: () => parts.upkeep.sawNoSpace(),
+    replicated: options.replication.ack === 'none' ? undefined : (put) => waitForReplicas(parts.acks, put),
+  })
+}
+
+function tellArrivals({ arrivals }: Foundation, puts: readonly PendingPut[]): void {
+  for (const { receipt, further } of puts) {
+    arrivals.arrived(receipt.topic, receipt.queueId)
+    if (further !== undefined) for (const { queue } of further) arrivals.arrived(queue.queue.topic, queue.queueId)
+  }
+}
+
+function buildWriter(base: Foundation, parts: WritingSide): Writer {
+  const { options, ports, log, state } = base
+  const { maxBodyBytes, storeHost } = options.message
+  const { recordCrc } = options.log
+  const { topics } = parts
+  const nextOffsets = (names: readonly string[], queueId: number): number[] =>
+    names.map((name) => topics.furtherQueue(name, queueId).nextOffset)
+  return new Writer({
+    log,
+    flusher: parts.flusher,
+    groups: parts.groups,
+    topics,
+    encoder: new MessageEncoder({ maxBodyBytes, recordCrc, storeHost, nextOffsets }),
+    clock: ports.clock,
+    recordCrc,
+    maxPendingBytes: options.flush.maxPendingBytes,
+    maxBatchBytes: limitsOf(base).maxBatchBytes,
+    checkWritable: () => {
+      state.checkWritable()
+      checkRole(base, parts)
+    },
+  })
+}
+
+/** @throws {MessageStoreError} `STORE_READ_ONLY` on a replica, `REPLICAS_NOT_ENOUGH` before anything is appended */
+function checkRole({ options }: Foundation, { acks }: WritingSide): void {
+  const { ack, degrade, replicas, role } = options.replication
+  if (role === 'replica') throw new MessageStoreError('STORE_READ_ONLY', 'a replica gets its messages from its primary')
+  if (ack === 'none' || degrade || acks.isEnough) return
+  throw new MessageStoreError('REPLICAS_NOT_ENOUGH', `${acks.links.length} replicas are connected, ${replicas} must acknowledge`)
+}
+
+async function waitForReplicas(acks: ReplicaAcks, put: PendingPut): Promise<void> {
+  if (!acks.isEnough) for (const receipt of put.receipts) receipt.status = 'SLAVE_NOT_AVAILABLE'
+  else if (!(await acks.wait(put.end))) for (const receipt of put.receipts) receipt.status = 'FLUSH_SLAVE_TIMEOUT'
+}

@@ -1,0 +1,274 @@
+/**
+ * Rows of fixed width in segment files: the part of a queue that is on the disk.
+ *
+ * 1. Rows below `written` are in files, rows below `flushed` survive power loss.
+ * 2. Behind `written` the files hold zeros, once they were opened for writing.
+ * 3. A segment has a sum if every row in it was written, or checked, by this store: the CRC-32 of its rows.
+ *
+ * Nothing is opened before it is needed, so a queue that nobody uses costs its few fields.
+ */
+import { MessageStoreError } from '../base/errors.js'
+import type { Disk } from '../disk/disk.js'
+import type { OpenFiles } from '../disk/open-files.js'
+import { SegmentChain } from '../disk/segment-chain.js'
+import { type Block, blockOf, zeroBlock } from '../format/block.js'
+import { crc32 } from '../format/crc.js'
+
+/** Where the files of a queue are. */
+export interface FilesOfQueue {
+  readonly disk: Disk
+  readonly files: OpenFiles
+  readonly directory: string
+  /** Rows of a new file; existing files bring their own number. */
+  readonly rowsPerSegment: number
+  /** Whether somebody asked for that number: then files of another length are an error. */
+  readonly isAskedFor: boolean
+  readonly writable: boolean
+  readonly tmpDirectory: string
+}
+
+/** How to load them. */
+export interface RowFilesOptions extends FilesOfQueue {
+  readonly rowBytes: number
+}
+
+/** The sum of one segment. */
+export interface SegmentSum {
+  /** Number of the segment's first row. */
+  readonly first: number
+  /** CRC-32 of its rows up to the end of what is written. */
+  readonly crc: number
+}
+
+interface RunningSum {
+  crc: number
+  /** Rows covered, from the segment's first. */
+  rows: number
+}
+
+const CHECK_BYTES = 1024 * 1024
+
+/** See the head of this file. */
+export class RowFiles {
+  readonly #options: RowFilesOptions
+  #opened: SegmentChain | undefined
+  readonly #sums = new Map<number, RunningSum>()
+  /** Sums that somebody else noted and that were not compared yet, by the segment's first row. */
+  #unchecked: Map<number, number> | undefined
+  /** Rows below are in files. */
+  written = 0
+  /** Rows below survive power loss. */
+  flushed = 0
+  /** Whether a file turned out not to be what was written. */
+  isDamaged = false
+
+  constructor(options: RowFilesOptions) {
+    this.#options = options
+  }
+
+  /** Takes over what a manifest says of the files; it is compared when a segment is first read. */
+  adopt(written: number, sums: readonly SegmentSum[]): void {
+    this.written = written
+    this.flushed = written
+    this.#unchecked = new Map(sums.map(({ first, crc }) => [first, crc]))
+  }
+
+  get #chain(): SegmentChain {
+    if (this.#opened === undefined) {
+      const { disk, files, directory, rowBytes, rowsPerSegment, isAskedFor, writable, tmpDirectory } = this.#options
+      const bytes = rowsPerSegment * rowBytes
+      const size = { segmentBytes: isAskedFor ? bytes : undefined, defaultSegmentBytes: bytes, option: 'queueSegmentEntries' }
+      this.#opened = SegmentChain.load({ disk, files, directory, writable, tmpDirectory, ...size })
+    }
+    return this.#opened
+  }
+
+  /** Number of the first row that a file could hold. */
+  get first(): number {
+    return this.#chain.start / this.#options.rowBytes
+  }
+
+  /** Number behind the last row that a file could hold. */
+  get capacityEnd(): number {
+    return this.#chain.end / this.#options.rowBytes
+  }
+
+  /** Rows in a file. */
+  get rowsPerSegment(): number {
+    return this.#chain.segmentBytes / this.#options.rowBytes
+  }
+
+  /**
+   * Reads rows into `target`, at most to the end of a file. @returns how many
+   *
+   * @throws {MessageStoreError} `STORE_CORRUPT` when the file is not what it was when it was last written
+   */
+  read(row: number, target: Uint8Array): number {
+    if (this.#unchecked !== undefined) this.#check(row)
+    const { rowBytes } = this.#options
+    return Math.floor(this.#chain.readAt(target, row * rowBytes) / rowBytes)
+  }
+
+  /** Reads a row if a file has room for it, written or not. For recovery. */
+  readAny(row: number, target: Uint8Array): boolean {
+    return this.#chain.readAt(target, row * this.#options.rowBytes) === this.#options.rowBytes
+  }
+
+  /** Writes rows behind the last one, without flushing. */
+  append(rows: Uint8Array): void {
+    const { rowBytes } = this.#options
+    const from = this.written
+    const count = rows.length / rowBytes
+    this.#chain.writeAt(rows, from * rowBytes)
+    this.written = from + count
+    const perSegment = this.rowsPerSegment
+    const block = blockOf(rows)
+    for (let done = 0; done < count; ) {
+      const within = (from + done) % perSegment
+      const taken = Math.min(count - done, perSegment - within)
+      this.#continueSum(from + done - within, within, taken, block, done * rowBytes)
+      done += taken
+    }
+  }
+
+  #continueSum(first: number, within: number, rows: number, block: Block, at: number): void {
+    if (this.#unchecked?.has(first)) this.#check(first)
+    const known = this.#sums.get(first) ?? (within === 0 ? { crc: 0, rows: 0 } : undefined)
+    if (known === undefined || known.rows !== within) return
+    this.#sums.set(first, { crc: crc32(block, at, at + rows * this.#options.rowBytes, known.crc), rows: within + rows })
+  }
+
+  /** Makes everything written survive power loss. */
+  async flush(): Promise<void> {
+    const target = this.written
+    if (target <= this.flushed) return
+    const { rowBytes } = this.#options
+    await this.#chain.flush(this.flushed * rowBytes, target * rowBytes)
+    this.flushed = Math.max(this.flushed, Math.min(target, this.written))
+  }
+
+  /** Drops the rows from `keep` on and overwrites them with zeros. */
+  cut(keep: number): void {
+    if (keep >= this.written) return
+    if (this.#options.writable) this.zero(keep, this.written)
+    this.written = keep
+    this.flushed = Math.min(this.flushed, keep)
+    const perSegment = this.rowsPerSegment
+    const last = keep - (keep % perSegment)
+    for (const first of [...this.#sums.keys()]) if (first > last) this.#sums.delete(first)
+    if (this.#unchecked !== undefined)
+      for (const first of [...this.#unchecked.keys()]) if (first >= last) this.#unchecked.delete(first)
+    if (this.#sums.has(last)) this.#sums.set(last, { crc: this.#sumOf(last, keep - last), rows: keep - last })
+  }
+
+  /** Begins again, empty, with the file that holds `row`. */
+  startAt(row: number): number {
+    this.#chain.removeFrom(this.#chain.start)
+    this.#sums.clear()
+    this.#unchecked = undefined
+    this.written = row - (row % this.rowsPerSegment)
+    this.flushed = this.written
+    return this.written
+  }
+
+  /** Deletes files that hold only rows below `row`, never the last. @returns what was deleted */
+  trim(row: number): string[] {
+    const deleted: string[] = []
+    if (!this.#options.writable) return deleted
+    const perSegment = this.rowsPerSegment
+    while (this.#chain.starts.length > 1 && this.first + perSegment <= Math.min(row, this.flushed)) {
+      this.#sums.delete(this.first)
+      this.#unchecked?.delete(this.first)
+      deleted.push(this.#chain.removeFirst().path)
+    }
+    return deleted
+  }
+
+  /** Makes deleted files stay deleted. */
+  flushNames(): Promise<void> {
+    return this.#chain.flushDirectory()
+  }
+
+  /** Deletes all files. */
+  async remove(): Promise<void> {
+    this.startAt(0)
+    await this.#chain.flushDirectory()
+  }
+
+  /** Looks again at what is on the disk, written by another process. */
+  refresh(): void {
+    this.#chain.refresh()
+  }
+
+  /** Overwrites what is not zero in `[from, to)`: stale rows must not come back. */
+  zero(from: number, to: number): void {
+    const { rowBytes } = this.#options
+    const page = Buffer.alloc(4096)
+    const zeros = Buffer.alloc(4096)
+    for (let at = from * rowBytes; at < to * rowBytes; ) {
+      if (this.#chain.isHoleFrom(at)) {
+        at += this.#chain.segmentBytes - (at % this.#chain.segmentBytes)
+        continue
+      }
+      const got = this.#chain.readAt(page.subarray(0, Math.min(page.length, to * rowBytes - at)), at)
+      if (got === 0) return
+      if (page.compare(zeros, 0, got, 0, got) !== 0) this.#chain.writeAt(zeros.subarray(0, got), at)
+      at += got
+    }
+  }
+
+  /** The sums of all segments that have one. */
+  sums(): SegmentSum[] {
+    const sums = [...this.#sums].map(([first, { crc }]) => ({ first, crc }))
+    if (this.#unchecked !== undefined) for (const [first, crc] of this.#unchecked) sums.push({ first, crc })
+    return sums.sort((a, b) => a.first - b.first)
+  }
+
+  /** Compares every sum that was not compared yet. @returns whether all files are what they were */
+  checkAll(): boolean {
+    try {
+      for (const first of [...(this.#unchecked?.keys() ?? [])]) this.#check(first)
+      return true
+    } catch (error) {
+      if (error instanceof MessageStoreError && error.code === 'STORE_CORRUPT') return false
+      throw error
+    }
+  }
+
+  /** Compares the sum of the segment that holds a row, the first time it is asked for. */
+  #check(row: number): void {
+    const first = row - (row % this.rowsPerSegment)
+    const expected = this.#unchecked?.get(first)
+    if (expected === undefined) return
+    if (first < this.first) {
+      // Retention deleted the file after the manifest was written.
+      this.#unchecked!.delete(first)
+      return
+    }
+    const rows = Math.min(this.rowsPerSegment, this.written - first)
+    const crc = this.#sumOf(first, rows)
+    if (crc !== expected) {
+      this.isDamaged = true
+      const path = this.#chain.pathOf(first * this.#options.rowBytes)
+      const what = `CRC ${crc}, ${expected} expected; it is made anew from the log when the store is next opened`
+      throw new MessageStoreError('STORE_CORRUPT', `${path} is not what was written: ${what}`)
+    }
+    this.#sums.set(first, { crc, rows })
+    this.#unchecked!.delete(first)
+    if (this.#unchecked!.size === 0) this.#unchecked = undefined
+  }
+
+  #sumOf(first: number, rows: number): number {
+    const { rowBytes } = this.#options
+    const block = zeroBlock(Math.min(CHECK_BYTES, Math.max(1, rows * rowBytes)))
+    let crc = 0
+    for (let done = 0; done < rows * rowBytes; ) {
+      const wanted = Math.min(block.bytes.length, rows * rowBytes - done)
+      const got = this.#chain.readAt(block.bytes.subarray(0, wanted), first * rowBytes + done)
+      if (got === 0) return -1
+      crc = crc32(block, 0, got, crc)
+      done += got
+    }
+    return crc
+  }
+}

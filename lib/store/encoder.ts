@@ -22,6 +22,8 @@ import { closeRecord, propertiesRange, type RecordFields, writeRecordHead, write
 import { SCHEDULE_TOPIC, tagsCodeOf } from '../format/tags.js'
 import type { Message } from './message.js'
 
+/** RocketMQ numbers queues with 32 bits. */
+const MAX_QUEUE_ID = 0x7fffffff
 /** RocketMQ allows a record this much more than a body. */
 export const RECORD_OVER_BODY_BYTES = 65_536
 /** Most keys of a message: each makes an index entry. */
@@ -104,15 +106,18 @@ export class MessageEncoder {
     if (typeof body === 'string') room += body.length * 3
     else if (body instanceof Uint8Array) room += body.length
     else throw new TypeError(`body must be a Uint8Array or a string, got ${shown(body)}`)
-    if (tags !== undefined) room += 8 + tags.length * 3
-    if (typeof keys === 'string') room += 8 + keys.length * 3
-    else if (keys !== undefined) for (const key of keys) room += 8 + key.length * 3
-    if (encodedProperties !== undefined) room += encodedProperties.length + roomForOffsets(encodedProperties)
-    if (properties !== undefined) {
-      for (const name of Object.keys(properties)) room += 2 + (name.length + String(properties[name]).length) * 3
-      room += (properties[PropertyName.multiDispatch]?.length ?? 0) * OFFSET_ROOM
-    }
-    return room
+    // A string has at least as many bytes as units, so that what is surely too large takes no memory.
+    if (body.length > this.#options.maxBodyBytes) throw tooLarge('the body', Buffer.byteLength(body), this.#options.maxBodyBytes)
+    if (typeof tags === 'string') room += 8 + tags.length * 3
+    else if (tags !== undefined) throw new TypeError(`tags must be a string, got ${shown(tags)}`)
+    if (keys !== undefined) room += keysRoom(keys)
+    if (properties !== undefined) room += propertiesRoom(properties)
+    if (encodedProperties === undefined) return room
+    if (!(encodedProperties instanceof Uint8Array))
+      throw new TypeError(`encodedProperties must be a Uint8Array, got ${shown(encodedProperties)}`)
+    if (tags !== undefined || keys !== undefined || properties !== undefined)
+      throw illegal('encodedProperties stand for tags, keys and properties: give one or the other')
+    return room + encodedProperties.length + roomForOffsets(encodedProperties)
   }
 
   /**
@@ -158,7 +163,7 @@ export class MessageEncoder {
 
   #fill(message: Message, now: number): void {
     const fields = this.#fields
-    fields.queueId = message.queueId ?? 0
+    fields.queueId = queueIdOf(message)
     fields.flag = int32('flag', message.flag)
     fields.sysFlag = int32('sysFlag', message.sysFlag)
     fields.bornTimestamp = message.bornTimestamp === undefined ? now : safeInteger('bornTimestamp', message.bornTimestamp)
@@ -191,7 +196,6 @@ export class MessageEncoder {
     if (keys !== undefined) this.#writeKeys(typeof keys === 'string' ? [keys] : keys, topic)
     if (properties !== undefined) this.#writeOthers(properties, topic, keys !== undefined, tags !== undefined)
     if (tags !== undefined) {
-      if (typeof tags !== 'string') throw new TypeError(`tags must be a string, got ${shown(tags)}`)
       this.#writePair(PropertyName.tags, tags)
       this.tagsCode = javaHash(tags)
     }
@@ -201,7 +205,6 @@ export class MessageEncoder {
     const first = this.#at
     const hashes: number[] = []
     for (const key of keys) {
-      if (typeof key !== 'string') throw new TypeError(`keys must be strings, got ${shown(key)}`)
       if (key === '' || key.includes(' ')) throw illegal(`key ${shown(key)} must not be empty and must hold no space`)
       if (this.#at === first) this.#writePair(PropertyName.keys, key)
       else this.#extend(key)
@@ -222,8 +225,7 @@ export class MessageEncoder {
 
   #writeOthers(properties: Readonly<Record<string, string>>, topic: TopicBytes, hasKeys: boolean, hasTags: boolean): void {
     for (const name of Object.keys(properties)) {
-      const value = properties[name]
-      if (typeof value !== 'string') throw new TypeError(`property ${shown(name)} must be a string, got ${shown(value)}`)
+      const value = properties[name]!
       if (name === PropertyName.crc32 || name.startsWith(PropertyName.transientPrefix)) continue
       if ((name === PropertyName.keys && hasKeys) || (name === PropertyName.tags && hasTags)) {
         throw illegal(`${name} is given twice: as a property and as ${name.toLowerCase()}`)
@@ -339,6 +341,37 @@ function dropProperty(block: Block, start: number, end: number, name: Buffer): n
   const prefix = `${name.toString('latin1')}\u0001`
   const kept = pieces.filter((piece) => !piece.startsWith(prefix)).join('\u0002')
   return start + block.bytes.write(kept, start, 'latin1')
+}
+
+function keysRoom(keys: unknown): number {
+  if (typeof keys === 'string') return 8 + keys.length * 3
+  if (!Array.isArray(keys)) throw new TypeError(`keys must be a string or an array of strings, got ${shown(keys)}`)
+  let room = 8
+  for (const key of keys as readonly unknown[]) {
+    if (typeof key !== 'string') throw new TypeError(`keys must be strings, got ${shown(key)}`)
+    room += 1 + key.length * 3
+  }
+  return room
+}
+
+function propertiesRoom(properties: Readonly<Record<string, unknown>>): number {
+  if (typeof properties !== 'object' || properties === null || Symbol.iterator in properties)
+    throw new TypeError(`properties must be an object of strings, got ${shown(properties)}`)
+  let room = 0
+  for (const name of Object.keys(properties)) {
+    const value = properties[name]
+    if (name === PropertyName.multiDispatch) room += String(value).length * OFFSET_ROOM
+    if (typeof value !== 'string') throw new TypeError(`property ${shown(name)} must be a string, got ${shown(value)}`)
+    room += 2 + (name.length + value.length) * 3
+  }
+  return room
+}
+
+function queueIdOf({ queueId }: Message): number {
+  if (queueId === undefined) return 0
+  if (!Number.isInteger(queueId) || queueId < 0 || queueId > MAX_QUEUE_ID)
+    throw new RangeError(`queueId must be a whole number from 0 to ${MAX_QUEUE_ID}, got ${shown(queueId)}`)
+  return queueId
 }
 
 function checkText(text: string, name: string): void {

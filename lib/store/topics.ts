@@ -2,16 +2,12 @@
  * What the writer keeps of each topic and queue, so that a put looks a name up once: the encoded name, the
  * hash that its keys continue, and the next offset of each queue.
  */
-import { shown } from '../base/errors.js'
 import { javaHash } from '../format/hash.js'
 import { checkTopic } from '../format/names.js'
 import type { BatchConsumeQueue } from '../view/batch-consume-queue.js'
 import type { ConsumeQueue } from '../view/consume-queue.js'
 import type { QueueTable } from '../view/queue-table.js'
 import type { TopicBytes } from './encoder.js'
-
-/** RocketMQ numbers queues with 32 bits. */
-const MAX_QUEUE_ID = 0x7fffffff
 
 /** A queue as the writer sees it. */
 export interface WriterQueue {
@@ -49,7 +45,7 @@ export class WriterTopics {
     return this.#topics.get(name) ?? this.#add(name)
   }
 
-  /** The queue of a topic; it exists from the first put on. @throws {RangeError} for an impossible id */
+  /** The queue of a topic; it exists from the first put on. */
   queue(topic: WriterTopic, queueId: number): WriterQueue {
     return topic.queues.get(queueId) ?? this.#addQueue(topic, queueId)
   }
@@ -80,9 +76,6 @@ export class WriterTopics {
   }
 
   #addQueue(topic: WriterTopic, queueId: number): WriterQueue {
-    if (!Number.isInteger(queueId) || queueId < 0 || queueId > MAX_QUEUE_ID) {
-      throw new RangeError(`queueId must be a whole number from 0 to ${MAX_QUEUE_ID}, got ${shown(queueId)}`)
-    }
     const { queues, batchQueues } = this.#options
     const queue = topic.isBatch ? batchQueues.obtain(topic.topic, queueId) : queues.obtain(topic.topic, queueId)
     const state = { queueId, queue, nextOffset: queue.maxOffset }

@@ -9,6 +9,7 @@ import { ConsumeQueue } from '../view/consume-queue.js'
 import { Dispatcher, isInnerBatch } from '../view/dispatcher.js'
 import { IndexView } from '../view/index-view.js'
 import type { Manifest } from '../view/manifest.js'
+import { queueSegmentEntries } from '../view/queue-sizes.js'
 import { QueueTable } from '../view/queue-table.js'
 import { dispatchedRecord } from './dispatch-record.js'
 import { defaultSizes, type ResolvedOptions } from './options.js'
@@ -48,7 +49,8 @@ export class Views {
     this.#trimmedTo = manifest?.logStart ?? -1
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd }
     const asked = options.views.queueSegmentEntries
-    const table = { ...common, entriesPerSegment: asked ?? defaultSizes.queueSegmentEntries, isAskedFor: asked !== undefined }
+    const entriesPerSegment = queueSegmentEntries(ports.disk, layout.consumeQueue, asked, defaultSizes.queueSegmentEntries)
+    const table = { ...common, entriesPerSegment }
     const rows = (isBatch: boolean) => manifest?.queues.filter((row) => (row.rows !== undefined) === isBatch)
     this.queues = QueueTable.load({
       ...table,

@@ -96,12 +96,6 @@ export class WriteGroups {
     flusher.written()
   }
 
-  /** Writes and, under `sync`, flushes what is pending. */
-  async drain(): Promise<void> {
-    this.write()
-    if (this.#undurable.length > 0) await this.#options.flusher.durable(this.#options.log.writtenEnd)
-  }
-
   /** To be called after each flush that succeeded. */
   durable(): void {
     const { durableEnd } = this.#options.log
@@ -161,19 +155,17 @@ export class WriteGroups {
       if (count > 0) queue.nextOffset = receipt.queueOffset
       for (const place of further ?? []) place.queue.nextOffset = Math.min(place.queue.nextOffset, place.queueOffset)
     }
-    const isSpace = error instanceof DiskError && error.isSpace
     let failure = error
     try {
       log.undoUnwritten()
-      if (isSpace) onNoSpace()
-      else if (error instanceof DiskError && error.code === 'EIO') onFailure(error)
+      if (error instanceof DiskError && error.isSpace) onNoSpace()
+      else if (isGrave(error)) onFailure(error)
     } catch (undoError) {
       failure = undoError
-      onFailure(undoError)
+      // Even for want of space: what is left of the write could come to light under the next one.
+      onFailure(new MessageStoreError('STORE_FAILED', 'a torn write could not be zeroed', { cause: undoError }))
     }
-    const what = `the log could not be written: ${String((failure as Error).message)}`
-    const told = new MessageStoreError(isSpace ? 'DISK_FULL' : 'DISK_ERROR', what, { cause: error })
-    for (const put of puts) put.reject(told)
+    for (const put of puts) put.reject(refusal(error, failure))
     this.onProgress()
   }
 
@@ -196,4 +188,16 @@ export class WriteGroups {
     }
     if (this.#undurable.length > 0) this.#timeoutTimer = timers.after(Math.min(flushTimeoutMs, 100), this.#checkTimeouts)
   }
+}
+
+/** Whether a failed write concerns more than its own puts: a failing disk, a broken invariant. */
+function isGrave(error: unknown): boolean {
+  return error instanceof DiskError ? error.code === 'EIO' : !(error instanceof MessageStoreError)
+}
+
+/** The error for puts whose write failed. @param failure - the same error, or that of taking the write back */
+function refusal(error: unknown, failure: unknown): MessageStoreError {
+  if (error instanceof MessageStoreError) return error
+  const code = !(error instanceof DiskError) ? 'STORE_FAILED' : error.isSpace ? 'DISK_FULL' : 'DISK_ERROR'
+  return new MessageStoreError(code, `the log could not be written: ${String((failure as Error).message)}`, { cause: error })
 }

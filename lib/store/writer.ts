@@ -37,7 +37,7 @@ export interface WriterOptions {
 /** A message that is encoded and has no place yet. */
 interface Draft extends Encoded {
   readonly topic: WriterTopic
-  readonly queue: WriterQueue
+  readonly queueId: number
   readonly size: number
   readonly sysFlag: number
   readonly waits: boolean
@@ -63,14 +63,15 @@ export class Writer {
     this.#options.checkWritable()
     if (this.#isCrowded()) return this.#putLater([message]).then((receipts) => receipts[0]!)
     const { log, encoder, topics, clock, groups } = this.#options
+    checkMessage(message)
     const topic = topics.topic(message.topic)
     if (topic.isBatch) return this.#putInnerBatch([message], topic).then((receipts) => receipts[0]!)
-    const queue = topics.queue(topic, message.queueId ?? 0)
     const now = this.#timestamp(clock.now())
     const chunk = log.reserve(encoder.roomFor(message))
     const encodedEnd = encoder.encode(chunk.block, chunk.used, message, topic, now)
     const size = encodedEnd - chunk.used
     this.#checkFits(size)
+    const queue = topics.queue(topic, message.queueId ?? 0)
     const placed = log.append(chunk, encodedEnd)
     const put = this.#place(queue, encoder, message.sysFlag ?? 0, placed.block, placed.used - size, size, log.end, now)
     put.waits = encoder.waits
@@ -88,9 +89,9 @@ export class Writer {
     return this.#isCrowded() ? this.#putLater(messages) : this.#putBatch(messages)
   }
 
-  /** Writes and, under `sync`, flushes what is pending. */
-  drain(): Promise<void> {
-    return this.#options.groups.drain()
+  /** Writes what is pending now, not only at the end of the turn. */
+  write(): void {
+    this.#options.groups.write()
   }
 
   /** Rejects everything that is not acknowledged, and turns away who waits for room: each sees the state of the store. */
@@ -157,6 +158,7 @@ export class Writer {
 
   #putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
     const { log, encoder, topics, clock } = this.#options
+    messages.forEach(checkMessage)
     const batchTopic = messages.map(({ topic }) => topics.topic(topic)).find(({ isBatch }) => isBatch)
     if (batchTopic !== undefined) return this.#putInnerBatch(messages, batchTopic)
     let room = 0
@@ -167,13 +169,21 @@ export class Writer {
     let at = chunk.used
     for (const message of messages) {
       const topic = topics.topic(message.topic)
-      const queue = topics.queue(topic, message.queueId ?? 0)
       const end = encoder.encode(chunk.block, at, message, topic, now)
       if (encoder.further !== undefined) {
         throw new MessageStoreError('MESSAGE_ILLEGAL', 'a message of a batch cannot be dispatched to further queues')
       }
       const { tagsCode, keyHashes, storeHost, waits } = encoder
-      drafts.push({ topic, queue, size: end - at, tagsCode, keyHashes, storeHost, waits, sysFlag: message.sysFlag ?? 0 })
+      drafts.push({
+        topic,
+        queueId: message.queueId ?? 0,
+        size: end - at,
+        tagsCode,
+        keyHashes,
+        storeHost,
+        waits,
+        sysFlag: message.sysFlag ?? 0,
+      })
       at = end
     }
     const total = at - chunk.used
@@ -190,7 +200,8 @@ export class Writer {
     let end = address
     for (const draft of drafts) {
       end += draft.size
-      const put = this.#place(draft.queue, draft, draft.sysFlag, block, at, draft.size, end, now)
+      const queue = this.#options.topics.queue(draft.topic, draft.queueId)
+      const put = this.#place(queue, draft, draft.sysFlag, block, at, draft.size, end, now)
       receipts.push(put.receipt)
       puts.push(put)
       at += draft.size
@@ -252,6 +263,7 @@ export class Writer {
   #putLater(messages: readonly Message[]): Promise<PutReceipt[]> {
     const { topics, encoder, flusher, checkWritable } = this.#options
     for (const message of messages) {
+      checkMessage(message)
       topics.topic(message.topic)
       encoder.roomFor(message)
     }
@@ -269,4 +281,8 @@ export class Writer {
 function countsInQueue(sysFlag: number): boolean {
   const state = sysFlag & SysFlag.transactionMask
   return state === 0 || state === SysFlag.transactionCommit
+}
+
+function checkMessage(message: Message): void {
+  if (typeof message !== 'object' || message === null) throw new TypeError(`a message must be an object, got ${shown(message)}`)
 }

@@ -58,6 +58,8 @@ export class IndexView {
 
   private constructor(options: IndexViewOptions) {
     this.#options = options
+    // Unless the store was closed, the process before may have ended before it flushed the names of files.
+    this.#namesChanged = options.writable && options.trustedEnd !== Number.POSITIVE_INFINITY && this.#indexPaths().length > 0
     this.completeEnd = options.rows === undefined ? this.#loadFound(options.trustedEnd) : this.#loadNoted(options.rows)
   }
 
@@ -84,7 +86,12 @@ export class IndexView {
 
   /** Loads the files that a Java store left, or an mqlite without a manifest. */
   #loadFound(trustedEnd: number): number {
-    for (const path of this.#indexPaths()) this.#files.push(this.#open(path))
+    for (const path of this.#indexPaths()) {
+      const file = this.#open(path)
+      // A crash can leave files without entries, with no times in their headers either: they are in nobody's order.
+      if (file.header.indexCount > 1) this.#files.push(file)
+      else this.#remove(path)
+    }
     return trustedEnd === Number.POSITIVE_INFINITY ? trustedEnd : this.#keep(trustedEnd)
   }
 
@@ -253,7 +260,7 @@ export class IndexView {
 
   /** The next file begins where the one before it ended, until its first entry says better. */
   #addFile(storeTimestamp: number): IndexFile {
-    const { disk, files, directory, slots, entries, clock, tmpDirectory } = this.#options
+    const { disk, files, directory, slots, entries, clock, writable } = this.#options
     const previous = this.#last?.header
     const header =
       previous === undefined
@@ -265,8 +272,6 @@ export class IndexView {
             beginCommitLogOffset: previous.endCommitLogOffset,
             endCommitLogOffset: previous.endCommitLogOffset,
           }
-    disk.makeDirectory(directory)
-    disk.makeDirectory(tmpDirectory)
     let ms = Math.max(clock.now(), storeTimestamp)
     while (
       disk.stat(`${directory}/${indexFileName(ms)}`) !== undefined ||
@@ -274,6 +279,16 @@ export class IndexView {
     )
       ms++
     const path = `${directory}/${indexFileName(ms)}`
+    if (writable) this.#makeFile(path)
+    const added = new IndexFile(files, path, slots, entries, writable, header)
+    this.#files.push(added)
+    return added
+  }
+
+  #makeFile(path: string): void {
+    const { disk, directory, slots, entries, tmpDirectory } = this.#options
+    disk.makeDirectory(directory)
+    disk.makeDirectory(tmpDirectory)
     const made = `${tmpDirectory}/index`
     // A crash may have left both names of a file that was being moved.
     disk.remove(made)
@@ -285,8 +300,5 @@ export class IndexView {
     }
     disk.rename(made, path)
     this.#namesChanged = true
-    const added = new IndexFile(files, path, slots, entries, true, header)
-    this.#files.push(added)
-    return added
   }
 }

@@ -33,8 +33,6 @@ export interface QueueTableOptions<Queue extends TableQueue> {
   /** Directory of the queues: `consumequeue` or `batchconsumequeue`. */
   readonly directory: string
   readonly entriesPerSegment: number
-  /** Whether somebody asked for that number. */
-  readonly isAskedFor: boolean
   readonly writable: boolean
   readonly tmpDirectory: string
   /** Entries of records that end above this are dropped when loading. */
@@ -130,8 +128,9 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
   }
 
   #load(topic: string, queueId: number, slot: Slot<Queue>): Queue {
-    const { directory, entriesPerSegment, load } = this.#options
-    const place = { directory: `${directory}/${topic}/${queueId}`, rowsPerSegment: entriesPerSegment }
+    const { directory, entriesPerSegment, load, trustedEnd } = this.#options
+    const mayHaveUnflushedNames = trustedEnd !== Number.POSITIVE_INFINITY
+    const place = { directory: `${directory}/${topic}/${queueId}`, rowsPerSegment: entriesPerSegment, mayHaveUnflushedNames }
     const queue = load({ ...this.#options, ...place, topic, queueId, row: slot.row })
     slot.queue = queue
     delete slot.row

@@ -21,10 +21,10 @@ export interface FilesOfQueue {
   readonly directory: string
   /** Rows of a new file; existing files bring their own number. */
   readonly rowsPerSegment: number
-  /** Whether somebody asked for that number: then files of another length are an error. */
-  readonly isAskedFor: boolean
   readonly writable: boolean
   readonly tmpDirectory: string
+  /** Whether the process before may have ended before it flushed the names of files. */
+  readonly mayHaveUnflushedNames: boolean
 }
 
 /** How to load them. */
@@ -75,10 +75,10 @@ export class RowFiles {
 
   get #chain(): SegmentChain {
     if (this.#opened === undefined) {
-      const { disk, files, directory, rowBytes, rowsPerSegment, isAskedFor, writable, tmpDirectory } = this.#options
-      const bytes = rowsPerSegment * rowBytes
-      const size = { segmentBytes: isAskedFor ? bytes : undefined, defaultSegmentBytes: bytes, option: 'queueSegmentEntries' }
-      this.#opened = SegmentChain.load({ disk, files, directory, writable, tmpDirectory, ...size })
+      const { disk, files, directory, rowBytes, rowsPerSegment, writable, tmpDirectory } = this.#options
+      const size = { segmentBytes: undefined, defaultSegmentBytes: rowsPerSegment * rowBytes, option: 'queueSegmentEntries' }
+      const names = this.#options.mayHaveUnflushedNames ? { unflushedParents: directoriesAbove(directory) } : {}
+      this.#opened = SegmentChain.load({ disk, files, directory, writable, tmpDirectory, ...size, ...names })
     }
     return this.#opened
   }
@@ -163,7 +163,7 @@ export class RowFiles {
 
   /** Begins again, empty, with the file that holds `row`. */
   startAt(row: number): number {
-    this.#chain.removeFrom(this.#chain.start)
+    if (this.#options.writable) this.#chain.removeFrom(this.#chain.start)
     this.#sums.clear()
     this.#unchecked = undefined
     this.written = row - (row % this.rowsPerSegment)
@@ -271,4 +271,10 @@ export class RowFiles {
     }
     return crc
   }
+}
+
+/** The directory of a topic, and that of all topics. */
+function directoriesAbove(directory: string): string[] {
+  const topic = directory.slice(0, directory.lastIndexOf('/'))
+  return [topic, topic.slice(0, topic.lastIndexOf('/'))]
 }

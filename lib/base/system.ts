@@ -47,3 +47,17 @@ export const systemTimers: Timers = {
     setImmediate(action)
   },
 }
+
+/** Resolves after at least `ms` milliseconds, or as soon as the signal fires. Keeps the process alive, for programs that wait. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(handle)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const handle = setTimeout(done, ms)
+    signal.addEventListener('abort', done)
+  })
+}

@@ -127,6 +127,19 @@ export class MessageStore implements AsyncDisposable {
     return { minOffset: queue?.minOffset ?? 0, maxOffset: queue?.maxOffset ?? 0 }
   }
 
+  /** All queues with the offsets that can be read, by topic and id. */
+  queues(): (QueueBounds & { topic: string; queueId: number })[] {
+    this.#store.state.checkOpen()
+    const { queues, batchQueues } = this.#store.views
+    const listed = [...queues, ...batchQueues].map(({ topic, queueId, minOffset, maxOffset }) => ({
+      topic,
+      queueId,
+      minOffset,
+      maxOffset,
+    }))
+    return listed.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.queueId - b.queueId))
+  }
+
   /** Makes everything put so far durable. @throws {MessageStoreError} `STORE_FAILED` */
   async flush(): Promise<void> {
     await this.#store.flush()

@@ -44,7 +44,6 @@ async function prepare(layout: StoreLayout, options: ResolvedOptions, { disk }: 
     if (options.readOnly) return undefined
     // Else a store could vanish with all its files, each of which had been flushed.
     if (disk.stat(layout.commitLog) === undefined) await makeDurableDirectory(disk, layout.root)
-    disk.makeDirectory(layout.ext)
     const lock = await disk.lock(layout.extLock, layout.lock)
     if ('heldBy' in lock) throw new MessageStoreError('STORE_LOCKED', `${layout.root} is in use by ${lock.heldBy}`)
     return lock

@@ -4,6 +4,7 @@ import { type OpenStore, openStore } from './open.js'
 import type { StoreOptions, StorePorts } from './options.js'
 import type { GetResult } from './reader.js'
 import type { RecoveryReport } from './recover.js'
+import type { Replication } from './replication.js'
 import type { StoreEvents, StoreStatus } from './state.js'
 import type { StoredMessage } from './stored-message.js'
 import type { VerifyOptions } from './verify.js'
@@ -138,6 +139,27 @@ export class MessageStore implements AsyncDisposable {
       maxOffset,
     }))
     return listed.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.queueId - b.queueId))
+  }
+
+  /**
+   * Empties a topic's queues, or one of them: `minOffset` becomes `maxOffset`. The disk space of the messages is
+   * freed when their segments expire. A Java store that opens the directory still sees what the queue's last
+   * file holds.
+   *
+   * @throws {MessageStoreError} `TOPIC_INVALID`, or why the store may not be written
+   */
+  async purge(topic: string, queueId?: number): Promise<void> {
+    await this.#store.admin.purge(topic, queueId)
+  }
+
+  /** Deletes a topic's queues and their files; its next message gets offset 0. As {@link purge} otherwise. */
+  async deleteTopic(topic: string): Promise<void> {
+    await this.#store.admin.deleteTopic(topic)
+  }
+
+  /** Hooks for replication: the log's bytes for replicas, their acknowledgements, and taking a primary's log. */
+  get replication(): Replication {
+    return this.#store.replication
   }
 
   /** Makes everything put so far durable. @throws {MessageStoreError} `STORE_FAILED` */

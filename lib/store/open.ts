@@ -11,6 +11,7 @@ import { checkIsStore, layoutOf, type StoreLayout } from './layout.js'
 import { LiveLog } from './live-log.js'
 import type { GetRequest } from './message.js'
 import { type ResolvedOptions, resolveOptions, type StoreOptions, type StorePorts } from './options.js'
+import { QueueAdmin } from './queue-admin.js'
 import { recoverStore } from './recover.js'
 import { Replication } from './replication.js'
 import { type VerifyOptions, type VerifyParts, verifyStore } from './verify.js'
@@ -80,6 +81,7 @@ async function assemble(input: StoreInput) {
     topics,
     upkeep,
     replication: new Replication(base, writing),
+    admin: new QueueAdmin(base, writing),
     flush: () => flush(base, writing),
     close: () => (closing ??= takeDown(base, writing)),
     verify: (options?: VerifyOptions) => verifyStore(verifiedParts(base), options),

@@ -96,6 +96,7 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   views.truncate(log.end)
   // Deleting a segment and its queue entries is not one step: a crash may have come between.
   views.trim(chain.start)
+  views.applyPurges()
   const report = { ...log, origin: found.origin, scannedFrom: plan.scanFrom, durationMs: clock.monotonic() - started }
   return {
     chain,

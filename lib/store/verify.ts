@@ -51,7 +51,7 @@ export interface VerifyParts {
   readonly clock: Clock
   readonly timers: Timers
   readonly chain: SegmentChain
-  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'index'>
+  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'index' | 'purges'>
   /** How closely the record at an address can be checked. */
   readonly levelAt: (address: number) => CheckLevel
   /** Records below this are in the views. */
@@ -83,6 +83,7 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
     ...common,
     queues: views.queues,
     batchQueues: views.batchQueues,
+    purges: views.purges,
     hasExtension: disk.stat(`${layout.root}/consumequeue_ext`) !== undefined,
     recordAt: recordReader(chain, levelAt),
     pause,

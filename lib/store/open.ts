@@ -112,7 +112,7 @@ function liveLogOf({ options, state, recovered, log, records, ports, visible, ar
 }
 
 /** What `verify` looks at. */
-function verifiedParts({ layout, options, ports, recovered, records, visible, log }: Foundation): VerifyParts {
+function verifiedParts({ layout, options, ports, recovered, records, visible, log, seals }: Foundation): VerifyParts {
   const { chain, views, report } = recovered
   return {
     ...ports,
@@ -122,6 +122,7 @@ function verifiedParts({ layout, options, ports, recovered, records, visible, lo
     levelAt: records.levelAt,
     visibleEnd: () => visible.end,
     writtenEnd: () => log.writtenEnd,
+    seals,
     recovery: report,
     isWriter: !options.readOnly,
   }

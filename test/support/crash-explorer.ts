@@ -68,6 +68,11 @@ export class CrashExplorer {
     this.#options = options
   }
 
+  /** Options of the stores that are opened. */
+  get store(): StoreOptions {
+    return this.#options.store
+  }
+
   /** Begins with another run: moments of it are told apart from those of the run before. */
   begin(): void {
     this.#judged.clear()
@@ -80,7 +85,7 @@ export class CrashExplorer {
   }
 
   /** Takes crashes before every operation of a disk, until the function returned is called. */
-  attach(disk: SimDisk, oracle: StoreOracle, isWanted: () => boolean = () => true): () => void {
+  attach(disk: SimDisk, oracle: Pick<StoreOracle, 'owes'>, isWanted: () => boolean = () => true): () => void {
     disk.onOperation = (kind, path, index) => {
       if (isWanted()) this.take(disk, oracle, `before operation ${index}, ${kind} ${path}`)
     }
@@ -90,7 +95,7 @@ export class CrashExplorer {
   }
 
   /** Takes the crashes of this moment, if anything has happened since the last time. */
-  take(disk: SimDisk, oracle: StoreOracle, label: string): void {
+  take(disk: SimDisk, oracle: Pick<StoreOracle, 'owes'>, label: string): void {
     const debt = oracle.owes()
     const moment = `${debt.moment}/${debt.submitted}/${disk.changeCount}`
     if (moment === this.#lastMoment) return

@@ -136,8 +136,9 @@ export class Writer {
     return this.#addBatch(messages, targets, encoded, placed.block, placed.used - total, log.end - total, now)
   }
 
-  /** Writes and, under `sync`, flushes what is pending. */
+  /** Writes and, under `sync`, flushes what is pending, puts that wait for room included. */
   async drain(): Promise<void> {
+    if (!this.#room.isEmpty) await this.#room.wait(() => Promise.resolve())
     this.#endTurn()
     if (this.#undurable.length > 0) await this.#options.flusher.durable(this.#log.writtenEnd)
   }

@@ -1,4 +1,5 @@
 /** What the writer keeps of a message from its put to its answer. */
+import { MessageStoreError } from '../base/errors.js'
 import type { Message, PutReceipt } from './message.js'
 import type { WriterQueue, WriterTopic } from './topics.js'
 
@@ -58,4 +59,14 @@ export function copyMessage(message: Message): Message {
     ...(properties === undefined ? {} : { properties: { ...properties } }),
     ...(encodedProperties === undefined ? {} : { encodedProperties: Uint8Array.prototype.slice.call(encodedProperties) }),
   }
+}
+
+/** The answer when nobody knows whether a message was stored. */
+export function storeFailed(what: string, cause: unknown): MessageStoreError {
+  return new MessageStoreError('STORE_FAILED', `${what}: ${causeText(cause)}`, { cause })
+}
+
+/** What an error says. */
+export function causeText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

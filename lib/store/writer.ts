@@ -21,7 +21,7 @@ import type { CommitLog } from '../log/commit-log.js'
 import type { Flusher } from '../log/flusher.js'
 import type { MessageEncoder } from './encoder.js'
 import { type Message, PutReceipt } from './message.js'
-import { copyMessage, type Encoded, type PendingPut, reject, resolve, type Settle } from './pending.js'
+import { causeText, copyMessage, type Encoded, type PendingPut, reject, resolve, type Settle, storeFailed } from './pending.js'
 import type { WriterQueue, WriterTopic, WriterTopics } from './topics.js'
 import { WaitingRoom } from './waiting-room.js'
 
@@ -279,8 +279,10 @@ export class Writer {
     try {
       for (const put of puts) dispatch(put)
     } catch (error) {
-      this.#options.onFailure(error)
-      for (const put of puts) reject(put.settle, error)
+      // The records are in the log and some views know of them: only recovery can put that right.
+      const unknown = storeFailed('a message could not be entered into its queue and the index', error)
+      this.#options.onFailure(unknown)
+      this.#rejectAll(puts, unknown)
       return
     }
     this.#acknowledgedEnd = puts[puts.length - 1]!.end
@@ -306,20 +308,33 @@ export class Writer {
       const put = puts[i]!
       if (countsInQueue(put.sysFlag)) put.queue.nextOffset = put.receipt.queueOffset
     }
-    let failure = error
-    try {
-      this.#log.undoUnwritten()
-    } catch (undoError) {
-      failure = undoError
-      this.#options.onFailure(undoError)
-    }
     const isSpace = error instanceof DiskError && error.isSpace
-    if (!isSpace && error instanceof DiskError && error.code === 'EIO') this.#options.onFailure(error)
-    const code = isSpace ? 'DISK_FULL' : 'DISK_ERROR'
-    const told = new MessageStoreError(code, `the log could not be written: ${String((failure as Error).message)}`, {
-      cause: error,
-    })
-    for (const put of puts) reject(put.settle, told)
+    const told = new MessageStoreError(
+      isSpace ? 'DISK_FULL' : 'DISK_ERROR',
+      `the log could not be written: ${causeText(error)}`,
+      {
+        cause: error,
+      },
+    )
+    if (isSpace || (error instanceof DiskError && error.code === 'EIO')) this.#options.onFailure(error)
+    this.#undo().then(
+      () => this.#rejectAll(puts, told),
+      (undoError) => {
+        const unknown = storeFailed('what the log could not take was not taken back', undoError)
+        this.#options.onFailure(unknown)
+        this.#rejectAll(puts, unknown)
+      },
+    )
+  }
+
+  /** Takes back what was not written whole, and makes sure that no crash brings it to light again. */
+  async #undo(): Promise<void> {
+    const torn = this.#log.undoUnwritten()
+    if (torn !== undefined) await this.#log.chain.flush(torn.from, torn.to)
+  }
+
+  #rejectAll(puts: readonly PendingPut[], error: unknown): void {
+    for (const put of puts) reject(put.settle, error)
     this.#letIn()
   }
 

@@ -37,6 +37,8 @@ export class SimRun {
   readonly #options: SimRunOptions
   #store: OpenStore | undefined
   #next = 0
+  /** Whether a store failed, so that only another opening can tell what became of its messages. */
+  #isDoubtful = false
   #underWay = new Set<Promise<unknown>>()
   /** Counts processes: answers to one that has ended come to nobody. */
   #process = 0
@@ -59,8 +61,18 @@ export class SimRun {
 
   /** Opens the store if it is closed. */
   async open(): Promise<OpenStore> {
-    this.#store ??= await this.time.run(openSim(this.disk, this.time, this.#options.store))
-    return this.#store
+    if (this.#store !== undefined) return this.#store
+    const store = await this.time.run(openSim(this.disk, this.time, this.#options.store))
+    this.#store = store
+    if (this.#isDoubtful && store.state.status === 'open') {
+      // The fate of what was under way is now known.
+      this.disk.faults.isPaused = true
+      const content = await readStore(store, this.#options.store)
+      this.disk.faults.isPaused = false
+      this.oracle.recovered(content, this.oracle.judge(content, this.oracle.owes(), 'kill'))
+      this.#isDoubtful = false
+    }
+    return store
   }
 
   /** Puts messages as a batch, or one without; resolves once they are answered. */
@@ -122,9 +134,16 @@ export class SimRun {
     if (store === undefined) return
     await this.settle()
     const { submitted } = this.oracle.owes()
-    await this.time.run(store.close())
-    this.oracle.flushed(submitted)
     this.#store = undefined
+    const isSound = store.state.status === 'open'
+    this.#isDoubtful ||= !isSound
+    try {
+      await this.time.run(store.close())
+    } catch (error) {
+      this.#isDoubtful = true
+      throw error
+    }
+    if (isSound) this.oracle.flushed(submitted)
   }
 
   /** The process ends, alone or with the power, and another one takes over. */

@@ -7,6 +7,7 @@
 import { shown } from '../base/errors.js'
 import type { Clock, Timers } from '../base/system.js'
 import type { Disk } from '../disk/disk.js'
+import { parseHost } from '../format/host.js'
 
 /** Sizes of the hash index. */
 export interface IndexOptions {
@@ -176,7 +177,7 @@ export function resolveOptions(options: StoreOptions = {}): ResolvedOptions {
     },
     message: {
       maxBodyBytes: root.integer('maxMessageBytes', 1, 1024 * MIB, 4 * MIB),
-      storeHost: root.string('storeHost', '127.0.0.1:10911'),
+      storeHost: root.host('storeHost', '127.0.0.1:10911'),
       brokerName: root.string('brokerName', 'mqlite'),
     },
     retention: {
@@ -259,6 +260,16 @@ class Group {
   string(name: string, preset: string): string {
     const value = this.#take(name) ?? preset
     return typeof value === 'string' && value !== '' ? value : this.#wrong(name, 'a string', value)
+  }
+
+  host(name: string, preset: string): string {
+    const value = this.string(name, preset)
+    try {
+      parseHost(value)
+    } catch {
+      this.#wrong(name, 'ip:port or [ipv6]:port', value, RangeError)
+    }
+    return value
   }
 
   choice<T extends string>(name: string, choices: readonly T[], preset: T): T {

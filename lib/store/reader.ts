@@ -7,13 +7,16 @@
 
 import { findProperty, PropertyName, propertyKey } from '../format/properties.js'
 import { propertiesRange, RecordAt, readRecord, topicRange } from '../format/record.js'
+import { isStandIn } from '../format/stand-in.js'
 import { Cursor } from '../log/log-blocks.js'
-import type { ConsumeQueue } from '../view/consume-queue.js'
+import { ConsumeQueue } from '../view/consume-queue.js'
 import { EntryBlock } from '../view/entry-block.js'
+import { BatchReader } from './batch-reader.js'
 import type { GetStatus } from './message.js'
 import type { RecordReader } from './record-reader.js'
 import { StoredMessage } from './stored-message.js'
 import type { TagFilter } from './tag-filter.js'
+import type { AnyQueue } from './views.js'
 
 const TAGS = propertyKey(PropertyName.tags)
 /** RocketMQ looks at no more queue entries than these for one get, unless more messages are asked for. */
@@ -50,15 +53,17 @@ export class Reader {
   readonly #segmentBytes: number
   readonly #cursor = new Cursor()
   readonly #entries = new EntryBlock()
+  readonly #batches: BatchReader
 
   constructor(records: RecordReader, logStart: () => number, segmentBytes: number) {
     this.#records = records
     this.#logStart = logStart
     this.#segmentBytes = segmentBytes
+    this.#batches = new BatchReader(records, logStart)
   }
 
   /** Reads what is there now; never waits. @throws {MessageStoreError} `STORE_CORRUPT` when the first record is damaged */
-  get(queue: ConsumeQueue | undefined, plan: GetPlan): GetResult {
+  get(queue: AnyQueue | undefined, plan: GetPlan): GetResult {
     if (queue === undefined) return empty('NO_MATCHED_LOGIC_QUEUE', 0, 0, 0)
     const { minOffset, maxOffset } = queue
     const { offset } = plan
@@ -66,6 +71,7 @@ export class Reader {
     if (offset < minOffset) return empty('OFFSET_TOO_SMALL', minOffset, minOffset, maxOffset)
     if (offset === maxOffset) return empty('OFFSET_OVERFLOW_ONE', offset, minOffset, maxOffset)
     if (offset > maxOffset) return empty('OFFSET_OVERFLOW_BADLY', maxOffset, minOffset, maxOffset)
+    if (!(queue instanceof ConsumeQueue)) return this.#batches.collect(queue, plan, minOffset, maxOffset)
     return this.#collect(queue, plan, minOffset, maxOffset)
   }
 
@@ -114,6 +120,10 @@ export class Reader {
   #takeRecord(queue: ConsumeQueue, queueOffset: number, address: number, size: number, walking: boolean, scan: Scan): boolean {
     const cursor = this.#cursor
     const found = this.#records.seek(cursor, address, size, walking)
+    if (found > 0 && isStandIn(cursor.block, cursor.at)) {
+      scan.missed()
+      return true
+    }
     if (found <= 0 || !isMessageOf(cursor, queue, queueOffset)) {
       if (scan.messages.length > 0) {
         scan.isFull = true

@@ -49,6 +49,8 @@ export interface RecoverInput {
   readonly options: ResolvedOptions
   readonly ports: StorePorts
   readonly files: OpenFiles
+  /** Read the log from its start, whatever is known of it: to find damage that opening would not meet. */
+  readonly wholeLog?: boolean
 }
 
 /** How closely a record can be checked, given the ranges. */
@@ -65,8 +67,11 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   const chain = loadChain(input)
   const found = await inspect(disk, layout, chain)
   const trusted = planOf(found, chain, writable)
-  const views = new Views(input, chain.start, trusted.trustedEnd, trusted.manifest)
-  const plan = { ...trusted.plan, scanFrom: scanStart(trusted.plan.scanFrom, views, chain) }
+  const { trustedEnd, manifest } = trusted
+  const indexSizes = (found.manifest?.index.length ?? 0) > 0 ? found.manifest?.indexSizes : undefined
+  const views = new Views(input, { logStart: chain.start, trustedEnd, manifest, indexSizes })
+  const planned = scanStart(trusted.plan.scanFrom, views, chain)
+  const plan = { ...trusted.plan, scanFrom: input.wholeLog ? Math.min(planned, chain.start) : planned }
   const ranges = scanRanges(found)
   let lastTimestamp = found.origin === 'clean' ? found.checkpoint.physicMs : 0
   const { onProgress } = options
@@ -104,8 +109,8 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
 }
 
 /** Queues that were damaged are made anew from the log; an index that is not whole, or not there, is completed from it. */
-function scanStart(planned: number, { index, queues }: Views, chain: SegmentChain): number {
-  if (queues.isReset) return chain.start
+function scanStart(planned: number, { index, isReset }: Views, chain: SegmentChain): number {
+  if (isReset) return Math.min(planned, chain.start)
   if (index === undefined) return planned
   const completeEnd = index.fileCount === 0 && chain.end > chain.start ? chain.start : index.completeEnd
   return Math.min(planned, Math.max(chain.start, completeEnd))

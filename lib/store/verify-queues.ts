@@ -7,12 +7,14 @@
  * the queues used last, one counter for each queue.
  */
 import { LRUCache } from 'lru-cache'
+import { MessageStoreError } from '../base/errors.js'
 import type { Block } from '../format/block.js'
 import { entryOffset, entrySize, entryTagsCode, FILLER_SIZE, isEntry, QUEUE_ENTRY_BYTES } from '../format/queue-entry.js'
 import { SCHEDULE_TOPIC } from '../format/tags.js'
+import type { BatchConsumeQueue } from '../view/batch-consume-queue.js'
 import { entersQueues, furtherPlaces, type QueuePlace } from '../view/belonging.js'
 import type { ConsumeQueue } from '../view/consume-queue.js'
-import type { DispatchedRecord } from '../view/dispatcher.js'
+import { type DispatchedRecord, isInnerBatch } from '../view/dispatcher.js'
 import { EntryBlock } from '../view/entry-block.js'
 import type { QueueTable } from '../view/queue-table.js'
 import { dispatchedRecord } from './dispatch-record.js'
@@ -31,7 +33,8 @@ export type RecordAtAddress = (address: number, size: number) => { block: Block;
 
 /** What the check needs. */
 export interface QueueCheckOptions {
-  readonly queues: QueueTable
+  readonly queues: QueueTable<ConsumeQueue>
+  readonly batchQueues: QueueTable<BatchConsumeQueue>
   readonly findings: Findings
   readonly logStart: () => number
   readonly logEnd: number
@@ -56,6 +59,8 @@ export class QueueCheck {
   /** How many records have their entry. */
   readonly #matched = new Map<ConsumeQueue, number>()
   readonly #told = new Set<string>()
+  /** Queues whose files are not what was written: one finding says it all. */
+  readonly #unreadable = new Set<ConsumeQueue>()
   entries = 0
   fillers = 0
 
@@ -66,6 +71,10 @@ export class QueueCheck {
   /** Looks the record up in its queues. */
   record(record: DispatchedRecord): void {
     if (!entersQueues(record)) return
+    if (isInnerBatch(record)) {
+      this.#checkBatch(record, record.innerBatch!)
+      return
+    }
     this.#check(record, record)
     for (const place of furtherPlaces(record)) this.#check(record, place)
   }
@@ -78,6 +87,20 @@ export class QueueCheck {
       await this.#walk(all[i]!)
       onProgress(i + 1)
     }
+  }
+
+  #checkBatch(record: DispatchedRecord, { base, count }: NonNullable<DispatchedRecord['innerBatch']>): void {
+    const { topic, queueId, commitLogOffset, size } = record
+    const batch = this.#options.batchQueues.find(topic, queueId)?.batchAt(base)
+    const isThere = batch?.commitLogOffset === commitLogOffset && batch.size === size && batch.baseOffset === base
+    if (isThere && batch.batchSize === count) return
+    const where = { file: `batchconsumequeue/${topic}/${queueId}`, topic, queueId, queueOffset: base, commitLogOffset }
+    const found =
+      batch === undefined
+        ? 'no row'
+        : `${batch.commitLogOffset}, ${batch.size} bytes, ${batch.batchSize} messages from ${batch.baseOffset}`
+    const expected = `${commitLogOffset}, ${size} bytes, ${count} messages from ${base}`
+    this.#options.findings.add('entryWrong', where, found, expected, { key: `${topic}/${queueId}`, position: base })
   }
 
   #check(record: DispatchedRecord, place: QueuePlace): void {
@@ -93,6 +116,7 @@ export class QueueCheck {
     }
     const { minOffset, maxOffset } = queue
     const found = this.#entryAt(queue, queueOffset)
+    if (this.#unreadable.has(queue)) return
     if (found === undefined) {
       const has =
         queueOffset >= minOffset && queueOffset < maxOffset ? 'no file holds it' : `entries ${minOffset} to ${maxOffset}`
@@ -121,10 +145,23 @@ export class QueueCheck {
     if (window === undefined) this.#windows.set(queue, (window = new Window()))
     if (offset < window.first || offset >= window.first + window.count) {
       window.first = offset
-      window.count = queue.read(offset, WINDOW_ENTRIES, window.entries)
+      window.count = this.#read(queue, offset, WINDOW_ENTRIES, window.entries)
       if (window.count === 0) return undefined
     }
     return { view: window.entries.view, at: (offset - window.first) * QUEUE_ENTRY_BYTES }
+  }
+
+  /** Reads entries; a file that is not what was written is told once. */
+  #read(queue: ConsumeQueue, offset: number, count: number, into: EntryBlock): number {
+    if (this.#unreadable.has(queue)) return 0
+    try {
+      return queue.read(offset, count, into)
+    } catch (error) {
+      if (!(error instanceof MessageStoreError && error.code === 'STORE_CORRUPT')) throw error
+      this.#unreadable.add(queue)
+      this.#options.findings.add('viewFileDamaged', placeOf(queue, offset), error.message, 'the file that was written')
+      return 0
+    }
   }
 
   async #walk(queue: ConsumeQueue): Promise<void> {
@@ -134,7 +171,8 @@ export class QueueCheck {
     let previous = -1
     let pointing = 0
     for (let offset = queue.minOffset; offset < queue.maxOffset; ) {
-      const got = queue.read(offset, WALK_ENTRIES, block)
+      const got = this.#read(queue, offset, WALK_ENTRIES, block)
+      if (this.#unreadable.has(queue)) return
       if (got === 0) {
         const to = queue.nextFileStart(offset)
         this.#tellEmpty(queue, offset, `no file holds the entries ${offset} to ${to}`)
@@ -172,7 +210,8 @@ export class QueueCheck {
     const { logStart, logEnd, pause, isDamaged } = this.#options
     const block = new EntryBlock()
     for (let offset = queue.minOffset; offset < queue.maxOffset; ) {
-      const got = queue.read(offset, WINDOW_ENTRIES, block)
+      const got = this.#read(queue, offset, WINDOW_ENTRIES, block)
+      if (this.#unreadable.has(queue)) return
       if (got === 0) {
         offset = queue.nextFileStart(offset)
         continue
@@ -211,7 +250,9 @@ export class QueueCheck {
   }
 
   /** Extension addresses cannot be compared, and a Java store may have delay levels of its own. */
-  #isTagsCode(found: number, { topic, tagsCode, storeTimestamp }: DispatchedRecord): boolean {
+  #isTagsCode(found: number, { topic, tagsCode, storeTimestamp, isStandIn }: DispatchedRecord): boolean {
+    // The entry of a lost message keeps its code until the queue is made anew.
+    if (isStandIn === true) return true
     if (found === tagsCode || (topic === SCHEDULE_TOPIC && found >= storeTimestamp)) return true
     return found < LEAST_HASH && this.#options.hasExtension
   }

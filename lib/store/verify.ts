@@ -20,6 +20,7 @@ import { type CheckLevel, checkRecord, readRecord } from '../format/record.js'
 import { dispatchedRecord } from './dispatch-record.js'
 import type { StoreLayout } from './layout.js'
 import type { RecoveryReport } from './recover.js'
+import { checkViewFiles } from './verify-files.js'
 import { IndexCheck } from './verify-index.js'
 import { fileOf, LogCheck } from './verify-log.js'
 import { MarkCheck } from './verify-marks.js'
@@ -50,7 +51,7 @@ export interface VerifyParts {
   readonly clock: Clock
   readonly timers: Timers
   readonly chain: SegmentChain
-  readonly views: Pick<Views, 'queues' | 'index'>
+  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'index'>
   /** How closely the record at an address can be checked. */
   readonly levelAt: (address: number) => CheckLevel
   /** Records below this are in the views. */
@@ -81,6 +82,7 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   const queues = new QueueCheck({
     ...common,
     queues: views.queues,
+    batchQueues: views.batchQueues,
     hasExtension: disk.stat(`${layout.root}/consumequeue_ext`) !== undefined,
     recordAt: recordReader(chain, levelAt),
     pause,
@@ -106,6 +108,11 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   await checkBehind(parts, log, findings)
   await queues.finish()
   index?.finish()
+  const { origin } = recovery
+  if (!parts.isWriter && (origin === 'clean' || origin === 'crash')) {
+    const indexSlots = views.index?.files[0]?.slotCount ?? 0
+    await checkViewFiles({ disk, layout, findings, isClosed: origin === 'clean', indexSlots, pause })
+  }
   marks.finish(logEnd, newestMs)
   const { worst } = findings
   return {
@@ -114,7 +121,7 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
     findings: findings.list,
     omitted: findings.omitted,
     log: { start: begin, end: logEnd, segments: chain.starts.length, records: log.records, bytes: log.bytes },
-    queues: { queues: views.queues.size, entries: queues.entries, fillers: queues.fillers },
+    queues: { queues: views.queues.size + views.batchQueues.size, entries: queues.entries, fillers: queues.fillers },
     index: index === undefined ? undefined : { files: views.index?.fileCount ?? 0, entries: index.entries },
     durationMs: clock.monotonic() - started,
   }

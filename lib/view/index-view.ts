@@ -8,8 +8,7 @@
 import { MessageStoreError } from '../base/errors.js'
 import type { Clock } from '../base/system.js'
 import type { Disk } from '../disk/disk.js'
-import { MemoryDisk } from '../disk/memory-disk.js'
-import { OpenFiles } from '../disk/open-files.js'
+import type { OpenFiles } from '../disk/open-files.js'
 import { type IndexHeader, indexFileBytes } from '../format/index-layout.js'
 import { indexFileName, indexFileTime, isIndexFileName } from '../format/names.js'
 import { IndexFile } from './index-file.js'
@@ -87,7 +86,12 @@ export class IndexView {
 
   /** Loads the files that a Java store left, or an mqlite without a manifest. */
   #loadFound(trustedEnd: number): number {
-    for (const path of this.#indexPaths()) this.#files.push(this.#open(path))
+    for (const path of this.#indexPaths()) {
+      const file = this.#open(path)
+      // A crash can leave files without entries, with no times in their headers either: they are in nobody's order.
+      if (file.header.indexCount > 1) this.#files.push(file)
+      else this.#remove(path)
+    }
     return trustedEnd === Number.POSITIVE_INFINITY ? trustedEnd : this.#keep(trustedEnd)
   }
 
@@ -256,7 +260,7 @@ export class IndexView {
 
   /** The next file begins where the one before it ended, until its first entry says better. */
   #addFile(storeTimestamp: number): IndexFile {
-    const { disk, directory, slots, entries, clock, writable } = this.#options
+    const { disk, files, directory, slots, entries, clock, writable } = this.#options
     const previous = this.#last?.header
     const header =
       previous === undefined
@@ -274,13 +278,14 @@ export class IndexView {
     if (indexFileName(ms) <= lastName) ms = indexFileTime(lastName) + 1
     while (indexFileName(ms) <= lastName || disk.stat(`${directory}/${indexFileName(ms)}`) !== undefined) ms++
     const path = `${directory}/${indexFileName(ms)}`
-    const added = new IndexFile(writable ? this.#makeFile(path) : this.#imagineFile(path), path, slots, entries, true, header)
+    if (writable) this.#makeFile(path)
+    const added = new IndexFile(files, path, slots, entries, writable, header)
     this.#files.push(added)
     return added
   }
 
-  #makeFile(path: string): OpenFiles {
-    const { disk, files, directory, slots, entries, tmpDirectory } = this.#options
+  #makeFile(path: string): void {
+    const { disk, directory, slots, entries, tmpDirectory } = this.#options
     disk.makeDirectory(directory)
     disk.makeDirectory(tmpDirectory)
     const made = `${tmpDirectory}/index`
@@ -294,14 +299,5 @@ export class IndexView {
     }
     disk.rename(made, path)
     this.#namesChanged = true
-    return files
-  }
-
-  /** A store that is only read indexes in memory what its files do not have. */
-  #imagineFile(path: string): OpenFiles {
-    const memory = new MemoryDisk()
-    memory.makeDirectory(this.#options.directory)
-    memory.open(path, { write: true, create: true }).close()
-    return new OpenFiles(memory)
   }
 }

@@ -1,4 +1,5 @@
 /** The one door to a store. It forwards; the logic is in the parts that `open.ts` wires together. */
+import { storeErrorOf } from './disk-failure.js'
 import type { GetRequest, Message, PutReceipt, QueryRequest, QueueBounds } from './message.js'
 import { type OpenStore, openStore } from './open.js'
 import type { StoreOptions, StorePorts } from './options.js'
@@ -8,6 +9,15 @@ import type { StoreEvents, StoreStatus } from './state.js'
 import type { StoredMessage } from './stored-message.js'
 import type { VerifyOptions } from './verify.js'
 import type { VerifyReport } from './verify-report.js'
+
+/** Whatever goes wrong is told in errors of the store. */
+async function told<Result>(action: () => Result | Promise<Result>): Promise<Result> {
+  try {
+    return await action()
+  } catch (error) {
+    throw storeErrorOf(error)
+  }
+}
 
 /**
  * A message store: RocketMQ's CommitLog, ConsumeQueues and index in one directory, used by one process.
@@ -68,12 +78,12 @@ export class MessageStore implements AsyncDisposable {
    *   with `STORE_FAILED`, where nobody knows
    */
   async put(message: Message): Promise<PutReceipt> {
-    return this.#store.writer.put(message)
+    return told(() => this.#store.writer.put(message))
   }
 
   /** Appends several messages as consecutive records: all are stored, or none. As {@link put} otherwise. */
   async putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
-    return this.#store.writer.putBatch(messages)
+    return told(() => this.#store.writer.putBatch(messages))
   }
 
   /**
@@ -85,7 +95,7 @@ export class MessageStore implements AsyncDisposable {
    * @throws {MessageStoreError} `STORE_CORRUPT` when the record at `offset` is damaged; `details.nextOffset` steps over it
    */
   async get(request: GetRequest): Promise<GetResult> {
-    return this.#store.get(request)
+    return told(() => this.#store.get(request))
   }
 
   /** Reads a queue without end, waiting for what comes. Ends when `signal` fires or the store closes. */
@@ -97,13 +107,13 @@ export class MessageStore implements AsyncDisposable {
   /** The messages of a topic with a key, newest first. Only true hits: key and topic are read from the records. */
   async query(request: QueryRequest): Promise<StoredMessage[]> {
     this.#store.state.checkOpen()
-    return this.#store.search.query(request)
+    return told(() => this.#store.search.query(request))
   }
 
   /** The message with an id, or at an address of the log; `undefined` when no intact record starts there. */
   async lookup(target: string | { commitLogOffset: number }): Promise<StoredMessage | undefined> {
     this.#store.state.checkOpen()
-    return this.#store.search.lookup(target)
+    return told(() => this.#store.search.lookup(target))
   }
 
   /** The first offset stored at or after a time (`lower`), or the last at or before it (`upper`). */
@@ -114,7 +124,7 @@ export class MessageStore implements AsyncDisposable {
     boundary: 'lower' | 'upper' = 'lower',
   ): Promise<number> {
     this.#store.state.checkOpen()
-    return this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary)
+    return told(() => this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary))
   }
 
   /** The offsets of a queue that can be read; both 0 for an unknown queue. */
@@ -126,7 +136,7 @@ export class MessageStore implements AsyncDisposable {
 
   /** Makes everything put so far durable. @throws {MessageStoreError} `STORE_FAILED` */
   async flush(): Promise<void> {
-    await this.#store.flush()
+    return told(() => this.#store.flush())
   }
 
   /**
@@ -135,7 +145,7 @@ export class MessageStore implements AsyncDisposable {
    */
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
     this.#store.state.checkOpen()
-    return this.#store.verify(options)
+    return told(() => this.#store.verify(options))
   }
 
   /** Calls a listener at each event of a name. @returns a function that ends it */
@@ -150,7 +160,7 @@ export class MessageStore implements AsyncDisposable {
    * @throws {MessageStoreError} `STORE_FAILED` when something could not be flushed; the store is closed all the same
    */
   close(): Promise<void> {
-    return this.#store.close()
+    return told(() => this.#store.close())
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -151,7 +151,7 @@ export class WriteGroups {
 
   /** Undoes a turn whose write failed: offsets, tails, torn bytes. */
   #takeBack(puts: readonly PendingPut[], error: unknown): void {
-    const { log, onFailure, onNoSpace } = this.#options
+    const { onFailure, onNoSpace } = this.#options
     for (let i = puts.length - 1; i >= 0; i--) {
       const { queue, receipt, count, further } = puts[i]!
       if (count > 0) queue.nextOffset = receipt.queueOffset

@@ -45,7 +45,7 @@ const workload: readonly ((run: SimRun) => Promise<void>)[] = [
 async function readAll(run: SimRun): Promise<void> {
   const store = await run.open()
   for (const { topic, queueId } of QUEUES) await store.get({ topic, queueId, offset: 0 })
-  store.search.query({ topic: 'even', key: 'g0' })
+  await store.query({ topic: 'even', key: 'g0' })
 }
 
 /** Any error of ours will do; a bare `DiskError` or a broken invariant will not. */
@@ -82,7 +82,7 @@ async function attempt(run: SimRun, step: (run: SimRun) => Promise<void>): Promi
     checkError(error)
     run.trace.push(`    ${String(error)}`)
   }
-  if (run.store === undefined || run.store.state.status === 'open') return
+  if (run.store === undefined || run.store.status === 'open') return
   try {
     await run.close()
   } catch (error) {

@@ -68,8 +68,14 @@ export async function buildWritingSide(base: Foundation): Promise<WritingSide> {
   parts.groups = buildGroups(base, parts)
   parts.writer = buildWriter(base, parts)
   parts.writer.resumeAt(recovered.lastTimestamp)
-  if (state.status === 'open') await begin(base, parts)
-  return parts
+  try {
+    if (state.status === 'open') await begin(base, parts)
+    return parts
+  } catch (error) {
+    await parts.viewFlusher.close()
+    parts.books.close()
+    throw error
+  }
 }
 
 /** From here on the directory says that it is in use. */

@@ -63,7 +63,12 @@ export function layFoundation(input: StoreInput): Foundation {
     visible,
     records,
     arrivals: new Arrivals(ports.timers),
-    reader: new Reader(records, () => log.start, log.segmentBytes),
+    reader: new Reader({
+      records,
+      logStart: () => log.start,
+      segmentBytes: log.segmentBytes,
+      gapsAreDamage: report.corruption.length > 0,
+    }),
     search: new Search({ queues: views.queues, index: views.index, records, logStart: () => log.start }),
   }
 }

@@ -38,7 +38,13 @@ export class Views {
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd }
     const asked = options.views.queueSegmentEntries
     const entriesPerSegment = queueSegmentEntries(ports.disk, layout.consumeQueue, asked, defaultSizes.queueSegmentEntries)
-    this.queues = QueueTable.load({ ...common, directory: layout.consumeQueue, entriesPerSegment, rows: manifest?.queues })
+    this.queues = QueueTable.load({
+      ...common,
+      directory: layout.consumeQueue,
+      entriesPerSegment,
+      rows: manifest?.queues,
+      mayHaveShrunk: logStart > (manifest?.logStart ?? 0),
+    })
     this.index = options.views.indexEnabled
       ? IndexView.load({
           ...common,
@@ -117,6 +123,11 @@ export class Views {
   truncate(logEnd: number): void {
     this.queues.truncate(logEnd)
     this.index?.truncate(logEnd)
+  }
+
+  /** To be called when recovery has judged the log: what the views had beyond its end is no evidence any more. */
+  settle(): void {
+    this.queues.settle()
   }
 
   /** Follows the start of the log. @returns the files that were deleted */

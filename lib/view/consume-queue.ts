@@ -30,6 +30,8 @@ export interface ConsumeQueueOptions extends FilesOfQueue {
   readonly row?: QueueRow | undefined
   /** Entries of records that end above this are dropped when loading. */
   readonly trustedEnd: number
+  /** Whether the log has lost its oldest segments since the manifest was written, and queues their oldest files. */
+  readonly mayHaveShrunk: boolean
 }
 
 const BYTES = QUEUE_ENTRY_BYTES
@@ -52,6 +54,8 @@ export class ConsumeQueue {
   #evidenceEnd = -1
   /** End of the record of the last entry. */
   #lastEnd = -1
+  /** Behind the entries that were believed, files may hold others up to here. */
+  #staleEnd = -1
 
   constructor(options: ConsumeQueueOptions) {
     this.topic = options.topic
@@ -61,7 +65,7 @@ export class ConsumeQueue {
     this.#files = new RowFiles({ ...options, rowBytes: BYTES })
     const { row } = options
     if (row === undefined) this.#load(options.trustedEnd)
-    else this.#adopt(row, options.trustedEnd)
+    else this.#adopt(row, options.trustedEnd, options.mayHaveShrunk)
   }
 
   /** The first offset that can be read. */
@@ -105,7 +109,7 @@ export class ConsumeQueue {
 
   /** Compares the files with their sums. @returns whether they are what was written */
   check(): boolean {
-    return this.#files.checkAll()
+    return !this.#files.isDamaged && this.#files.checkAll()
   }
 
   /** Adds the entry of the next message and returns its offset. */
@@ -125,8 +129,8 @@ export class ConsumeQueue {
       this.append(commitLogOffset, size, tagsCode)
       return 'appended'
     }
-    if (queueOffset < this.#max) return this.#rewrite(queueOffset, commitLogOffset, size, tagsCode)
     if (this.#max === this.#min) this.#startAt(queueOffset)
+    else if (queueOffset < this.#max) return this.#rewrite(queueOffset, commitLogOffset, size, tagsCode)
     else while (this.#max < queueOffset) this.append(0, FILLER_SIZE, 0)
     this.append(commitLogOffset, size, tagsCode)
     return 'filled'
@@ -195,6 +199,13 @@ export class ConsumeQueue {
     this.#cut(this.#search(this.#min, this.#max, (offset) => this.#endOf(offset) > logEnd))
   }
 
+  /** Overwrites entries in the files that were not believed, once they are no evidence any more. */
+  settle(): void {
+    const { written } = this.#files
+    if (this.#writable && this.#staleEnd > written) this.#files.zero(written, this.#staleEnd)
+    this.#staleEnd = -1
+  }
+
   /** Lets the minimum offset follow the start of the log; deletes files that hold nothing above it, never the last. */
   trim(logStart: number): string[] {
     if (this.#max > this.#min && !(this.#readOne(this.#min) && isAtLeast(logStart))) {
@@ -214,8 +225,9 @@ export class ConsumeQueue {
     await this.#files.remove()
   }
 
-  #adopt({ min, max, lastEnd, sums }: QueueRow, trustedEnd: number): void {
+  #adopt({ min, max, lastEnd, sums }: QueueRow, trustedEnd: number, mayHaveShrunk: boolean): void {
     this.#files.adopt(max, sums)
+    if (!mayHaveShrunk && max > min && this.#files.first > min) this.#files.isDamaged = true
     // Files that retention deleted after the manifest was written took the minimum along.
     this.#min = Math.max(min, Math.min(this.#files.first, max))
     this.#max = max
@@ -225,7 +237,7 @@ export class ConsumeQueue {
     if (trustedEnd === Number.POSITIVE_INFINITY) return
     const last = this.#files.capacityEnd
     this.#evidenceEnd = Math.max(lastEnd, this.#evidenceIn(max, last))
-    if (this.#writable) this.#files.zero(max, last)
+    this.#staleEnd = last
   }
 
   #load(trustedEnd: number): void {
@@ -242,7 +254,7 @@ export class ConsumeQueue {
     files.written = end
     files.flushed = end
     this.#max = end
-    if (this.#writable && trustedEnd !== Number.POSITIVE_INFINITY) files.zero(end, last)
+    if (trustedEnd !== Number.POSITIVE_INFINITY) this.#staleEnd = last
     this.#min = this.#search(first, end, (offset) => this.#readOne(offset) && entrySize(scratch.view, 0) !== FILLER_SIZE)
     this.#lastEnd = this.#endOfLast()
   }

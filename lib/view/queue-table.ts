@@ -22,6 +22,8 @@ export interface QueueTableOptions {
   readonly trustedEnd: number
   /** What a manifest says of the queues, if there is one to believe. */
   readonly rows?: readonly QueueRow[] | undefined
+  /** Whether the log has lost its oldest segments since the manifest was written. */
+  readonly mayHaveShrunk: boolean
 }
 
 /** How many queues are flushed before the event loop may turn. */
@@ -170,6 +172,11 @@ export class QueueTable implements Iterable<ConsumeQueue> {
         else if (queue.lastEnd > logEnd) this.#load(queue.topic, queueId, queue).truncate(logEnd)
       }
     }
+  }
+
+  /** Overwrites entries in the files that were not believed, once they are no evidence any more. */
+  settle(): void {
+    for (const queue of this.#loaded()) queue.settle()
   }
 
   /** Lets minimum offsets follow the start of the log. @returns the files that were deleted */

@@ -160,7 +160,7 @@ export class RowFiles {
 
   /** Begins again, empty, with the file that holds `row`. */
   startAt(row: number): number {
-    this.#chain.removeFrom(this.#chain.start)
+    if (this.#options.writable) this.#chain.removeFrom(this.#chain.start)
     this.#sums.clear()
     this.#unchecked = undefined
     this.written = row - (row % this.rowsPerSegment)

@@ -69,7 +69,7 @@ export function layFoundation(input: StoreInput): Foundation {
       segmentBytes: log.segmentBytes,
       gapsAreDamage: report.corruption.length > 0,
     }),
-    search: new Search({ queues: views.queues, index: views.index, records, logStart: () => log.start }),
+    search: new Search({ views, index: views.index, records, logStart: () => log.start }),
   }
 }
 

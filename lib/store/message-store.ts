@@ -120,7 +120,7 @@ export class MessageStore implements AsyncDisposable {
   /** The offsets of a queue that can be read; both 0 for an unknown queue. */
   bounds(topic: string, queueId = 0): QueueBounds {
     this.#store.state.checkOpen()
-    const queue = this.#store.views.queues.find(topic, queueId)
+    const queue = this.#store.views.find(topic, queueId)
     return { minOffset: queue?.minOffset ?? 0, maxOffset: queue?.maxOffset ?? 0 }
   }
 

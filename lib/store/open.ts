@@ -62,7 +62,7 @@ async function assemble(input: StoreInput) {
   const { state, events, recovered, log, records, search, reader, arrivals } = base
   const { views, report } = recovered
   const { writer, flusher, topics, upkeep } = writing
-  const waiting = { reader, queues: views.queues, arrivals, state, clock: base.ports.clock }
+  const waiting = { reader, views, arrivals, state, clock: base.ports.clock }
   let closing: Promise<void> | undefined
   events.emit('recovery', report)
   return {
@@ -90,7 +90,7 @@ async function assemble(input: StoreInput) {
         durableEnd: log.durableEnd,
         replicatedEnd: writing.acks.replicatedEnd,
         flushes: flusher.flushes,
-        queues: views.queues.size,
+        queues: views.queues.size + views.batchQueues.size,
       }),
     },
   }

@@ -49,7 +49,7 @@ export interface StoreOptions {
   flushIntervalMs?: number
   /** With `sync`: a put that still waits then gets the status `FLUSH_DISK_TIMEOUT`. @default 5000 */
   flushTimeoutMs?: number
-  /** Most bytes that may be written and not yet durable; puts wait above it. Recovery relies on the bound. @default 128 MiB */
+  /** Puts wait while as much as this is not yet durable. Recovery relies on it. A batch may take half of it. @default 128 MiB */
   maxUnflushedBytes?: number
   /** Most bytes of puts that are not acknowledged; puts wait above it. @default 64 MiB */
   maxPendingBytes?: number

@@ -261,7 +261,7 @@ export class IndexFile {
   rebuild(logEnd: number, writable: boolean, most = this.#capacity): boolean {
     const { header } = this
     const slots = new Int32Array(this.#slotCount)
-    const buffer = zeroBlock(LOAD_ENTRIES * INDEX_ENTRY_BYTES)
+    const buffer = zeroBlock(Math.min(LOAD_ENTRIES, Math.max(1, most - 1)) * INDEX_ENTRY_BYTES)
     const known = header.indexCount
     const isNoted = most < this.#capacity
     const { endTimestamp } = header

@@ -84,7 +84,12 @@ export class IndexView {
 
   /** Loads the files that a Java store left, or an mqlite without a manifest. */
   #loadFound(trustedEnd: number): number {
-    for (const path of this.#indexPaths()) this.#files.push(this.#open(path))
+    for (const path of this.#indexPaths()) {
+      const file = this.#open(path)
+      // A crash can leave files without entries, with no times in their headers either: they are in nobody's order.
+      if (file.header.indexCount > 1) this.#files.push(file)
+      else this.#remove(path)
+    }
     return trustedEnd === Number.POSITIVE_INFINITY ? trustedEnd : this.#keep(trustedEnd)
   }
 

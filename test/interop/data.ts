@@ -22,6 +22,8 @@ export interface Spec {
   readonly tags?: string
   readonly keys?: readonly string[]
   readonly properties: Readonly<Record<string, string>>
+  /** The properties with keys and tags as the record shall hold them, instead of a side's own encoding. */
+  readonly encoded?: string
 }
 
 /** Where a message was put. */
@@ -137,15 +139,17 @@ export function encodedProperties({ keys, properties, tags }: Spec, endsWithSepa
 
 /** A message as the Java shell takes it. The clients of 4.9 leave out the last separator of the properties. */
 export function toJava(spec: Spec, generation: Generation): object {
-  const { tags: _tags, keys: _keys, properties: _properties, bornHost, storeHost, ...rest } = spec
-  const properties = encodedProperties(spec, generation !== '4.9.8')
+  const { tags: _tags, keys: _keys, properties: _properties, encoded, bornHost, storeHost, ...rest } = spec
+  const properties = encoded ?? encodedProperties(spec, generation !== '4.9.8')
   return { ...rest, bornHost: hexHost(bornHost), storeHost: hexHost(storeHost), properties }
 }
 
 /** A message as our `put` takes it. */
 export function toMessage(spec: Spec): Message {
-  const { body: _body, bodySize: _size, bodySeed: _seed, ...rest } = spec
-  return { ...rest, body: bodyOf(spec) }
+  const { body: _body, bodySize: _size, bodySeed: _seed, encoded, tags, keys, properties, ...rest } = spec
+  const body = bodyOf(spec)
+  if (encoded !== undefined) return { ...rest, body, encodedProperties: Buffer.from(encoded, 'utf8') }
+  return { ...rest, body, properties, ...(tags === undefined ? {} : { tags }), ...(keys === undefined ? {} : { keys }) }
 }
 
 /** The body of a message. */

@@ -42,7 +42,7 @@ for (const generation of generations) {
           await java.close()
 
           const store = await openOurs(t, directory, sizes)
-          const ours = await snapshotOurs(store, after)
+          const ours = await snapshotOurs(store, sizes)
           assertSame(ours, after, generation)
           assertHolds(ours, acknowledged)
         })

@@ -31,12 +31,17 @@ export function temporary(t: TestContext): string {
   return directory
 }
 
-/** Opens a directory that must not be damaged. It is closed with the test at the latest. */
+/** Opens a directory in which nothing may be damaged, as far as `verify` sees. It is closed with the test at the latest. */
 export async function openOurs(t: TestContext, directory: string, sizes: Sizes): Promise<MessageStore> {
   const store = await MessageStore.open(directory, openOptions(sizes))
   cleanUp(t, () => store.close())
   assert.equal(store.status, 'open', `recovery: ${JSON.stringify(store.recovery)}`)
   assert.deepEqual(store.recovery.corruption, [])
+  const { findings } = await store.verify()
+  assert.deepEqual(
+    findings.filter(({ severity }) => severity !== 'note'),
+    [],
+  )
   return store
 }
 

@@ -4,7 +4,7 @@ import type { MessageStore } from '../../lib/index.js'
 import { type Described, describeJava, describeOurs, describeSpec, isQueued, type Receipt, type Spec } from './data.js'
 import type { Generation } from './java-build.js'
 import { readOurs } from './ours.js'
-import type { QueueState, Shell } from './shell.js'
+import type { QueueState, Shell, Sizes } from './shell.js'
 
 /** A message that a store acknowledged. */
 export interface Acknowledged {
@@ -25,6 +25,7 @@ export interface Snapshot {
   readonly times: ReadonlyMap<string, number>
 }
 
+const GIBIBYTE = 1024 ** 3
 /** Most times asked for in one queue. */
 const TIMES_OF_A_QUEUE = 24
 
@@ -44,15 +45,18 @@ export async function snapshotJava(java: Shell): Promise<Snapshot> {
   return { queues, messages: messages.sort(byAddress), records, keys, times }
 }
 
-/** What mqlite says, for the queues and records of a log that are known. */
-export async function snapshotOurs(store: MessageStore, known: Pick<Snapshot, 'queues' | 'records'>): Promise<Snapshot> {
-  const { messages, queues } = await readOurs(store, known.queues)
+/** What mqlite says. Its log is walked record by record, from segment to segment. */
+export async function snapshotOurs(store: MessageStore, { segmentBytes = GIBIBYTE }: Sizes): Promise<Snapshot> {
   const records: Described[] = []
-  for (const { commitLogOffset } of known.records) {
-    const message = await store.lookup({ commitLogOffset })
-    assert.ok(message !== undefined, `no record at ${commitLogOffset}`)
-    records.push(describeOurs(message))
+  for (let address = 0; ; ) {
+    const message = await store.lookup({ commitLogOffset: address })
+    if (message !== undefined) {
+      records.push(describeOurs(message))
+      address += message.size
+    } else if (address % segmentBytes !== 0) address += segmentBytes - (address % segmentBytes)
+    else break
   }
+  const { messages, queues } = await readOurs(store, queuesOf(records))
   const keys = new Map<string, number[]>()
   for (const [topic, key] of keysOf(records)) {
     const found = await store.query({ topic, key, maxMessages: 1000 })
@@ -65,18 +69,17 @@ export async function snapshotOurs(store: MessageStore, known: Pick<Snapshot, 'q
   for (const { topic, queueId, time, boundary } of timesOf(messages)) {
     times.set(`${topic}/${queueId} ${time} ${boundary}`, await store.offsetByTime(topic, queueId, time, boundary))
   }
-  return { queues: queues.sort(byQueue), messages: messages.sort(byAddress), records, keys, times }
+  return { queues, messages: messages.sort(byAddress), records, keys, times }
 }
 
-/** What must be known of a log to ask for everything in it, from acknowledgements alone. */
-export function knownFrom(acknowledged: readonly Acknowledged[]): Pick<Snapshot, 'queues' | 'records'> {
+/** The queues that records with a place in a queue belong to. */
+function queuesOf(records: readonly Described[]): QueueState[] {
   const queues = new Map<string, QueueState>()
-  for (const { spec } of acknowledged) {
-    const { topic, queueId } = spec
-    if (isQueued(spec)) queues.set(`${topic}/${queueId}`, { topic, queueId, minOffset: 0, maxOffset: 0 })
+  for (const record of records) {
+    const { topic, queueId } = record
+    if (isQueued(record)) queues.set(`${topic}/${queueId}`, { topic, queueId, minOffset: 0, maxOffset: 0 })
   }
-  const records = acknowledged.map(({ spec, receipt }) => describeSpec(spec, receipt) as Described)
-  return { queues: [...queues.values()].sort(byQueue), records }
+  return [...queues.values()].sort(byQueue)
 }
 
 /** Both stores say the same. 4.9 finds a time by when files were last changed, so its answers there do not count. */
@@ -112,6 +115,23 @@ function assertTimesAreTrue({ messages, times, queues }: Snapshot): void {
 function assertSameMessages(ours: readonly Described[], java: readonly Described[]): void {
   for (let i = 0; i < Math.min(ours.length, java.length); i++) assert.deepEqual(ours[i], java[i])
   assert.equal(ours.length, java.length, 'number of messages')
+}
+
+/**
+ * After a kill: what was acknowledged is there, and of what was on its way a beginning, in order, and nothing else.
+ *
+ * @returns all that is there, as acknowledged
+ */
+export function adopt(snapshot: Snapshot, acknowledged: readonly Acknowledged[], unsure: readonly Spec[]): Acknowledged[] {
+  const known = new Set(acknowledged.map(({ receipt }) => receipt.commitLogOffset))
+  const further = snapshot.records.filter(({ commitLogOffset }) => !known.has(commitLogOffset))
+  assert.ok(
+    further.length <= unsure.length,
+    `${further.length} messages that were not put, at most ${unsure.length} may be there`,
+  )
+  const all = [...acknowledged, ...further.map((record, i) => ({ spec: unsure[i]!, receipt: record }))]
+  assertHolds(snapshot, all)
+  return all
 }
 
 /** Everything that was acknowledged is there, as it was put, where it was said to be, and can be found by its keys. */

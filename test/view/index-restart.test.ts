@@ -55,6 +55,20 @@ describe('an index of which only the beginning is believed', () => {
     })
   }
 
+  test('files that a crash left without entries are deleted, wherever they stand', async () => {
+    const disk = await filled()
+    for (const name of ['00000000000000001', disk.list('/index').at(-1)!.name.replace(/^./, '9')]) {
+      const file = disk.open(`/index/${name}`, { write: true, create: true })
+      file.resize(40 + 7 * 4 + 10 * 20)
+      file.close()
+    }
+    assertFindsAll(load(disk, Number.POSITIVE_INFINITY))
+    const index = load(disk, 0)
+    assert.equal(index.lastCommitLogOffset, -1)
+    fill(index, 0)
+    assertFindsAll(index)
+  })
+
   test('a record whose entries were lost in part comes again with all of them', async () => {
     const disk = await filled()
     const last = disk.list('/index').at(-1)!.name

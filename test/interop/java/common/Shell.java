@@ -208,7 +208,7 @@ public final class Shell {
     /** Every record of the log, also those that are in no queue. */
     private Object log() throws Exception {
         settle();
-        long address = store.getMinPhyOffset();
+        long address = Math.max(0, store.getMinPhyOffset());
         while (address < store.getMaxPhyOffset()) {
             SelectMappedBufferResult rest = store.getCommitLogData(address);
             if (rest == null) {

@@ -32,7 +32,7 @@ export interface ConsumeQueueOptions extends FilesOfQueue {
   /** Entries of records that end above this are dropped when loading. */
   readonly trustedEnd: number
   /** Whether the log has lost its oldest segments since the manifest was written, and queues their oldest files. */
-  readonly mayHaveShrunk: boolean
+  readonly mayHaveShrunk?: boolean
 }
 
 const BYTES = QUEUE_ENTRY_BYTES
@@ -66,7 +66,7 @@ export class ConsumeQueue {
     this.#files = new RowFiles({ ...options, rowBytes: BYTES })
     const { row } = options
     if (row === undefined) this.#load(options.trustedEnd)
-    else this.#adopt(row, options.trustedEnd, options.mayHaveShrunk)
+    else this.#adopt(row, options.trustedEnd, options.mayHaveShrunk ?? false)
   }
 
   /** The first offset that can be read. */
@@ -258,8 +258,8 @@ export class ConsumeQueue {
     const end = searchFirst(first, last, isPast)
     this.#evidenceEnd = this.#evidenceIn(end, last)
     if (end > 0 && this.#readAny(end - 1)) this.#evidenceEnd = Math.max(this.#evidenceEnd, entryEnd(scratch.view, 0) || -1)
-    // When nothing is believed, not even that the queue begins with its first file is.
-    const kept = trustedEnd > 0 ? end : 0
+    // A crash may have left a later file without the first: a queue of which nothing is believed begins anywhere.
+    const kept = end > first ? end : 0
     files.written = kept
     files.flushed = kept
     this.#max = kept

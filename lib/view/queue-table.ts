@@ -41,7 +41,7 @@ export interface QueueTableOptions<Queue extends TableQueue> {
   /** What a manifest says of the queues, if there is one to believe. */
   readonly rows?: readonly QueueRow[] | undefined
   /** Whether the log has lost its oldest segments since the manifest was written. */
-  readonly mayHaveShrunk: boolean
+  readonly mayHaveShrunk?: boolean
 }
 
 /** How many queues are flushed before the event loop may turn. */
@@ -131,8 +131,9 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
   }
 
   #load(topic: string, queueId: number, slot: Slot<Queue>): Queue {
-    const { directory, entriesPerSegment, load } = this.#options
-    const place = { directory: `${directory}/${topic}/${queueId}`, rowsPerSegment: entriesPerSegment }
+    const { directory, entriesPerSegment, load, trustedEnd } = this.#options
+    const mayHaveUnflushedNames = trustedEnd !== Number.POSITIVE_INFINITY
+    const place = { directory: `${directory}/${topic}/${queueId}`, rowsPerSegment: entriesPerSegment, mayHaveUnflushedNames }
     const queue = load({ ...this.#options, ...place, topic, queueId, row: slot.row })
     slot.queue = queue
     delete slot.row

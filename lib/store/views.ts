@@ -52,7 +52,7 @@ export class Views {
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd }
     const asked = options.views.queueSegmentEntries
     const entriesPerSegment = queueSegmentEntries(ports.disk, layout.consumeQueue, asked, defaultSizes.queueSegmentEntries)
-    const table = { ...common, entriesPerSegment }
+    const table = { ...common, entriesPerSegment, mayHaveShrunk: logStart > (manifest?.logStart ?? 0) }
     const rows = (isBatch: boolean) => manifest?.queues.filter((row) => (row.rows !== undefined) === isBatch)
     this.queues = QueueTable.load({
       ...table,
@@ -173,6 +173,12 @@ export class Views {
     this.queues.truncate(logEnd)
     this.batchQueues.truncate(logEnd)
     this.index?.truncate(logEnd)
+  }
+
+  /** To be called when recovery has judged the log: what the views had beyond its end is no evidence any more. */
+  settle(): void {
+    this.queues.settle()
+    this.batchQueues.settle()
   }
 
   /** Follows the start of the log. @returns the files that were deleted */

@@ -27,6 +27,14 @@ export interface Sizes {
   readonly recordCrc?: boolean
 }
 
+/** How a store of ours is to hurry, and when to die. */
+export interface Pace {
+  /** So many times as fast run its clock and its timers. */
+  readonly speed: number
+  /** The operation on a file other than the log before which its process kills itself; 0 for none. */
+  readonly killAt: number
+}
+
 /** The bounds of one queue. */
 export interface QueueState {
   readonly topic: string
@@ -113,8 +121,8 @@ export class Shell {
   }
 
   /** Opens, and creates if need be, the store in a directory. */
-  async open(directory: string, sizes: Sizes = {}): Promise<void> {
-    await this.#ask({ do: 'open', directory, ...sizes })
+  async open(directory: string, sizes: Sizes = {}, pace?: Pace): Promise<void> {
+    await this.#ask({ do: 'open', directory, ...sizes, ...(pace === undefined ? {} : { pace }) })
   }
 
   /** Puts messages one after the other. Each acknowledgement is told as it comes. */
@@ -159,6 +167,16 @@ export class Shell {
   /** Stops the store cleanly; the process lives on and can open another. */
   async close(): Promise<void> {
     await this.#ask({ do: 'close' })
+  }
+
+  /** Lets go of the store as a crash would; the process lives on and can open another. Only RocketMQ's shell. */
+  async abandon(): Promise<void> {
+    await this.#ask({ do: 'abandon' })
+  }
+
+  /** How many operations the paced store has done on its views. Only mqlite's shell. */
+  async viewOperations(): Promise<number> {
+    return (await this.#ask({ do: 'viewOperations' })) as number
   }
 
   /** Ends the process from inside without any shutdown. */

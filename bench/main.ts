@@ -11,11 +11,11 @@ import { parseArgs } from 'node:util'
 import { JavaStore } from './java.js'
 import { cells, line, type Measured, markdown, printHead, writeJson } from './report.js'
 import { Bed } from './run-case.js'
-import { COLUMNS, type Row, suites } from './suites.js'
+import { COLUMNS, type Column, type Row, suites } from './suites.js'
 import type { Outcome, Plan } from './workload.js'
 
-const FULL: Plan = { rounds: 5, roundMs: 1000, messages: 1_000_000 }
-const QUICK: Plan = { rounds: 3, roundMs: 200, messages: 100_000 }
+const FULL: Plan = { passes: 3, rounds: 2, roundMs: 1000, messages: 1_000_000 }
+const QUICK: Plan = { passes: 1, rounds: 3, roundMs: 200, messages: 100_000 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,11 +35,15 @@ async function main(): Promise<void> {
   if (unknown.length > 0) throw new Error(`unknown suite ${unknown.join(', ')}; there are ${Object.keys(suites).join(', ')}`)
   const preset = values.quick ? QUICK : FULL
   const plan = {
-    rounds: preset.rounds,
+    ...preset,
     roundMs: Number(values['round-ms'] ?? preset.roundMs),
     messages: Number(values.messages ?? preset.messages),
   }
   const bed = new Bed(plan, values.dir)
+  process.once('SIGINT', () => {
+    bed.clear()
+    process.exit(130)
+  })
   try {
     await measureAll(bed, plan)
   } finally {
@@ -51,7 +55,7 @@ async function measureAll(bed: Bed, plan: Plan): Promise<void> {
   const java = values['no-java'] ? undefined : new JavaStore(bed)
   java?.build()
   console.log(
-    `Medians of ${plan.rounds} rounds of ${plan.roundMs} ms, ${plan.messages.toLocaleString('en-US')} messages in a store ` +
+    `Medians of ${plan.passes * plan.rounds} rounds of ${plan.roundMs} ms, ${plan.messages.toLocaleString('en-US')} messages in a store ` +
       `that is read; ${availableParallelism()} cores, Node ${process.version}.\n`,
   )
   printHead()
@@ -71,11 +75,17 @@ async function measureAll(bed: Bed, plan: Plan): Promise<void> {
 }
 
 async function measure(row: Row, bed: Bed, java: JavaStore | undefined): Promise<Measured['outcomes']> {
-  const outcomes: Partial<Record<(typeof COLUMNS)[number], Outcome>> = {}
-  for (const column of COLUMNS) {
-    const take = row.columns[column]
-    if (take === undefined || (column === 'java' && java === undefined)) continue
-    outcomes[column] = await take(bed, java!)
+  const outcomes: Partial<Record<Column, Outcome>> = {}
+  for (let pass = 0; pass < bed.plan.passes; pass++) {
+    for (const column of COLUMNS) {
+      const take = row.columns[column]
+      if (take === undefined || (column === 'java' && java === undefined)) continue
+      const { rounds, details } = await take(bed, java!)
+      outcomes[column] = {
+        rounds: [...(outcomes[column]?.rounds ?? []), ...rounds],
+        ...(details === undefined ? {} : { details }),
+      }
+    }
   }
   return outcomes
 }

@@ -64,13 +64,15 @@ async function eachRound(bed: Bed, once: () => Promise<Outcome>): Promise<Outcom
 async function openClean(bed: Bed): Promise<Outcome> {
   const directory = await bed.filled('prepare')
   const outcomes = await eachRound(bed, () => bed.run('openAndClose', {}, directory))
-  return { rounds: outcomes.map(({ rounds }) => rounds[0]!) }
+  return { rounds: outcomes.map(({ rounds }) => rounds[0]!), details: outcomes[0]!.details! }
 }
 
-/** Opens what a killed process left. The opener is killed too, so the next round finds the same. */
+/** Opens what a killed process left. Recovery changes the directory, so each round needs a crash of its own. */
 async function recover(bed: Bed): Promise<Outcome> {
-  const directory = await bed.filled('abandon')
-  const outcomes = await eachRound(bed, () => bed.run('openOnce', {}, directory))
+  const outcomes = await eachRound(bed, async () => {
+    bed.drop('abandon')
+    return bed.run('openOnce', {}, await bed.filled('abandon'))
+  })
   bed.drop('abandon')
   return scanRates(outcomes)
 }
@@ -88,7 +90,7 @@ async function rebuild(bed: Bed): Promise<Outcome> {
 
 function scanRates(outcomes: readonly Outcome[]): Outcome {
   const scans = outcomes.map(({ details }) => details!)
-  const rounds = scans.map(({ scannedBytes, recoveryMs }) => Math.round(scannedBytes! / 1000 / recoveryMs!))
+  const rounds = scans.map(({ scannedBytes, recoveryMs }) => Math.round(scannedBytes! / 100 / recoveryMs!) / 10)
   return { rounds, details: scans[0]! }
 }
 

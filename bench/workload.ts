@@ -8,6 +8,9 @@ import { Bench } from 'tinybench'
 
 /** How much work a run does. */
 export interface Plan {
+  /** How often all of a row's columns take their turn. Spreads over all of them what else the machine does. */
+  readonly passes: number
+  /** Measurements of a column in one turn. */
   readonly rounds: number
   /** Length of a round. */
   readonly roundMs: number

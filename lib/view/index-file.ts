@@ -6,6 +6,7 @@
  *    slots, then the header, each slot with its newest entry that has been written.
  * 3. Slots can be made again from the entries, so after a crash only entries need to be believed.
  */
+import { absentFile } from '../disk/absent-file.js'
 import type { DiskFile } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { type Block, zeroBlock } from '../format/block.js'
@@ -78,7 +79,8 @@ export class IndexFile {
     this.path = path
     this.#slotCount = slots
     this.#capacity = capacity
-    this.#file = files.file(path, writable)
+    // A new file of a store that is only read stays in memory: nothing of it is ever written, so nothing is read.
+    this.#file = header !== undefined && !writable ? absentFile(path) : files.file(path, writable)
     this.header = header ?? this.#readHeader()
     this.#written = this.header.indexCount
     this.#flushed = this.#written
@@ -259,7 +261,7 @@ export class IndexFile {
   rebuild(logEnd: number, writable: boolean, most = this.#capacity): boolean {
     const { header } = this
     const slots = new Int32Array(this.#slotCount)
-    const buffer = zeroBlock(LOAD_ENTRIES * INDEX_ENTRY_BYTES)
+    const buffer = zeroBlock(Math.min(LOAD_ENTRIES, Math.max(1, most - 1)) * INDEX_ENTRY_BYTES)
     const known = header.indexCount
     const isNoted = most < this.#capacity
     const { endTimestamp } = header

@@ -258,7 +258,7 @@ export class IndexView {
 
   /** The next file begins where the one before it ended, until its first entry says better. */
   #addFile(storeTimestamp: number): IndexFile {
-    const { disk, files, directory, slots, entries, clock, tmpDirectory } = this.#options
+    const { disk, files, directory, slots, entries, clock, writable } = this.#options
     const previous = this.#last?.header
     const header =
       previous === undefined
@@ -270,8 +270,6 @@ export class IndexView {
             beginCommitLogOffset: previous.endCommitLogOffset,
             endCommitLogOffset: previous.endCommitLogOffset,
           }
-    disk.makeDirectory(directory)
-    disk.makeDirectory(tmpDirectory)
     let ms = Math.max(clock.now(), storeTimestamp)
     while (
       disk.stat(`${directory}/${indexFileName(ms)}`) !== undefined ||
@@ -279,6 +277,16 @@ export class IndexView {
     )
       ms++
     const path = `${directory}/${indexFileName(ms)}`
+    if (writable) this.#makeFile(path)
+    const added = new IndexFile(files, path, slots, entries, writable, header)
+    this.#files.push(added)
+    return added
+  }
+
+  #makeFile(path: string): void {
+    const { disk, directory, slots, entries, tmpDirectory } = this.#options
+    disk.makeDirectory(directory)
+    disk.makeDirectory(tmpDirectory)
     const made = `${tmpDirectory}/index`
     // A crash may have left both names of a file that was being moved.
     disk.remove(made)
@@ -290,8 +298,5 @@ export class IndexView {
     }
     disk.rename(made, path)
     this.#namesChanged = true
-    const added = new IndexFile(files, path, slots, entries, true, header)
-    this.#files.push(added)
-    return added
   }
 }

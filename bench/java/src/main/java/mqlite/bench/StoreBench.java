@@ -137,7 +137,8 @@ public final class StoreBench {
         long deadline = started + roundMs * 1_000_000;
         while (System.nanoTime() < deadline) {
             QueryMessageResult result = store.queryMessage(TOPIC, key(random.nextInt(messages)), 32, 0, Long.MAX_VALUE);
-            if (result.getMessageBufferList().isEmpty()) throw new IllegalStateException("a key was not found");
+            int hits = result.getMessageBufferList().size();
+            if (hits != 1) throw new IllegalStateException(hits + " messages have a key that one has");
             result.release();
             count++;
         }

@@ -97,12 +97,14 @@ export class MessageStore implements AsyncDisposable {
   /** The messages of a topic with a key, newest first. Only true hits: key and topic are read from the records. */
   async query(request: QueryRequest): Promise<StoredMessage[]> {
     this.#store.state.checkOpen()
+    await this.#store.live?.catchUp()
     return this.#store.search.query(request)
   }
 
   /** The message with an id, or at an address of the log; `undefined` when no intact record starts there. */
   async lookup(target: string | { commitLogOffset: number }): Promise<StoredMessage | undefined> {
     this.#store.state.checkOpen()
+    await this.#store.live?.catchUp()
     return this.#store.search.lookup(target)
   }
 
@@ -114,6 +116,7 @@ export class MessageStore implements AsyncDisposable {
     boundary: 'lower' | 'upper' = 'lower',
   ): Promise<number> {
     this.#store.state.checkOpen()
+    await this.#store.live?.catchUp()
     return this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary)
   }
 
@@ -122,6 +125,19 @@ export class MessageStore implements AsyncDisposable {
     this.#store.state.checkOpen()
     const queue = this.#store.views.find(topic, queueId)
     return { minOffset: queue?.minOffset ?? 0, maxOffset: queue?.maxOffset ?? 0 }
+  }
+
+  /** All queues with the offsets that can be read, by topic and id. */
+  queues(): (QueueBounds & { topic: string; queueId: number })[] {
+    this.#store.state.checkOpen()
+    const { queues, batchQueues } = this.#store.views
+    const listed = [...queues, ...batchQueues].map(({ topic, queueId, minOffset, maxOffset }) => ({
+      topic,
+      queueId,
+      minOffset,
+      maxOffset,
+    }))
+    return listed.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.queueId - b.queueId))
   }
 
   /** Makes everything put so far durable. @throws {MessageStoreError} `STORE_FAILED` */

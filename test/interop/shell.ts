@@ -9,9 +9,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { cleanUp } from './clean-up.js'
+import { cleanUp, type Scope } from './clean-up.js'
 import type { Described, Receipt, Spec } from './data.js'
 import { toJava } from './data.js'
 import { type Generation, javaClassPath } from './java-build.js'
@@ -83,7 +82,7 @@ export class Shell {
   }
 
   /** Starts RocketMQ; it ends with the test. */
-  static async java(t: TestContext, generation: Generation): Promise<Shell> {
+  static async java(t: Scope, generation: Generation): Promise<Shell> {
     const classPath = javaClassPath(generation)
     const home = mkdtempSync(join(tmpdir(), 'mqlite-java-'))
     const flags = [
@@ -104,12 +103,12 @@ export class Shell {
   }
 
   /** Starts mqlite in a process of its own; it ends with the test. */
-  static async mqlite(t: TestContext): Promise<Shell> {
+  static async mqlite(t: Scope): Promise<Shell> {
     const script = fileURLToPath(new URL('./mqlite-shell.js', import.meta.url))
     return new Shell(process.execPath, [script], (spec) => spec).#started(t, undefined)
   }
 
-  async #started(t: TestContext, home: string | undefined): Promise<Shell> {
+  async #started(t: Scope, home: string | undefined): Promise<Shell> {
     cleanUp(t, async () => {
       await this.kill()
       if (home !== undefined) rmSync(home, { recursive: true, force: true })

@@ -170,8 +170,8 @@ async function finish({ state, recovered, log }: Foundation, { books, fail }: Wr
   // A flush of the views that failed must not be tried again: the second one reports success.
   if (state.failure !== undefined) throw state.failure
   try {
-    await recovered.views.flush(log.durableEnd)
-    await books.finish(log.durableEnd)
+    const bounds = await recovered.views.flush(log.durableEnd)
+    await books.finish(log.durableEnd, bounds)
   } catch (error) {
     // Everything acknowledged is durable in the log; without space for the marks the next start recovers.
     if (error instanceof DiskError && error.isSpace) return

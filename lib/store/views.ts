@@ -150,9 +150,17 @@ export class Views {
       this.#oldestUnflushedMs = Math.min(this.#oldestUnflushedMs, oldest)
       throw error
     }
+    return this.checkpointBounds()
+  }
+
+  /**
+   * How far RocketMQ's checkpoint may go: entries of records stored up to `logicsMs` are flushed, and in index
+   * files that end at `indexMs` or before. After a crash RocketMQ deletes later index files, and makes their
+   * entries again from what was stored after `logicsMs`.
+   */
+  checkpointBounds(): { logicsMs: number; indexMs: number } {
     const unsealed = this.index?.unsealedSince ?? Number.POSITIVE_INFINITY
-    const logicsMs = Math.min(this.#oldestUnflushedMs, unsealed) - 1
-    return { logicsMs, indexMs: this.index?.sealedMs ?? 0 }
+    return { logicsMs: Math.min(this.#oldestUnflushedMs, unsealed) - 1, indexMs: this.index?.sealedMs ?? 0 }
   }
 
   /**

@@ -83,9 +83,9 @@ async function begin(
   { options, recovered, ranges, state }: Foundation,
   { books, upkeep, viewFlusher }: WritingSide,
 ): Promise<void> {
-  const { report, lastTimestamp } = recovered
+  const { report, lastTimestamp, views } = recovered
   if (options.log.recordCrc) ranges.push({ from: report.end, to: Number.POSITIVE_INFINITY })
-  await books.begin(report.end, lastTimestamp)
+  await books.begin(report.end, lastTimestamp, views.checkpointBounds())
   // A first word on the views, so that a crash does not have them made anew from the whole log.
   if (report.origin !== 'clean' && report.end > 0) await viewFlusher.flush()
   if (state.status === 'open') upkeep.start()

@@ -96,7 +96,7 @@ export function assertSame(ours: Snapshot, java: Snapshot, generation: Generatio
 }
 
 /** `lower`: the first that is not earlier. `upper`: the last that is not later, or the first of all. */
-function assertTimesAreTrue({ messages, times, queues }: Snapshot): void {
+export function assertTimesAreTrue({ messages, times, queues }: Snapshot): void {
   const stored = new Map<string, number[]>()
   for (const { topic, queueId, storeTimestamp } of messages) {
     const queue = `${topic}/${queueId}`

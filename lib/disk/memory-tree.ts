@@ -51,8 +51,20 @@ export class MemoryLink {
 /** What a name stands for. */
 export type MemoryNode = MemoryFile | MemoryDirectory | MemoryLink
 
+const knownNames = new Map<string, readonly string[]>()
+
 /** Splits a path into names. A relative path starts at the root as well. */
-export function namesOf(path: string): string[] {
+export function namesOf(path: string): readonly string[] {
+  let names = knownNames.get(path)
+  if (names === undefined) {
+    // A simulation asks for the same few paths a million times.
+    if (knownNames.size > 10_000) knownNames.clear()
+    knownNames.set(path, (names = splitPath(path)))
+  }
+  return names
+}
+
+function splitPath(path: string): string[] {
   const names: string[] = []
   for (const name of path.split('/')) {
     if (name === '..') names.pop()
@@ -96,17 +108,22 @@ export class MemoryTree {
   /** The directory that holds (or would hold) the last name of a path, and that name. @throws {DiskError} `ENOENT`, `ENOTDIR` */
   parentOf(path: string, operation: string): { directory: MemoryDirectory; name: string } {
     const names = namesOf(path)
-    const name = names.pop()
+    const name = names.at(-1)
     if (name === undefined) throw new DiskError('EBUSY', operation, path)
-    return { directory: this.directory(names.join('/'), operation, path), name }
+    return { directory: this.#walk(names, names.length - 1, operation, path), name }
   }
 
   /** A directory that must be there. @throws {DiskError} `ENOENT`, `ENOTDIR`, naming `asked` */
   directory(path: string, operation: string, asked = path): MemoryDirectory {
+    const names = namesOf(path)
+    return this.#walk(names, names.length, operation, asked)
+  }
+
+  #walk(names: readonly string[], count: number, operation: string, asked: string): MemoryDirectory {
     let node: MemoryNode = this.root
-    for (const name of namesOf(path)) {
+    for (let at = 0; at < count; at += 1) {
       if (!(node instanceof MemoryDirectory)) throw new DiskError('ENOTDIR', operation, asked)
-      const next = node.entries.get(name)
+      const next = node.entries.get(names[at] as string)
       if (next === undefined) throw new DiskError('ENOENT', operation, asked)
       node = next
     }

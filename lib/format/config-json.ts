@@ -13,12 +13,12 @@
  *
  * 1. An object whose keys are all bare integers is read as a `Map`, and a `Map` is written as such an
  *    object. Every other object has no prototype, so `__proto__` is a name like any other.
- * 2. An integer beyond 2^53 - 1 is read as a bigint. Nothing is ever rounded: a number that a `long` cannot
- *    hold is an error in both directions.
+ * 2. An integer beyond 2^53 - 1 is read as a bigint. No integer is ever rounded: one that a `long` cannot
+ *    hold is an error in both directions. Fractions are doubles, as in Java.
  * 3. What is written here is read back equal, but for fields that are null.
  *
- * fastjson puts the elements of a list of two or more on lines of their own, and those of a set or a Java
- * array on one; which of these a field is, the text does not tell. Arrays are written on one line.
+ * fastjson puts each element of a list on a line of its own, and those of a set or a Java array on one; which
+ * of these a field is, the text does not tell. Arrays are written on one line.
  */
 import { shown } from '../base/errors.js'
 
@@ -215,9 +215,9 @@ class Parser {
     const value = Number(digits)
     if (fraction !== undefined || exponent !== undefined) {
       if (!isExact(value)) this.#wrong('a number within 2^53', start)
-      return value
+      return withoutSign(value)
     }
-    if (Number.isSafeInteger(value)) return value === 0 ? 0 : value
+    if (Number.isSafeInteger(value)) return withoutSign(value)
     // A long has 19 digits; more would only cost time.
     const long = digits.length <= 20 ? BigInt(digits) : undefined
     if (long === undefined || long < MIN_LONG || long > MAX_LONG) this.#wrong('a number that fits 64 bits', start)
@@ -243,6 +243,11 @@ class Parser {
       value += escaped
     }
   }
+}
+
+/** Minus zero, which `long` does not have, as zero. */
+function withoutSign(value: number): number {
+  return value === 0 ? 0 : value
 }
 
 /** Whether a number is neither rounded nor infinite. */
@@ -286,7 +291,7 @@ function print(value: unknown, depth: number): string {
     case 'number':
       if (!isExact(value))
         throw new RangeError(`a number in a configuration must be exact, got ${value}; use a bigint for a long`)
-      return String(value === 0 ? 0 : value)
+      return String(value)
     case 'bigint':
       if (value < MIN_LONG || value > MAX_LONG) throw new RangeError(`a number must fit 64 bits, got ${shown(value)}`)
       return String(value)

@@ -114,7 +114,8 @@ export const MarkLayout = struct('Mark', 128, {
   nextPhysicMs: [56, 'i64', 'the same of the checkpoint that is being written'],
   nextLogicsMs: [64, 'i64', ''],
   nextIndexMs: [72, 'i64', ''],
-  unused: [80, '44 zeros', ''],
+  unflushedBound: [80, 'i64', 'no record begins this far behind what is durable; 0: not known'],
+  unused: [88, '36 zeros', ''],
   crc: [124, 'u32', 'CRC-32 of bytes 0 to 123'],
 })
 

@@ -164,7 +164,8 @@ export class CommitLog {
     if (this.#writtenEnd === this.#end) return
     const chunks = this.#tail.chunks
     let first = chunks.length - 1
-    while (first > 0 && chunks[first - 1]!.written < chunks[first - 1]!.used) first--
+    // An empty chunk, reserved for a record that was then refused, may stand between two that hold something.
+    while (first > 0 && chunks[first - 1]!.base + chunks[first - 1]!.used > this.#writtenEnd) first--
     for (let i = first; i < chunks.length; i++) {
       const chunk = chunks[i]!
       if (chunk.written === chunk.used) continue

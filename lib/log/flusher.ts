@@ -13,6 +13,7 @@ import type { Timer, Timers } from '../base/system.js'
 
 /** The part of the log that a flusher needs. */
 export interface Flushable {
+  readonly end: number
   readonly writtenEnd: number
   readonly durableEnd: number
   flush(): Promise<void>
@@ -24,7 +25,7 @@ export interface FlusherOptions {
   readonly policy: 'async' | 'sync'
   /** Milliseconds that bytes may stay undurable under `async`. */
   readonly intervalMs: number
-  /** Most bytes that may be written and not durable. */
+  /** Nothing is appended while as much as this is not durable. */
   readonly maxUnflushedBytes: number
   readonly timers: Timers
   /** Called after each flush that succeeded, before anybody waiting for it is told. */
@@ -58,9 +59,10 @@ export class Flusher {
     return this.#flushes
   }
 
-  /** Whether so much is undurable that nothing more should be written before a flush. */
+  /** Whether so much is not durable, written or not, that nothing more may be appended before a flush. */
   get isBehind(): boolean {
-    return this.#unflushed() >= this.#options.maxUnflushedBytes
+    const { log, maxUnflushedBytes } = this.#options
+    return log.end - log.durableEnd >= maxUnflushedBytes
   }
 
   /** To be called after each write of the log. */

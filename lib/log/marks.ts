@@ -44,14 +44,16 @@ export interface Mark {
   readonly viewsEnd: number
   /** When `lock` was last written, milliseconds. */
   readonly lockMs: number
+  /** No record begins this far behind what is durable; 0 when that is not known. */
+  readonly unflushedBound: number
   readonly checkpoint: CheckpointTimes
   /** The checkpoint that is being written, or the same. */
   readonly nextCheckpoint: CheckpointTimes
 }
 
-function numbersOf({ logEnd, viewsEnd, lockMs, checkpoint, nextCheckpoint }: Mark): number[] {
+function numbersOf({ logEnd, viewsEnd, lockMs, unflushedBound, checkpoint, nextCheckpoint }: Mark): number[] {
   const times = ({ physicMs, logicsMs, indexMs }: CheckpointTimes): number[] => [physicMs, logicsMs, indexMs]
-  return [logEnd, viewsEnd, lockMs, ...times(checkpoint), ...times(nextCheckpoint)]
+  return [logEnd, viewsEnd, lockMs, ...times(checkpoint), ...times(nextCheckpoint), unflushedBound]
 }
 
 /** Writes a mark into {@link MARK_BYTES} bytes. */
@@ -78,7 +80,8 @@ export function decodeMark(kind: MarkKind, bytes: Uint8Array): Mark | undefined 
   if (!isWhole) return undefined
   const at = (i: number): number => Number(view.getBigInt64(NUMBERS_AT + 8 * i))
   const times = (i: number): CheckpointTimes => ({ physicMs: at(i), logicsMs: at(i + 1), indexMs: at(i + 2) })
-  return { logEnd: at(0), viewsEnd: at(1), lockMs: at(2), checkpoint: times(3), nextCheckpoint: times(6) }
+  const ends = { logEnd: at(0), viewsEnd: at(1), unflushedBound: at(9) }
+  return { ...ends, lockMs: at(2), checkpoint: times(3), nextCheckpoint: times(6) }
 }
 
 /** Reads a mark from a file; `undefined` when it is absent or damaged. */

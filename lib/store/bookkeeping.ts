@@ -22,6 +22,8 @@ export interface BookkeepingOptions {
   readonly ranges: readonly LogRange[]
   /** Whether records get whole-record CRCs from now on. */
   readonly recordCrc: boolean
+  /** No record begins this far behind what is durable. */
+  readonly unflushedBound: number
   /** Written into `abort`, as 5.x does. */
   readonly processId: number
   /** What the view files hold, all of them flushed. */
@@ -150,8 +152,10 @@ export class Bookkeeping {
   }
 
   #current(): Mark {
-    const { logEnd, viewsEnd, lockMs } = { logEnd: this.#logEnd, viewsEnd: this.#viewsEnd, lockMs: this.#lockMs }
-    return { logEnd, viewsEnd: Math.min(viewsEnd, logEnd), lockMs, checkpoint: this.#checkpoint, nextCheckpoint: this.#next }
+    const logEnd = this.#logEnd
+    const viewsEnd = Math.min(this.#viewsEnd, logEnd)
+    const { unflushedBound } = this.#options
+    return { logEnd, viewsEnd, unflushedBound, lockMs: this.#lockMs, checkpoint: this.#checkpoint, nextCheckpoint: this.#next }
   }
 
   async #writeCheckpoint(next: CheckpointTimes): Promise<void> {

@@ -1,9 +1,10 @@
 /** Reads from a record what the views need to know of it. For recovery, replicas and rebuilding. */
 import type { Block } from '../format/block.js'
 import { PropertyName, parseProperties } from '../format/properties.js'
-import { propertiesRange, RecordAt, readRecord, topicRange } from '../format/record.js'
+import { propertiesRange, RecordAt, readRecord, SysFlag, topicRange } from '../format/record.js'
 import { tagsCodeOf } from '../format/tags.js'
 import type { DispatchedRecord } from '../view/dispatcher.js'
+import { unwrapBatch } from './inner-batch.js'
 
 /** The facts for the views of a checked record. */
 export function dispatchedRecord(block: Block, at: number, size: number, commitLogOffset: number): DispatchedRecord {
@@ -13,22 +14,33 @@ export function dispatchedRecord(block: Block, at: number, size: number, commitL
   const range = propertiesRange(view, at)
   const properties = parseProperties(bytes, range.start, range.end)
   const storeTimestamp = readRecord.storeTimestamp(view, at)
-  const keys = properties[PropertyName.keys]
+  const sysFlag = view.getInt32(at + RecordAt.sysFlag)
   const uniqueKey = properties[PropertyName.uniqueKey]
+  const isBatch = (sysFlag & SysFlag.innerBatch) !== 0
   return {
     topic,
     queueId: view.getInt32(at + RecordAt.queueId),
     queueOffset: readRecord.queueOffset(view, at),
     commitLogOffset,
     size,
-    sysFlag: view.getInt32(at + RecordAt.sysFlag),
+    sysFlag,
     tagsCode: tagsCodeOf(topic, properties, storeTimestamp),
     storeTimestamp,
-    keys: keys === undefined ? [] : keys.split(' ').filter((key) => key !== ''),
+    keys: isBatch ? innerKeys(block, at, commitLogOffset) : keysOf(properties[PropertyName.keys]),
     ...(uniqueKey === undefined ? {} : { uniqueKey }),
     ...multiDispatchOf(properties),
     ...innerBatchOf(properties),
   }
+}
+
+function keysOf(value: string | undefined): string[] {
+  return value === undefined ? [] : value.split(' ').filter((key) => key !== '')
+}
+
+/** The keys of all messages in a batch record. */
+function innerKeys(block: Block, at: number, commitLogOffset: number): string[] {
+  const messages = unwrapBatch(block, at, commitLogOffset) ?? []
+  return messages.flatMap(({ uniqueKey, keys }) => (uniqueKey === undefined ? keys : [uniqueKey, ...keys]))
 }
 
 /** The further queues of a record and its offsets there, if the two lists agree. */

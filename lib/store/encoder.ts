@@ -5,9 +5,10 @@
  * Everything is checked before anything counts: bytes behind the end of the log are scratch.
  */
 import { MessageStoreError, shown } from '../base/errors.js'
-import type { Block } from '../format/block.js'
+import { type Block, zeroBlock } from '../format/block.js'
 import { javaHash, javaHashContinue } from '../format/hash.js'
 import { parseHost } from '../format/host.js'
+import { isTopic } from '../format/names.js'
 import {
   CRC_PROPERTY_BYTES,
   findProperty,
@@ -17,19 +18,29 @@ import {
   propertyKey,
   VALUE_END,
 } from '../format/properties.js'
-import { closeRecord, type RecordFields, writeRecordHead, writeRecordTopic } from '../format/record.js'
+import { closeRecord, propertiesRange, type RecordFields, writeRecordHead, writeRecordTopic } from '../format/record.js'
+import { SCHEDULE_TOPIC, tagsCodeOf } from '../format/tags.js'
 import type { Message } from './message.js'
 
+/** RocketMQ numbers queues with 32 bits. */
+const MAX_QUEUE_ID = 0x7fffffff
 /** RocketMQ allows a record this much more than a body. */
-const RECORD_OVER_BODY_BYTES = 65_536
+export const RECORD_OVER_BODY_BYTES = 65_536
 /** Most keys of a message: each makes an index entry. */
 export const MAX_KEYS = 32
 const NO_HASHES: readonly number[] = []
+/** A name of a further queue takes two bytes at least, its offset seventeen at most. */
+const OFFSET_ROOM = 40
 
 const TAGS = propertyKey(PropertyName.tags)
 const KEYS = propertyKey(PropertyName.keys)
 const UNIQUE_KEY = propertyKey(PropertyName.uniqueKey)
 const CRC = propertyKey(PropertyName.crc32)
+const MULTI_DISPATCH = propertyKey(PropertyName.multiDispatch)
+const MULTI_QUEUE_OFFSET = propertyKey(PropertyName.multiQueueOffset)
+const SPECIAL = [PropertyName.wait, PropertyName.delayLevel, PropertyName.multiDispatch].map(
+  (name) => [propertyKey(name), name] as const,
+)
 
 /** What a topic contributes to each of its records. */
 export interface TopicBytes {
@@ -44,6 +55,8 @@ export interface EncoderOptions {
   readonly maxBodyBytes: number
   readonly recordCrc: boolean
   readonly storeHost: string
+  /** The next offsets of the further queues that a message goes to. */
+  readonly nextOffsets: (queues: readonly string[], queueId: number) => readonly number[]
 }
 
 /** See the head of this file. One encoder serves one store; its results are read before the next call. */
@@ -59,8 +72,11 @@ export class MessageEncoder {
   tagsCode = 0
   /** Hashes of the keys for the index, the unique key first. */
   keyHashes: readonly number[] = NO_HASHES
-  /** Index of the body in the block. */
-  bodyAt = 0
+  /** Whether the put is answered only when what the store promises has happened. Off by the property `WAIT`. */
+  waits = true
+  /** Further queues that the message is dispatched to, and its offsets there; mostly none. */
+  further: { readonly queues: readonly string[]; readonly offsets: readonly number[] } | undefined
+  #delayLevel: string | undefined
 
   constructor(options: EncoderOptions) {
     this.#options = options
@@ -90,14 +106,18 @@ export class MessageEncoder {
     if (typeof body === 'string') room += body.length * 3
     else if (body instanceof Uint8Array) room += body.length
     else throw new TypeError(`body must be a Uint8Array or a string, got ${shown(body)}`)
-    if (tags !== undefined) room += 8 + tags.length * 3
-    if (typeof keys === 'string') room += 8 + keys.length * 3
-    else if (keys !== undefined) for (const key of keys) room += 8 + key.length * 3
-    if (encodedProperties !== undefined) room += encodedProperties.length
-    if (properties !== undefined) {
-      for (const name of Object.keys(properties)) room += 2 + (name.length + String(properties[name]).length) * 3
-    }
-    return room
+    // A string has at least as many bytes as units, so that what is surely too large takes no memory.
+    if (body.length > this.#options.maxBodyBytes) throw tooLarge('the body', Buffer.byteLength(body), this.#options.maxBodyBytes)
+    if (typeof tags === 'string') room += 8 + tags.length * 3
+    else if (tags !== undefined) throw new TypeError(`tags must be a string, got ${shown(tags)}`)
+    if (keys !== undefined) room += keysRoom(keys)
+    if (properties !== undefined) room += propertiesRoom(properties)
+    if (encodedProperties === undefined) return room
+    if (!(encodedProperties instanceof Uint8Array))
+      throw new TypeError(`encodedProperties must be a Uint8Array, got ${shown(encodedProperties)}`)
+    if (tags !== undefined || keys !== undefined || properties !== undefined)
+      throw illegal('encodedProperties stand for tags, keys and properties: give one or the other')
+    return room + encodedProperties.length + roomForOffsets(encodedProperties)
   }
 
   /**
@@ -110,14 +130,18 @@ export class MessageEncoder {
     this.#block = block
     this.keyHashes = NO_HASHES
     this.tagsCode = 0
+    this.waits = true
+    this.further = undefined
+    this.#delayLevel = undefined
     this.#fill(message, now)
     const bodyStart = writeRecordHead(block, at, this.#fields)
-    this.bodyAt = bodyStart
     const bodyEnd = this.#writeBody(block, bodyStart, message.body)
     const propertiesAt = writeRecordTopic(block, at, bodyStart, bodyEnd, topic.bytes)
     this.#at = propertiesAt
     if (message.encodedProperties === undefined) this.#writeProperties(message, topic)
     else this.#copyProperties(message.encodedProperties, topic)
+    if (this.#delayLevel !== undefined)
+      this.tagsCode = tagsCodeOf(topic.topic, { [PropertyName.delayLevel]: this.#delayLevel }, now)
     const propertiesBytes = this.#at - propertiesAt
     const limit = MAX_PROPERTIES_BYTES - (this.#options.recordCrc ? CRC_PROPERTY_BYTES + 1 : 0)
     if (propertiesBytes > limit) throw tooLarge('the properties', propertiesBytes, limit)
@@ -127,9 +151,19 @@ export class MessageEncoder {
     return end
   }
 
+  /**
+   * The properties of a message that becomes part of a batch record; `keyHashes` has its keys. Checks the message as {@link encode} does.
+   */
+  encodeInner(message: Message, topic: TopicBytes, now: number): Uint8Array {
+    const scratch = zeroBlock(this.roomFor(message))
+    this.encode(scratch, 0, message, topic, now)
+    const { start, end } = propertiesRange(scratch.view, 0)
+    return scratch.bytes.subarray(start, this.#options.recordCrc ? end - CRC_PROPERTY_BYTES : end)
+  }
+
   #fill(message: Message, now: number): void {
     const fields = this.#fields
-    fields.queueId = message.queueId ?? 0
+    fields.queueId = queueIdOf(message)
     fields.flag = int32('flag', message.flag)
     fields.sysFlag = int32('sysFlag', message.sysFlag)
     fields.bornTimestamp = message.bornTimestamp === undefined ? now : safeInteger('bornTimestamp', message.bornTimestamp)
@@ -162,7 +196,6 @@ export class MessageEncoder {
     if (keys !== undefined) this.#writeKeys(typeof keys === 'string' ? [keys] : keys, topic)
     if (properties !== undefined) this.#writeOthers(properties, topic, keys !== undefined, tags !== undefined)
     if (tags !== undefined) {
-      if (typeof tags !== 'string') throw new TypeError(`tags must be a string, got ${shown(tags)}`)
       this.#writePair(PropertyName.tags, tags)
       this.tagsCode = javaHash(tags)
     }
@@ -172,7 +205,6 @@ export class MessageEncoder {
     const first = this.#at
     const hashes: number[] = []
     for (const key of keys) {
-      if (typeof key !== 'string') throw new TypeError(`keys must be strings, got ${shown(key)}`)
       if (key === '' || key.includes(' ')) throw illegal(`key ${shown(key)} must not be empty and must hold no space`)
       if (this.#at === first) this.#writePair(PropertyName.keys, key)
       else this.#extend(key)
@@ -193,16 +225,34 @@ export class MessageEncoder {
 
   #writeOthers(properties: Readonly<Record<string, string>>, topic: TopicBytes, hasKeys: boolean, hasTags: boolean): void {
     for (const name of Object.keys(properties)) {
-      const value = properties[name]
-      if (typeof value !== 'string') throw new TypeError(`property ${shown(name)} must be a string, got ${shown(value)}`)
+      const value = properties[name]!
       if (name === PropertyName.crc32 || name.startsWith(PropertyName.transientPrefix)) continue
       if ((name === PropertyName.keys && hasKeys) || (name === PropertyName.tags && hasTags)) {
         throw illegal(`${name} is given twice: as a property and as ${name.toLowerCase()}`)
       }
+      if (name === PropertyName.multiQueueOffset && properties[PropertyName.multiDispatch] !== undefined) continue
       this.#writePair(name, value)
       if (name === PropertyName.tags) this.tagsCode = javaHash(value)
       else if (name === PropertyName.keys || name === PropertyName.uniqueKey) this.#indexValue(name, value, topic)
+      else this.#noteSpecial(name, value, topic)
     }
+  }
+
+  /** Properties that change what the store does with the message. */
+  #noteSpecial(name: string, value: string, topic: TopicBytes): void {
+    if (name === PropertyName.wait) this.waits = value !== 'false'
+    else if (name === PropertyName.delayLevel && topic.topic === SCHEDULE_TOPIC) this.#delayLevel = value
+    else if (name === PropertyName.multiDispatch && mayDispatchFurther(topic.topic)) this.#writeFurther(value)
+  }
+
+  /** The offsets in further queues become part of the record. (`MultiDispatchUtils`, 5.3.) */
+  #writeFurther(value: string): void {
+    const queues = value.split(',')
+    const wrong = queues.find((name) => !isTopic(name))
+    if (wrong !== undefined) throw illegal(`${PropertyName.multiDispatch} names ${shown(wrong)}, which is no name of a queue`)
+    const offsets = this.#options.nextOffsets(queues, this.#fields.queueId)
+    this.#writePair(PropertyName.multiQueueOffset, offsets.join(','))
+    this.further = { queues, offsets }
   }
 
   /** Hashes the keys in a property that the caller encoded; the unique key goes first, as in RocketMQ. */
@@ -225,6 +275,19 @@ export class MessageEncoder {
     if (unique !== undefined) this.#indexValue(PropertyName.uniqueKey, unique, topic)
     const keys = findProperty(block, start, this.#at, KEYS)
     if (keys !== undefined) this.#indexValue(PropertyName.keys, keys, topic)
+    this.#copySpecial(block, start, topic)
+  }
+
+  #copySpecial(block: Block, start: number, topic: TopicBytes): void {
+    const end = this.#at
+    if (findProperty(block, start, end, MULTI_DISPATCH) !== undefined && mayDispatchFurther(topic.topic)) {
+      this.#at = dropProperty(block, start, end, MULTI_QUEUE_OFFSET)
+      if (this.#at > start && block.bytes[this.#at - 1] !== VALUE_END) block.view.setUint8(this.#at++, VALUE_END)
+    }
+    for (const [key, name] of SPECIAL) {
+      const value = findProperty(block, start, end, key)
+      if (value !== undefined) this.#noteSpecial(name, value, topic)
+    }
   }
 
   #writePair(name: string, value: string): void {
@@ -260,6 +323,17 @@ function keyHash(topic: TopicBytes, key: string): number {
   return hash === -0x80000000 ? 0 : Math.abs(hash)
 }
 
+/** Room for the offsets in further queues that encoded properties may name. */
+function roomForOffsets(encoded: Uint8Array): number {
+  const { buffer, byteOffset, length } = encoded
+  return Buffer.from(buffer, byteOffset, length).includes(MULTI_DISPATCH) ? length * OFFSET_ROOM : 0
+}
+
+/** RocketMQ dispatches neither retried, nor delayed, nor its own messages to further queues. */
+function mayDispatchFurther(topic: string): boolean {
+  return topic !== SCHEDULE_TOPIC && !topic.startsWith('%RETRY%') && !topic.startsWith('rmq_sys_')
+}
+
 /** Removes a property from encoded ones in place and returns the new end. */
 function dropProperty(block: Block, start: number, end: number, name: Buffer): number {
   if (findProperty(block, start, end, name) === undefined) return end
@@ -267,6 +341,37 @@ function dropProperty(block: Block, start: number, end: number, name: Buffer): n
   const prefix = `${name.toString('latin1')}\u0001`
   const kept = pieces.filter((piece) => !piece.startsWith(prefix)).join('\u0002')
   return start + block.bytes.write(kept, start, 'latin1')
+}
+
+function keysRoom(keys: unknown): number {
+  if (typeof keys === 'string') return 8 + keys.length * 3
+  if (!Array.isArray(keys)) throw new TypeError(`keys must be a string or an array of strings, got ${shown(keys)}`)
+  let room = 8
+  for (const key of keys as readonly unknown[]) {
+    if (typeof key !== 'string') throw new TypeError(`keys must be strings, got ${shown(key)}`)
+    room += 1 + key.length * 3
+  }
+  return room
+}
+
+function propertiesRoom(properties: Readonly<Record<string, unknown>>): number {
+  if (typeof properties !== 'object' || properties === null || Symbol.iterator in properties)
+    throw new TypeError(`properties must be an object of strings, got ${shown(properties)}`)
+  let room = 0
+  for (const name of Object.keys(properties)) {
+    const value = properties[name]
+    if (name === PropertyName.multiDispatch) room += String(value).length * OFFSET_ROOM
+    if (typeof value !== 'string') throw new TypeError(`property ${shown(name)} must be a string, got ${shown(value)}`)
+    room += 2 + (name.length + value.length) * 3
+  }
+  return room
+}
+
+function queueIdOf({ queueId }: Message): number {
+  if (queueId === undefined) return 0
+  if (!Number.isInteger(queueId) || queueId < 0 || queueId > MAX_QUEUE_ID)
+    throw new RangeError(`queueId must be a whole number from 0 to ${MAX_QUEUE_ID}, got ${shown(queueId)}`)
+  return queueId
 }
 
 function checkText(text: string, name: string): void {

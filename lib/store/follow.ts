@@ -3,18 +3,18 @@
 import { shown } from '../base/errors.js'
 import { abortReason } from '../base/signals.js'
 import type { Clock } from '../base/system.js'
-import type { QueueTable } from '../view/queue-table.js'
 import type { Arrivals } from './arrivals.js'
 import type { GetRequest } from './message.js'
 import type { GetPlan, GetResult, Reader } from './reader.js'
 import type { StoreState } from './state.js'
 import type { StoredMessage } from './stored-message.js'
 import { compileTags } from './tag-filter.js'
+import type { Views } from './views.js'
 
 /** What waiting reads need. */
 export interface WaitingParts {
   readonly reader: Reader
-  readonly queues: QueueTable
+  readonly views: Pick<Views, 'find'>
   readonly arrivals: Arrivals
   readonly state: StoreState
   readonly clock: Pick<Clock, 'monotonic'>
@@ -41,13 +41,13 @@ function whole(name: string, value: number, least: number): void {
 
 /** A get; with `waitMs` it waits until there is a message, or until `nextOffset` has moved on for long enough. */
 export async function getWaiting(parts: WaitingParts, request: GetRequest): Promise<GetResult> {
-  const { reader, queues, arrivals, state, clock } = parts
+  const { reader, views, arrivals, state, clock } = parts
   state.checkOpen()
   let plan = planGet(request)
   const { signal, waitMs = 0 } = request
   whole('waitMs', waitMs, 0)
   if (signal?.aborted) throw abortReason(signal)
-  let result = reader.get(queues.find(plan.topic, plan.queueId), plan)
+  let result = reader.get(views.find(plan.topic, plan.queueId), plan)
   if (waitMs === 0) return result
   const deadline = clock.monotonic() + waitMs
   while (mayComeYet(result, plan)) {
@@ -57,7 +57,7 @@ export async function getWaiting(parts: WaitingParts, request: GetRequest): Prom
     if (plan.offset >= result.maxOffset) await arrivals.wait(plan.topic, plan.queueId, rest, signal)
     if (signal?.aborted) throw abortReason(signal)
     state.checkOpen()
-    result = reader.get(queues.find(plan.topic, plan.queueId), plan)
+    result = reader.get(views.find(plan.topic, plan.queueId), plan)
   }
   return result
 }

@@ -64,7 +64,7 @@ export function layFoundation(input: StoreInput): Foundation {
     records,
     arrivals: new Arrivals(ports.timers),
     reader: new Reader(records, () => log.start, log.segmentBytes),
-    search: new Search({ queues: views.queues, index: views.index, records, logStart: () => log.start }),
+    search: new Search({ views, index: views.index, records, logStart: () => log.start }),
   }
 }
 

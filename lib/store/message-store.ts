@@ -90,6 +90,7 @@ export class MessageStore implements AsyncDisposable {
 
   /** Reads a queue without end, waiting for what comes. Ends when `signal` fires or the store closes. */
   follow(request: Omit<GetRequest, 'waitMs'>): AsyncIterableIterator<StoredMessage> {
+    this.#store.state.checkOpen()
     return this.#store.follow(request)
   }
 
@@ -119,7 +120,7 @@ export class MessageStore implements AsyncDisposable {
   /** The offsets of a queue that can be read; both 0 for an unknown queue. */
   bounds(topic: string, queueId = 0): QueueBounds {
     this.#store.state.checkOpen()
-    const queue = this.#store.views.queues.find(topic, queueId)
+    const queue = this.#store.views.find(topic, queueId)
     return { minOffset: queue?.minOffset ?? 0, maxOffset: queue?.maxOffset ?? 0 }
   }
 
@@ -142,7 +143,12 @@ export class MessageStore implements AsyncDisposable {
     return this.#store.events.on(name, listener)
   }
 
-  /** Writes and flushes everything, marks the store as cleanly closed and lets it go. May be called again. */
+  /**
+   * Writes and flushes everything, marks the store as cleanly closed and lets it go. May be called again.
+   * From the call on nothing else is accepted; puts that still wait for room are refused.
+   *
+   * @throws {MessageStoreError} `STORE_FAILED` when something could not be flushed; the store is closed all the same
+   */
   close(): Promise<void> {
     return this.#store.close()
   }

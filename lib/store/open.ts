@@ -62,7 +62,7 @@ async function assemble(input: StoreInput) {
   const { state, events, recovered, log, records, search, reader, arrivals } = base
   const { views, report } = recovered
   const { writer, flusher, topics, upkeep } = writing
-  const waiting = { reader, queues: views.queues, arrivals, state, clock: base.ports.clock }
+  const waiting = { reader, views, arrivals, state, clock: base.ports.clock }
   let closing: Promise<void> | undefined
   events.emit('recovery', report)
   return {
@@ -71,7 +71,6 @@ async function assemble(input: StoreInput) {
     recovery: report,
     base,
     writer,
-    books: writing.books,
     views,
     search,
     log,
@@ -91,7 +90,7 @@ async function assemble(input: StoreInput) {
         durableEnd: log.durableEnd,
         replicatedEnd: writing.acks.replicatedEnd,
         flushes: flusher.flushes,
-        queues: views.queues.size,
+        queues: views.queues.size + views.batchQueues.size,
       }),
     },
   }
@@ -113,24 +112,36 @@ function verifiedParts({ layout, options, ports, recovered, records, visible, lo
   }
 }
 
-async function flush({ state, log }: Foundation, { writer, flusher }: WritingSide): Promise<void> {
-  state.checkOpen()
-  if (state.status === 'readOnly') return
-  await writer.drain()
-  await flusher.durable(log.writtenEnd)
+async function flush(base: Foundation, writing: WritingSide): Promise<void> {
+  base.state.checkOpen()
+  if (base.state.status !== 'readOnly') await makeDurable(base, writing)
+}
+
+/** @throws {MessageStoreError} `STORE_FAILED` */
+async function makeDurable({ state, log }: Foundation, { writer, flusher }: WritingSide): Promise<void> {
+  try {
+    writer.write()
+    await flusher.durable(log.writtenEnd)
+  } catch (error) {
+    throw state.failure ?? error
+  }
 }
 
 async function takeDown(base: Foundation, writing: WritingSide): Promise<void> {
   const { state, arrivals, events } = base
   const { viewFlusher, upkeep, acks } = writing
   const isSound = state.status === 'open'
+  // From here on nothing is accepted: what came after the last flush would be in no mark and in no view.
+  state.close('closing')
+  arrivals.wakeAll()
   try {
-    if (isSound) await flush(base, writing)
-    state.close('closing')
-    await upkeep.stop()
-    arrivals.wakeAll()
-    acks.close()
-    await viewFlusher.close()
+    try {
+      if (isSound) await makeDurable(base, writing)
+    } finally {
+      await upkeep.stop()
+      acks.close()
+      await viewFlusher.close()
+    }
     if (isSound) await finish(base, writing)
   } finally {
     state.close('closed')
@@ -140,13 +151,17 @@ async function takeDown(base: Foundation, writing: WritingSide): Promise<void> {
 }
 
 /** Writes what is lazy and marks the directory as cleanly closed. */
-async function finish({ recovered, log }: Foundation, { books }: WritingSide): Promise<void> {
+async function finish({ state, recovered, log }: Foundation, { books, fail }: WritingSide): Promise<void> {
+  // A flush of the views that failed must not be tried again: the second one reports success.
+  if (state.failure !== undefined) throw state.failure
   try {
     await recovered.views.flush(log.durableEnd)
     await books.finish(log.durableEnd)
   } catch (error) {
     // Everything acknowledged is durable in the log; without space for the marks the next start recovers.
-    if (!(error instanceof DiskError && error.isSpace)) throw error
+    if (error instanceof DiskError && error.isSpace) return
+    fail(error)
+    throw state.failure ?? error
   }
 }
 

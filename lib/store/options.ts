@@ -7,6 +7,7 @@
 import { shown } from '../base/errors.js'
 import type { Clock, Timers } from '../base/system.js'
 import type { Disk } from '../disk/disk.js'
+import { parseHost } from '../format/host.js'
 
 /** Sizes of the hash index. */
 export interface IndexOptions {
@@ -48,7 +49,7 @@ export interface StoreOptions {
   flushIntervalMs?: number
   /** With `sync`: a put that still waits then gets the status `FLUSH_DISK_TIMEOUT`. @default 5000 */
   flushTimeoutMs?: number
-  /** Most bytes that may be written and not yet durable; puts wait above it. Recovery relies on the bound. @default 128 MiB */
+  /** Puts wait while as much as this is not yet durable. Recovery relies on it. A batch may take half of it. @default 128 MiB */
   maxUnflushedBytes?: number
   /** Most bytes of puts that are not acknowledged; puts wait above it. @default 64 MiB */
   maxPendingBytes?: number
@@ -176,7 +177,7 @@ export function resolveOptions(options: StoreOptions = {}): ResolvedOptions {
     },
     message: {
       maxBodyBytes: root.integer('maxMessageBytes', 1, 1024 * MIB, 4 * MIB),
-      storeHost: root.string('storeHost', '127.0.0.1:10911'),
+      storeHost: root.host('storeHost', '127.0.0.1:10911'),
       brokerName: root.string('brokerName', 'mqlite'),
     },
     retention: {
@@ -259,6 +260,16 @@ class Group {
   string(name: string, preset: string): string {
     const value = this.#take(name) ?? preset
     return typeof value === 'string' && value !== '' ? value : this.#wrong(name, 'a string', value)
+  }
+
+  host(name: string, preset: string): string {
+    const value = this.string(name, preset)
+    try {
+      parseHost(value)
+    } catch {
+      this.#wrong(name, 'ip:port or [ipv6]:port', value, RangeError)
+    }
+    return value
   }
 
   choice<T extends string>(name: string, choices: readonly T[], preset: T): T {

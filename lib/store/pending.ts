@@ -1,51 +1,85 @@
 /** What the writer keeps of a message from its put to its answer. */
 import type { Message, PutReceipt } from './message.js'
-import type { WriterQueue, WriterTopic } from './topics.js'
+import type { WriterQueue } from './topics.js'
+
+/** A place in a further queue that a record is dispatched to. */
+export interface FurtherPlace {
+  readonly queue: WriterQueue
+  readonly queueOffset: number
+}
+
+/** What a put is answered with: its receipt, or those of a batch. */
+export type PutAnswer = PutReceipt | readonly PutReceipt[]
 
 /** A record between its append and its acknowledgement. */
-export interface PendingPut {
-  readonly topic: WriterTopic
+export class PendingPut {
   readonly queue: WriterQueue
+  /** Of the first message, if the record holds several. */
   readonly receipt: PutReceipt
   readonly sysFlag: number
   readonly tagsCode: number
   readonly keyHashes: readonly number[]
   /** End of its record in the log. */
   readonly end: number
-  /** Absent on all but the last record of a batch. */
-  readonly settle: Settle | undefined
-}
-
-/** How a put is answered. */
-export interface Settle {
-  readonly resolve: (value: never) => void
-  readonly reject: (error: unknown) => void
-  /** What `resolve` gets: the receipt, or all receipts of a batch. */
-  readonly value: PutReceipt | readonly PutReceipt[]
+  /** How many queue offsets it takes: 0 for one that is in no queue. */
+  readonly count: number
+  /** Whether its answer waits for what the store promises. */
+  waits = true
+  further: readonly FurtherPlace[] | undefined
+  /** Whether it has been answered. All but the last record of a batch need no answer. */
+  isAnswered = true
   /** When a `sync` put stops waiting, on the monotonic clock. */
-  deadline: number
-  done: boolean
+  deadline = 0
+  #answer: PutAnswer | undefined
+  #resolve: ((value: never) => void) | undefined
+  #reject: ((error: unknown) => void) | undefined
+
+  constructor(queue: WriterQueue, receipt: PutReceipt, encoded: Encoded, sysFlag: number, end: number, count: number) {
+    this.queue = queue
+    this.receipt = receipt
+    this.sysFlag = sysFlag
+    this.tagsCode = encoded.tagsCode
+    this.keyHashes = encoded.keyHashes
+    this.end = end
+    this.count = count
+  }
+
+  /** A promise of the answer. */
+  promise<Answer extends PutAnswer>(answer: Answer): Promise<Answer> {
+    this.#answer = answer
+    this.isAnswered = false
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve as never
+      this.#reject = reject
+    })
+  }
+
+  /** The receipts in the answer. */
+  get receipts(): readonly PutReceipt[] {
+    const answer = this.#answer
+    return answer === undefined ? [] : Array.isArray(answer) ? answer : [answer as PutReceipt]
+  }
+
+  /** Answers the put, unless it has been. */
+  resolve(): void {
+    if (this.isAnswered) return
+    this.isAnswered = true
+    this.#resolve!(this.#answer as never)
+  }
+
+  /** Refuses the put, unless it has been answered. */
+  reject(error: unknown): void {
+    if (this.isAnswered) return
+    this.isAnswered = true
+    this.#reject!(error)
+  }
 }
 
 /** What the encoder says of a record. */
 export interface Encoded {
-  readonly size: number
   readonly tagsCode: number
   readonly keyHashes: readonly number[]
   readonly storeHost: Uint8Array
-}
-
-/** Answers a put. */
-export function resolve(settle: Settle): void {
-  settle.done = true
-  settle.resolve(settle.value as never)
-}
-
-/** Refuses a put that has no answer yet. */
-export function reject(settle: Settle | undefined, error: unknown): void {
-  if (settle === undefined || settle.done) return
-  settle.done = true
-  settle.reject(error)
 }
 
 /** A copy of its own of everything that a caller may change. */

@@ -8,12 +8,14 @@
 import { findProperty, PropertyName, propertyKey } from '../format/properties.js'
 import { propertiesRange, RecordAt, readRecord, topicRange } from '../format/record.js'
 import { Cursor } from '../log/log-blocks.js'
-import type { ConsumeQueue } from '../view/consume-queue.js'
+import { ConsumeQueue } from '../view/consume-queue.js'
 import { EntryBlock } from '../view/entry-block.js'
+import { BatchReader } from './batch-reader.js'
 import type { GetStatus } from './message.js'
 import type { RecordReader } from './record-reader.js'
 import { StoredMessage } from './stored-message.js'
 import type { TagFilter } from './tag-filter.js'
+import type { AnyQueue } from './views.js'
 
 const TAGS = propertyKey(PropertyName.tags)
 /** RocketMQ looks at no more queue entries than these for one get, unless more messages are asked for. */
@@ -50,15 +52,17 @@ export class Reader {
   readonly #segmentBytes: number
   readonly #cursor = new Cursor()
   readonly #entries = new EntryBlock()
+  readonly #batches: BatchReader
 
   constructor(records: RecordReader, logStart: () => number, segmentBytes: number) {
     this.#records = records
     this.#logStart = logStart
     this.#segmentBytes = segmentBytes
+    this.#batches = new BatchReader(records, logStart)
   }
 
   /** Reads what is there now; never waits. @throws {MessageStoreError} `STORE_CORRUPT` when the first record is damaged */
-  get(queue: ConsumeQueue | undefined, plan: GetPlan): GetResult {
+  get(queue: AnyQueue | undefined, plan: GetPlan): GetResult {
     if (queue === undefined) return empty('NO_MATCHED_LOGIC_QUEUE', 0, 0, 0)
     const { minOffset, maxOffset } = queue
     const { offset } = plan
@@ -66,6 +70,7 @@ export class Reader {
     if (offset < minOffset) return empty('OFFSET_TOO_SMALL', minOffset, minOffset, maxOffset)
     if (offset === maxOffset) return empty('OFFSET_OVERFLOW_ONE', offset, minOffset, maxOffset)
     if (offset > maxOffset) return empty('OFFSET_OVERFLOW_BADLY', maxOffset, minOffset, maxOffset)
+    if (!(queue instanceof ConsumeQueue)) return this.#batches.collect(queue, plan, minOffset, maxOffset)
     return this.#collect(queue, plan, minOffset, maxOffset)
   }
 

@@ -5,6 +5,7 @@
 import { MessageStoreError } from '../base/errors.js'
 import { CheckLevel, checkRecord, Finding, findingName, readRecord } from '../format/record.js'
 import { Cursor, type LogBlocks } from '../log/log-blocks.js'
+import { isBatchRecord, unwrapBatch } from './inner-batch.js'
 import { StoredMessage } from './stored-message.js'
 
 /** What a record reader is made of. */
@@ -57,11 +58,13 @@ export class RecordReader {
     return found > 0 && size > 0 && found !== size ? Finding.size : found
   }
 
-  /** The message at an address, or `undefined` when no intact record starts there. */
-  messageAt(address: number): StoredMessage | undefined {
+  /** The message at an address, those of its batch, or none when no intact record starts there. */
+  messagesAt(address: number): StoredMessage[] {
     const cursor = this.#cursor
-    if (this.seek(cursor, address, 0, false) <= 0) return undefined
-    return StoredMessage.fromRecord(cursor.block, cursor.at, address)
+    if (this.seek(cursor, address, 0, false) <= 0) return []
+    const { block, at } = cursor
+    const inner = isBatchRecord(block, at) ? unwrapBatch(block, at, address) : undefined
+    return inner ?? [StoredMessage.fromRecord(block, at, address)]
   }
 
   /** When the record at an address was stored, or `undefined` when it cannot be read. */

@@ -64,8 +64,10 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   const writable = !options.readOnly
   const chain = loadChain(input)
   const found = await inspect(disk, layout, chain)
-  const trusted = planOf(found, chain, writable, options.flush.maxUnflushedBytes)
-  const views = new Views(input, chain.start, trusted.trustedEnd, trusted.manifest)
+  const trusted = planOf(found, chain, writable)
+  const { trustedEnd, manifest } = trusted
+  const indexSizes = (found.manifest?.index.length ?? 0) > 0 ? found.manifest?.indexSizes : undefined
+  const views = new Views(input, { logStart: chain.start, trustedEnd, manifest, indexSizes })
   const plan = { ...trusted.plan, scanFrom: scanStart(trusted.plan.scanFrom, views, chain) }
   const ranges = scanRanges(found)
   let lastTimestamp = found.origin === 'clean' ? found.checkpoint.physicMs : 0
@@ -104,8 +106,8 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
 }
 
 /** Queues that were damaged are made anew from the log; an index that is not whole, or not there, is completed from it. */
-function scanStart(planned: number, { index, queues }: Views, chain: SegmentChain): number {
-  if (queues.isReset) return chain.start
+function scanStart(planned: number, { index, isReset }: Views, chain: SegmentChain): number {
+  if (isReset) return Math.min(planned, chain.start)
   if (index === undefined) return planned
   const completeEnd = index.fileCount === 0 && chain.end > chain.start ? chain.start : index.completeEnd
   return Math.min(planned, Math.max(chain.start, completeEnd))
@@ -168,7 +170,7 @@ interface Trusts {
 }
 
 /** Where to scan from and what to believe, for each way a store can have been left. */
-function planOf(found: Found, chain: SegmentChain, writable: boolean, bound: number): Trusts {
+function planOf(found: Found, chain: SegmentChain, writable: boolean): Trusts {
   const { checkpoint, clean, durable, manifest, hasViews } = found
   const common = { physicMs: checkpoint.physicMs, writable }
   const everything = Number.POSITIVE_INFINITY
@@ -184,14 +186,16 @@ function planOf(found: Found, chain: SegmentChain, writable: boolean, bound: num
       return isNoted ? { ...trusts(plan, everything), manifest } : trusts(plan, 0)
     }
     case 'crash': {
-      const { logEnd } = durable ?? clean!
       // Views never run ahead of what is durable; the mark on the disk may be older than the manifest.
+      const mark = durable ?? clean!
+      const durableEnd = Math.max(mark.logEnd, manifest?.viewsEnd ?? 0)
+      // As it was for the store that wrote the log, whatever it is now.
+      const unflushedBound = mark.unflushedBound > 0 ? mark.unflushedBound : everything
       const isNoted = hasViews && manifest !== undefined
       const viewsEnd = isNoted ? from(manifest.viewsEnd) : start
-      const watermark = Math.max(logEnd, manifest?.viewsEnd ?? 0)
-      // Nothing is deleted that is not durable, so a log that starts behind its durable end has lost what led there.
-      const scanFrom = watermark < start ? watermark : viewsEnd
-      const plan = { ...common, writer: 'mqlite', scanFrom, watermark, unflushedBound: bound } as const
+      // Nothing is deleted that is not durable: a log that starts behind its durable end has lost what led there.
+      const scanFrom = durableEnd < start ? durableEnd : viewsEnd
+      const plan = { ...common, writer: 'mqlite', scanFrom, watermark: durableEnd, unflushedBound } as const
       return isNoted ? { ...trusts(plan, scanFrom), manifest } : trusts(plan, 0)
     }
     default: {

@@ -2,15 +2,16 @@
 import { MessageStoreError, shown } from '../base/errors.js'
 import { indexKeyHash } from '../format/hash.js'
 import { decodeOffsetMessageId } from '../format/message-id.js'
+import { ConsumeQueue } from '../view/consume-queue.js'
 import type { IndexView } from '../view/index-view.js'
-import type { QueueTable } from '../view/queue-table.js'
 import type { QueryRequest } from './message.js'
 import type { RecordReader } from './record-reader.js'
 import type { StoredMessage } from './stored-message.js'
+import type { Views } from './views.js'
 
 /** What searching needs. */
 export interface SearchOptions {
-  readonly queues: QueueTable
+  readonly views: Pick<Views, 'find'>
   readonly index: IndexView | undefined
   readonly records: RecordReader
   readonly logStart: () => number
@@ -41,12 +42,12 @@ export class Search {
     for (const address of index.candidates(indexKeyHash(topic, key), from, to)) {
       if (address < logStart() || seen.has(address)) continue
       seen.add(address)
-      const message = records.messageAt(address)
-      if (message === undefined || message.topic !== topic || !hasKey(message, key)) continue
-      const { storeTimestamp } = message
-      if (storeTimestamp < from || storeTimestamp > to) continue
-      found.push(message)
-      if (found.length === most) break
+      for (const message of records.messagesAt(address).reverse()) {
+        const { storeTimestamp } = message
+        if (message.topic !== topic || !hasKey(message, key) || storeTimestamp < from || storeTimestamp > to) continue
+        found.push(message)
+        if (found.length === most) return found
+      }
     }
     return found
   }
@@ -57,7 +58,7 @@ export class Search {
     if (!Number.isSafeInteger(address) || address < 0) {
       throw new RangeError(`commitLogOffset must be a whole number of at least 0, got ${shown(address)}`)
     }
-    return this.#options.records.messageAt(address)
+    return this.#options.records.messagesAt(address)[0]
   }
 
   /** The offset in a queue at a time; 5.x rules. @throws {RangeError} for an impossible time */
@@ -69,8 +70,10 @@ export class Search {
       throw new RangeError(`queueId must be a whole number of at least 0, got ${shown(queueId)}`)
     if (boundary !== 'lower' && boundary !== 'upper')
       throw new TypeError(`boundary must be 'lower' or 'upper', got ${shown(boundary)}`)
-    const queue = this.#options.queues.find(topic, queueId)
-    return queue === undefined ? 0 : queue.offsetByTime(timestampMs, boundary, this.#options.records.timestampAt)
+    const { views, records } = this.#options
+    const queue = views.find(topic, queueId)
+    if (queue instanceof ConsumeQueue) return queue.offsetByTime(timestampMs, boundary, records.timestampAt)
+    return queue === undefined ? 0 : queue.offsetByTime(timestampMs, boundary)
   }
 }
 

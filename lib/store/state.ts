@@ -68,10 +68,17 @@ export class StoreState {
 
   /** The store must not write any more. Returns whether this was news. */
   fail(cause: unknown): boolean {
-    if (this.#status !== 'open') return false
-    this.#status = 'failed'
+    if ((this.#status !== 'open' && this.#status !== 'closing') || this.failure !== undefined) return false
+    if (this.#status === 'open') this.#status = 'failed'
     this.#reason = { code: 'STORE_FAILED', what: `writing has stopped: ${String((cause as Error)?.message ?? cause)}`, cause }
     return true
+  }
+
+  /** The error for a store that failed, while it was open or while it was being closed. */
+  get failure(): MessageStoreError | undefined {
+    if (this.#reason?.code !== 'STORE_FAILED') return undefined
+    const { code, what, cause } = this.#reason
+    return new MessageStoreError(code, what, { cause })
   }
 
   /** Moves on to closing, then closed. */

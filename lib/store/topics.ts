@@ -2,35 +2,42 @@
  * What the writer keeps of each topic and queue, so that a put looks a name up once: the encoded name, the
  * hash that its keys continue, and the next offset of each queue.
  */
-import { shown } from '../base/errors.js'
 import { javaHash } from '../format/hash.js'
 import { checkTopic } from '../format/names.js'
+import type { BatchConsumeQueue } from '../view/batch-consume-queue.js'
 import type { ConsumeQueue } from '../view/consume-queue.js'
 import type { QueueTable } from '../view/queue-table.js'
 import type { TopicBytes } from './encoder.js'
 
-/** RocketMQ numbers queues with 32 bits. */
-const MAX_QUEUE_ID = 0x7fffffff
-
 /** A queue as the writer sees it. */
 export interface WriterQueue {
-  readonly queue: ConsumeQueue
+  readonly queueId: number
+  readonly queue: ConsumeQueue | BatchConsumeQueue
   /** The offset that the next message gets. Ahead of `queue.maxOffset` by what is not visible yet. */
   nextOffset: number
 }
 
 /** A topic as the writer sees it. */
 export interface WriterTopic extends TopicBytes {
+  /** Whether its records hold batches. */
+  readonly isBatch: boolean
   readonly queues: Map<number, WriterQueue>
+}
+
+/** Where queues are found, and which topics' records hold batches. */
+export interface WriterTopicsOptions {
+  readonly queues: QueueTable<ConsumeQueue>
+  readonly batchQueues: QueueTable<BatchConsumeQueue>
+  readonly batchTopics: ReadonlySet<string>
 }
 
 /** All topics that have been written to since the store was opened. */
 export class WriterTopics {
-  readonly #table: QueueTable
+  readonly #options: WriterTopicsOptions
   readonly #topics = new Map<string, WriterTopic>()
 
-  constructor(table: QueueTable) {
-    this.#table = table
+  constructor(options: WriterTopicsOptions) {
+    this.#options = options
   }
 
   /** The topic. @throws {MessageStoreError} `TOPIC_INVALID` */
@@ -38,22 +45,30 @@ export class WriterTopics {
     return this.#topics.get(name) ?? this.#add(name)
   }
 
-  /** The queue of a topic; it exists from the first put on. @throws {RangeError} for an impossible id */
+  /** The queue of a topic; it exists from the first put on. */
   queue(topic: WriterTopic, queueId: number): WriterQueue {
     return topic.queues.get(queueId) ?? this.#addQueue(topic, queueId)
   }
 
-  /** Forgets offsets that were given out and taken back, or queues that were removed. */
+  /** The further queue of that name; `%LMQ%` queues have the id 0. */
+  furtherQueue(name: string, queueId: number): WriterQueue {
+    return this.queue(this.topic(name), name.startsWith('%LMQ%') ? 0 : queueId)
+  }
+
+  /** Forgets offsets of queues that were removed. */
   forget(topic: string): void {
     this.#topics.delete(topic)
   }
 
   #add(name: string): WriterTopic {
     checkTopic(name)
+    const { batchTopics, batchQueues } = this.#options
+    const isBatch = batchTopics.has(name) || batchQueues.queuesOf(name).length > 0
     const topic = {
       topic: name,
       bytes: Buffer.from(name, 'utf8'),
       keySeed: javaHash(`${name}#`),
+      isBatch,
       queues: new Map<number, WriterQueue>(),
     }
     this.#topics.set(name, topic)
@@ -61,11 +76,9 @@ export class WriterTopics {
   }
 
   #addQueue(topic: WriterTopic, queueId: number): WriterQueue {
-    if (!Number.isInteger(queueId) || queueId < 0 || queueId > MAX_QUEUE_ID) {
-      throw new RangeError(`queueId must be a whole number from 0 to ${MAX_QUEUE_ID}, got ${shown(queueId)}`)
-    }
-    const queue = this.#table.obtain(topic.topic, queueId)
-    const state = { queue, nextOffset: queue.maxOffset }
+    const { queues, batchQueues } = this.#options
+    const queue = topic.isBatch ? batchQueues.obtain(topic.topic, queueId) : queues.obtain(topic.topic, queueId)
+    const state = { queueId, queue, nextOffset: queue.maxOffset }
     topic.queues.set(queueId, state)
     return state
   }

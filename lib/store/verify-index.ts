@@ -72,7 +72,7 @@ export class IndexCheck {
       else this.#wrong(entry, `the hash ${entry.hash}`, `the hash of a key of the record at ${address}`)
     }
     if (wanted.length > 0) this.#tellMissing(record, wanted)
-    else this.#missing = 0
+    else if (hashes.length > 0) this.#missing = 0
     this.#last = { address, hashes }
   }
 

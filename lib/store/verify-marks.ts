@@ -4,11 +4,11 @@
  */
 import type { Disk } from '../disk/disk.js'
 import { readWhole } from '../disk/replace.js'
-import { type Mark, type MarkKind, readMark } from '../log/marks.js'
+import { type CheckpointTimes, type Mark, type MarkKind, readMark } from '../log/marks.js'
 import { decodeRanges, encodeRanges } from '../log/ranges.js'
 import { CHECKPOINT_BYTES } from '../view/store-checkpoint.js'
 import type { StoreLayout } from './layout.js'
-import type { Origin } from './origin.js'
+import { lockTime, type Origin } from './origin.js'
 import type { Findings } from './verify-report.js'
 
 /** What the check needs. */
@@ -26,6 +26,7 @@ export class MarkCheck {
   readonly #checkpoint: Buffer | undefined
   readonly #marks: Readonly<Record<MarkKind, { mark: Mark | undefined; isThere: boolean }>>
   readonly #ranges: Buffer | undefined
+  readonly #lockMs: number
 
   constructor(options: MarkCheckOptions) {
     this.#options = options
@@ -36,6 +37,7 @@ export class MarkCheck {
     })
     this.#checkpoint = readWhole(disk, layout.checkpoint)
     this.#marks = { durable: markAt(layout.durable, 'durable'), clean: markAt(layout.clean, 'clean') }
+    this.#lockMs = lockTime(disk, layout)
     this.#ranges = readWhole(disk, layout.ranges)
   }
 
@@ -63,13 +65,29 @@ export class MarkCheck {
       findings.add('checkpointWrong', place, `${bytes.length} bytes`, `${CHECKPOINT_BYTES} bytes`)
       return
     }
+    const times = [0, 8, 16].map((at) => bytes.readBigInt64BE(at))
+    const contradicting = this.#contradicting(times)
+    if (contradicting !== undefined) {
+      const found = `the times ${times.join(', ')}`
+      findings.add('checkpointWrong', place, found, `${timesOf(contradicting.checkpoint).join(', ')}, as the marks say`)
+      return
+    }
     const names = ['physicMsgTimestamp', 'logicsMsgTimestamp', 'indexMsgTimestamp']
     names.forEach((name, i) => {
-      const value = bytes.readBigInt64BE(8 * i)
+      const value = times[i]!
       // The newest record may be gone by retention only if others are newer still.
       if (value < 0n || (newestMs > 0 && value > BigInt(newestMs)))
         findings.add('checkpointWrong', place, `${name} ${value}`, `a time from 0 to ${newestMs}, of the newest record`)
     })
+  }
+
+  /** A mark that repeats other times, although no Java store, which writes `lock` when it starts, has run since. */
+  #contradicting(times: readonly bigint[]): Mark | undefined {
+    const { clean, durable } = this.#marks
+    const mark = clean.mark ?? durable.mark
+    if (mark === undefined || mark.lockMs !== this.#lockMs) return undefined
+    const isEqual = (known: CheckpointTimes): boolean => timesOf(known).every((time, i) => BigInt(time) === times[i])
+    return isEqual(mark.checkpoint) || isEqual(mark.nextCheckpoint) ? undefined : mark
   }
 
   #checkMark(kind: MarkKind, logEnd: number): void {
@@ -86,4 +104,8 @@ export class MarkCheck {
     if (origin !== 'clean' && origin !== 'crash') return
     if (mark.logEnd > logEnd) findings.add('markWrong', place, `logEnd ${mark.logEnd}`, `at most ${logEnd}, the end of the log`)
   }
+}
+
+function timesOf({ physicMs, logicsMs, indexMs }: CheckpointTimes): number[] {
+  return [physicMs, logicsMs, indexMs]
 }

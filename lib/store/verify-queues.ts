@@ -10,9 +10,10 @@ import { LRUCache } from 'lru-cache'
 import type { Block } from '../format/block.js'
 import { entryOffset, entrySize, entryTagsCode, FILLER_SIZE, isEntry, QUEUE_ENTRY_BYTES } from '../format/queue-entry.js'
 import { SCHEDULE_TOPIC } from '../format/tags.js'
+import type { BatchConsumeQueue } from '../view/batch-consume-queue.js'
 import { entersQueues, furtherPlaces, type QueuePlace } from '../view/belonging.js'
 import type { ConsumeQueue } from '../view/consume-queue.js'
-import type { DispatchedRecord } from '../view/dispatcher.js'
+import { type DispatchedRecord, isInnerBatch } from '../view/dispatcher.js'
 import { EntryBlock } from '../view/entry-block.js'
 import type { QueueTable } from '../view/queue-table.js'
 import { dispatchedRecord } from './dispatch-record.js'
@@ -31,7 +32,8 @@ export type RecordAtAddress = (address: number, size: number) => { block: Block;
 
 /** What the check needs. */
 export interface QueueCheckOptions {
-  readonly queues: QueueTable
+  readonly queues: QueueTable<ConsumeQueue>
+  readonly batchQueues: QueueTable<BatchConsumeQueue>
   readonly findings: Findings
   readonly logStart: () => number
   readonly logEnd: number
@@ -66,6 +68,10 @@ export class QueueCheck {
   /** Looks the record up in its queues. */
   record(record: DispatchedRecord): void {
     if (!entersQueues(record)) return
+    if (isInnerBatch(record)) {
+      this.#checkBatch(record, record.innerBatch!)
+      return
+    }
     this.#check(record, record)
     for (const place of furtherPlaces(record)) this.#check(record, place)
   }
@@ -78,6 +84,20 @@ export class QueueCheck {
       await this.#walk(all[i]!)
       onProgress(i + 1)
     }
+  }
+
+  #checkBatch(record: DispatchedRecord, { base, count }: NonNullable<DispatchedRecord['innerBatch']>): void {
+    const { topic, queueId, commitLogOffset, size } = record
+    const batch = this.#options.batchQueues.find(topic, queueId)?.batchAt(base)
+    const isThere = batch?.commitLogOffset === commitLogOffset && batch.size === size && batch.baseOffset === base
+    if (isThere && batch.batchSize === count) return
+    const where = { file: `batchconsumequeue/${topic}/${queueId}`, topic, queueId, queueOffset: base, commitLogOffset }
+    const found =
+      batch === undefined
+        ? 'no row'
+        : `${batch.commitLogOffset}, ${batch.size} bytes, ${batch.batchSize} messages from ${batch.baseOffset}`
+    const expected = `${commitLogOffset}, ${size} bytes, ${count} messages from ${base}`
+    this.#options.findings.add('entryWrong', where, found, expected, { key: `${topic}/${queueId}`, position: base })
   }
 
   #check(record: DispatchedRecord, place: QueuePlace): void {

@@ -1,66 +1,97 @@
 /** The views of a store, loaded together and kept together. */
+import { MessageStoreError } from '../base/errors.js'
 import type { Disk } from '../disk/disk.js'
 import type { Block } from '../format/block.js'
 import { isIndexFileName } from '../format/names.js'
 import { SysFlag } from '../format/record.js'
-import { Dispatcher } from '../view/dispatcher.js'
+import { BatchConsumeQueue } from '../view/batch-consume-queue.js'
+import { ConsumeQueue } from '../view/consume-queue.js'
+import { Dispatcher, isInnerBatch } from '../view/dispatcher.js'
 import { IndexView } from '../view/index-view.js'
 import type { Manifest } from '../view/manifest.js'
+import { queueSegmentEntries } from '../view/queue-sizes.js'
 import { QueueTable } from '../view/queue-table.js'
 import { dispatchedRecord } from './dispatch-record.js'
-import { defaultSizes } from './options.js'
-import type { PendingPut } from './pending.js'
+import { defaultSizes, type ResolvedOptions } from './options.js'
+import type { FurtherPlace, PendingPut } from './pending.js'
 import type { RecoverInput } from './recover.js'
+
+const NO_PLACES: readonly FurtherPlace[] = []
+
+/** What is known of the view files before they are loaded. */
+export interface KnownViews {
+  /** Where the log begins. */
+  readonly logStart: number
+  /** Entries of records that end above this are not believed. */
+  readonly trustedEnd: number
+  /** What the files are known to hold, if there is a manifest to believe. */
+  readonly manifest: Manifest | undefined
+  /** Sizes of the index files, if a manifest of ours tells. */
+  readonly indexSizes: Manifest['indexSizes'] | undefined
+}
+
+/** A queue of either kind. */
+export type AnyQueue = ConsumeQueue | BatchConsumeQueue
 
 /** ConsumeQueues, index, and what puts records into them. */
 export class Views {
-  readonly queues: QueueTable
+  readonly queues: QueueTable<ConsumeQueue>
+  readonly batchQueues: QueueTable<BatchConsumeQueue>
   readonly index: IndexView | undefined
+  readonly #indexSizes: Manifest['indexSizes']
   readonly #dispatcher: Dispatcher
   /** Store timestamp of the oldest record dispatched since the last flush began, `Infinity` without one. */
   #oldestUnflushedMs = Number.POSITIVE_INFINITY
   /** The start of the log that minimum offsets follow; -1 when it is not known. */
   #trimmedTo: number
 
-  /**
-   * @param logStart - where the log begins
-   * @param trustedEnd - entries of records that end above this are not believed
-   * @param manifest - what the files are known to hold, if there is a manifest to believe
-   */
-  constructor(
-    { layout, options, ports, files }: RecoverInput,
-    logStart: number,
-    trustedEnd: number,
-    manifest: Manifest | undefined,
-  ) {
+  constructor({ layout, options, ports, files }: RecoverInput, { logStart, trustedEnd, manifest, indexSizes }: KnownViews) {
     this.#trimmedTo = manifest?.logStart ?? -1
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd }
-    const entriesPerSegment = options.views.queueSegmentEntries ?? defaultSizes.queueSegmentEntries
-    this.queues = QueueTable.load({ ...common, directory: layout.consumeQueue, entriesPerSegment, rows: manifest?.queues })
-    this.index = options.views.indexEnabled
-      ? IndexView.load({
-          ...common,
-          rows: manifest?.index,
-          logStart,
-          directory: layout.index,
-          slots: options.views.indexSlots ?? defaultSizes.indexSlots,
-          entries: options.views.indexEntries ?? defaultSizes.indexEntries,
-          clock: ports.clock,
-        })
-      : undefined
+    const asked = options.views.queueSegmentEntries
+    const entriesPerSegment = queueSegmentEntries(ports.disk, layout.consumeQueue, asked, defaultSizes.queueSegmentEntries)
+    const table = { ...common, entriesPerSegment }
+    const rows = (isBatch: boolean) => manifest?.queues.filter((row) => (row.rows !== undefined) === isBatch)
+    this.queues = QueueTable.load({
+      ...table,
+      directory: layout.consumeQueue,
+      rows: rows(false),
+      load: (queue) => new ConsumeQueue(queue),
+    })
+    this.batchQueues = QueueTable.load({
+      ...table,
+      directory: layout.batchConsumeQueue,
+      rows: rows(true),
+      load: (queue) => new BatchConsumeQueue(queue),
+    })
+    this.#indexSizes = sizesOf(options.views, indexSizes)
+    const place = { ...common, ...this.#indexSizes, directory: layout.index, rows: manifest?.index, logStart, clock: ports.clock }
+    this.index = options.views.indexEnabled ? IndexView.load(place) : undefined
     if (this.index === undefined && !options.readOnly) dropIndex(ports.disk, layout.index)
-    this.#dispatcher = new Dispatcher({ queues: this.queues, index: this.index })
+    this.#dispatcher = new Dispatcher(this)
+  }
+
+  /** The queue, or `undefined`. */
+  find(topic: string, queueId: number): AnyQueue | undefined {
+    return this.queues.find(topic, queueId) ?? this.batchQueues.find(topic, queueId)
+  }
+
+  /** Whether queues were not what the manifest says: the log brings them again. */
+  get isReset(): boolean {
+    return this.queues.isReset || this.batchQueues.isReset
   }
 
   /** The furthest record end that an entry on the disk pointed to when it was loaded, -1 without any. */
   get evidenceEnd(): number {
-    return this.queues.evidenceEnd
+    return Math.max(this.queues.evidenceEnd, this.batchQueues.evidenceEnd)
   }
 
   /** Whether a queue entry points to this record. */
   confirms(block: Block, at: number, address: number): boolean {
     const record = dispatchedRecord(block, at, block.view.getInt32(at), address)
-    return this.queues.find(record.topic, record.queueId)?.commitLogOffsetAt(record.queueOffset) === address
+    const { topic, queueId, queueOffset } = record
+    const queue = isInnerBatch(record) ? this.batchQueues.find(topic, queueId) : this.queues.find(topic, queueId)
+    return queue?.commitLogOffsetAt(queueOffset) === address
   }
 
   /** Enters a record read from the log. */
@@ -71,13 +102,20 @@ export class Views {
   }
 
   /** Enters a put that may now be read. */
-  dispatchPut({ queue, receipt, tagsCode, keyHashes, sysFlag }: PendingPut): void {
-    const { commitLogOffset, size, storeTimestamp } = receipt
-    const state = sysFlag & SysFlag.transactionMask
+  dispatchPut({ queue: { queue }, receipt, tagsCode, keyHashes, sysFlag, count, further }: PendingPut): void {
+    const { commitLogOffset, size, storeTimestamp, queueOffset } = receipt
     if (storeTimestamp < this.#oldestUnflushedMs) this.#oldestUnflushedMs = storeTimestamp
-    if (state === 0 || state === SysFlag.transactionCommit) queue.queue.append(commitLogOffset, size, tagsCode)
-    if (this.index === undefined || state === SysFlag.transactionRollback) return
+    if (count > 0) {
+      if (queue instanceof ConsumeQueue) queue.append(commitLogOffset, size, tagsCode)
+      else queue.place({ commitLogOffset, size, tagsCode, storeTimestamp, baseOffset: queueOffset, batchSize: count })
+      for (const place of further ?? NO_PLACES) this.#placeFurther(place, commitLogOffset, size, tagsCode)
+    }
+    if (this.index === undefined || (sysFlag & SysFlag.transactionMask) === SysFlag.transactionRollback) return
     for (let i = 0; i < keyHashes.length; i++) this.index.put(keyHashes[i]!, commitLogOffset, size, storeTimestamp)
+  }
+
+  #placeFurther({ queue: { queue }, queueOffset }: FurtherPlace, commitLogOffset: number, size: number, tagsCode: number): void {
+    if (queue instanceof ConsumeQueue) queue.place(queueOffset, commitLogOffset, size, tagsCode)
   }
 
   /**
@@ -90,6 +128,7 @@ export class Views {
     this.#oldestUnflushedMs = Number.POSITIVE_INFINITY
     try {
       await this.queues.flush(durableEnd)
+      await this.batchQueues.flush(durableEnd)
       await this.index?.flush(durableEnd)
     } catch (error) {
       this.#oldestUnflushedMs = Math.min(this.#oldestUnflushedMs, oldest)
@@ -107,13 +146,16 @@ export class Views {
    */
   manifest(viewsEnd: number, settled: boolean): Manifest | undefined {
     const queues = this.queues.rows()
-    if (queues === undefined || this.index?.isDamaged === true) return undefined
-    return { logStart: this.#trimmedTo, viewsEnd, queues, index: this.index?.rows(settled) ?? [] }
+    const batchQueues = this.batchQueues.rows()
+    if (queues === undefined || batchQueues === undefined || this.index?.isDamaged === true) return undefined
+    const index = this.index?.rows(settled) ?? []
+    return { logStart: this.#trimmedTo, viewsEnd, indexSizes: this.#indexSizes, queues: [...queues, ...batchQueues], index }
   }
 
   /** Drops what points at or past `logEnd`. */
   truncate(logEnd: number): void {
     this.queues.truncate(logEnd)
+    this.batchQueues.truncate(logEnd)
     this.index?.truncate(logEnd)
   }
 
@@ -121,7 +163,25 @@ export class Views {
   trim(logStart: number): string[] {
     if (logStart === this.#trimmedTo) return []
     this.#trimmedTo = logStart
-    return [...this.queues.trim(logStart), ...(this.index?.trim(logStart) ?? [])]
+    return [...this.queues.trim(logStart), ...this.batchQueues.trim(logStart), ...(this.index?.trim(logStart) ?? [])]
+  }
+}
+
+/** @throws {MessageStoreError} `STORE_INCOMPATIBLE` when other sizes are asked for than the index files have */
+function sizesOf(
+  { indexSlots, indexEntries }: ResolvedOptions['views'],
+  known: Manifest['indexSizes'] | undefined,
+): Manifest['indexSizes'] {
+  for (const [option, asked, found] of [
+    ['index.slots', indexSlots, known?.slots],
+    ['index.entries', indexEntries, known?.entries],
+  ] as const) {
+    if (asked === undefined || found === undefined || asked === found) continue
+    throw new MessageStoreError('STORE_INCOMPATIBLE', `option ${option} is ${asked}, the index files were made with ${found}`)
+  }
+  return {
+    slots: indexSlots ?? known?.slots ?? defaultSizes.indexSlots,
+    entries: indexEntries ?? known?.entries ?? defaultSizes.indexEntries,
   }
 }
 

@@ -1,100 +1,84 @@
 /**
- * The path of a put.
+ * From a message to a record in the log: checks, encodes into the tail, gives out offsets. What happens to
+ * the record then is told in `write-groups.ts`.
  *
- * ```
- *  put: check, encode into the tail      ->  unwritten
- *  end of the turn: one positioned write ->  async: visible, acknowledged
- *                                            sync:  undurable -> the shared flush -> visible, acknowledged
- * ```
- *
- * 1. Offsets are given out in the order of the log; a queue's offsets have no holes.
- * 2. A message is in its queue and in the index only when it may be read: written (async) or durable (sync).
- * 3. If the write fails, everything of that turn is taken back: it was never visible nor acknowledged.
- * 4. If a flush fails, nothing is taken back, for nobody knows what the disk has: all waiters are rejected
- *    and the store writes no more.
+ * Offsets are given out in the order of the log; a queue's offsets have no holes.
  */
 import { MessageStoreError, shown } from '../base/errors.js'
-import type { Clock, Timer, Timers } from '../base/system.js'
-import { DiskError } from '../disk/disk.js'
+import type { Clock } from '../base/system.js'
+import type { Block } from '../format/block.js'
 import { placeRecord, SysFlag } from '../format/record.js'
 import type { CommitLog } from '../log/commit-log.js'
 import type { Flusher } from '../log/flusher.js'
 import type { MessageEncoder } from './encoder.js'
+import { wrapBatch } from './inner-batch.js'
 import { type Message, PutReceipt } from './message.js'
-import { copyMessage, type Encoded, type PendingPut, reject, resolve, type Settle } from './pending.js'
+import { copyMessage, type Encoded, PendingPut } from './pending.js'
 import type { WriterQueue, WriterTopic, WriterTopics } from './topics.js'
 import { WaitingRoom } from './waiting-room.js'
+import type { WriteGroups } from './write-groups.js'
 
 /** What a writer is made of. */
 export interface WriterOptions {
   readonly log: CommitLog
   readonly flusher: Flusher
+  readonly groups: WriteGroups
   readonly topics: WriterTopics
   readonly encoder: MessageEncoder
   readonly clock: Clock
-  readonly timers: Timers
-  readonly policy: 'async' | 'sync'
   readonly recordCrc: boolean
-  readonly flushTimeoutMs: number
   readonly maxPendingBytes: number
-  /** Puts a record that may now be read into the views. */
-  readonly dispatch: (put: PendingPut) => void
-  /** Called after a group of records became visible. */
-  readonly onVisible: (puts: readonly PendingPut[]) => void
-  /** Called after each write with the end and the time of its last record. */
-  readonly onWritten: (end: number, timestamp: number) => void
+  /** Largest batch; what recovery concludes from distances rests on it. */
+  readonly maxBatchBytes: number
   /** Refuses the put when the store may not be written. */
   readonly checkWritable: () => void
-  /** Called when the store must stop writing. */
-  readonly onFailure: (error: unknown) => void
-  /** Waits for replicas; `undefined` when none are asked for. */
-  readonly replicated: ((end: number, value: PutReceipt | readonly PutReceipt[]) => Promise<void>) | undefined
 }
 
-// A promise whose resolve and reject are taken out without a closure for each put.
-let takenResolve: (value: never) => void
-let takenReject: (error: unknown) => void
-const take = (resolve: (value: never) => void, reject: (error: unknown) => void): void => {
-  takenResolve = resolve
-  takenReject = reject
+/** A message that is encoded and has no place yet. */
+interface Draft extends Encoded {
+  readonly topic: WriterTopic
+  readonly queueId: number
+  readonly size: number
+  readonly sysFlag: number
+  readonly waits: boolean
 }
 
 /** See the head of this file. */
 export class Writer {
   readonly #options: WriterOptions
   readonly #log: CommitLog
-  #unwritten: PendingPut[] = []
-  #undurable: PendingPut[] = []
-  #turnAsked = false
-  #lastTimestamp = 0
-  #timeoutTimer: Timer | undefined
   readonly #room = new WaitingRoom()
-  #acknowledgedEnd: number
+  #lastTimestamp = 0
 
   constructor(options: WriterOptions) {
     this.#options = options
     this.#log = options.log
-    this.#acknowledgedEnd = options.log.end
+    options.groups.onProgress = () => {
+      if (!this.#room.isEmpty) this.#room.letIn(this.#hasRoom)
+    }
   }
 
   /** Puts one message. Rejects with what {@link MessageStore.put} documents. */
   put(message: Message): Promise<PutReceipt> {
     this.#options.checkWritable()
     if (this.#isCrowded()) return this.#putLater([message]).then((receipts) => receipts[0]!)
-    const { log, encoder, topics, clock } = this.#options
+    const { log, encoder, topics, clock, groups } = this.#options
+    checkMessage(message)
     const topic = topics.topic(message.topic)
-    const queue = topics.queue(topic, message.queueId ?? 0)
+    if (topic.isBatch) return this.#putInnerBatch([message], topic).then((receipts) => receipts[0]!)
     const now = this.#timestamp(clock.now())
     const chunk = log.reserve(encoder.roomFor(message))
     const encodedEnd = encoder.encode(chunk.block, chunk.used, message, topic, now)
     const size = encodedEnd - chunk.used
     this.#checkFits(size)
+    const queue = topics.queue(topic, message.queueId ?? 0)
     const placed = log.append(chunk, encodedEnd)
-    const promise = new Promise<PutReceipt>(take as never)
-    const { tagsCode, keyHashes, storeHost } = encoder
-    const encoded = { size, tagsCode, keyHashes, storeHost }
-    this.#add(topic, queue, placed.block, placed.used - size, log.end, now, message.sysFlag ?? 0, encoded, true)
-    return promise
+    const put = this.#place(queue, encoder, message.sysFlag ?? 0, placed.block, placed.used - size, size, log.end, now)
+    put.waits = encoder.waits
+    if (encoder.further !== undefined) this.#placeFurther(put, encoder.further)
+    const answer = put.promise(put.receipt)
+    groups.add(put)
+    return answer
   }
 
   /** Puts several messages as consecutive records; all are stored, or none. */
@@ -105,75 +89,31 @@ export class Writer {
     return this.#isCrowded() ? this.#putLater(messages) : this.#putBatch(messages)
   }
 
-  #putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
-    const { log, encoder, topics, clock } = this.#options
-    const targets = messages.map((message) => {
-      const topic = topics.topic(message.topic)
-      return { topic, queue: topics.queue(topic, message.queueId ?? 0) }
-    })
-    let room = 0
-    for (const message of messages) room += encoder.roomFor(message)
-    const chunk = log.reserve(room)
-    const now = this.#timestamp(clock.now())
-    const encoded: Encoded[] = []
-    let at = chunk.used
-    for (let i = 0; i < messages.length; i++) {
-      const end = encoder.encode(chunk.block, at, messages[i]!, targets[i]!.topic, now)
-      const { tagsCode, keyHashes, storeHost } = encoder
-      encoded.push({ size: end - at, tagsCode, keyHashes, storeHost })
-      at = end
-    }
-    this.#checkFits(at - chunk.used)
-    const total = at - chunk.used
-    const placed = log.append(chunk, at)
-    return this.#addBatch(messages, targets, encoded, placed.block, placed.used - total, log.end - total, now)
+  /** Writes what is pending now, not only at the end of the turn. */
+  write(): void {
+    this.#options.groups.write()
   }
 
-  /** Writes and, under `sync`, flushes what is pending. */
-  async drain(): Promise<void> {
-    this.#endTurn()
-    if (this.#undurable.length > 0) await this.#options.flusher.durable(this.#log.writtenEnd)
-  }
-
-  /** To be called after each flush that succeeded. */
-  durable(): void {
-    const { durableEnd } = this.#log
-    const puts = this.#undurable
-    let count = 0
-    while (count < puts.length && puts[count]!.end <= durableEnd) count++
-    if (count === 0) {
-      this.#letIn()
-      return
-    }
-    const visible = count === puts.length ? puts : puts.slice(0, count)
-    this.#undurable = count === puts.length ? [] : puts.slice(count)
-    this.#complete(visible)
-  }
-
-  /** Rejects everything that is not acknowledged. */
+  /** Rejects everything that is not acknowledged, and turns away who waits for room: each sees the state of the store. */
   fail(error: unknown): void {
-    const puts = [...this.#undurable, ...this.#unwritten]
-    this.#undurable = []
-    this.#unwritten = []
-    for (const put of puts) reject(put.settle, error)
-    // Each is refused when it sees the state of the store.
+    this.#options.groups.fail(error)
     this.#room.letIn(() => true)
   }
 
   /** Stops timers and turns away who still waits for room. The store refuses puts by now. */
   close(): void {
-    this.#timeoutTimer?.cancel()
+    this.#options.groups.close()
     this.#room.letIn(() => true)
-  }
-
-  /** Store timestamps never go back, whatever the clock does: queues are searched by them. */
-  #timestamp(now: number): number {
-    return (this.#lastTimestamp = Math.max(this.#lastTimestamp, now))
   }
 
   /** The store timestamp of the last record found by recovery. */
   resumeAt(timestamp: number): void {
     this.#lastTimestamp = timestamp
+  }
+
+  /** Store timestamps never go back, whatever the clock does: queues are searched by them. */
+  #timestamp(now: number): number {
+    return (this.#lastTimestamp = Math.max(this.#lastTimestamp, now))
   }
 
   #checkFits(size: number): void {
@@ -182,174 +122,148 @@ export class Writer {
     throw new MessageStoreError('MESSAGE_TOO_LARGE', `the record takes ${size} bytes, a segment holds ${limit}`)
   }
 
-  #add(
-    topic: WriterTopic,
+  #checkBatch(drafts: readonly Draft[], total: number): void {
+    const { maxBatchBytes } = this.#options
+    if (drafts.length === 1 || total <= maxBatchBytes) return
+    const what = `the batch takes ${total} bytes, at most ${maxBatchBytes} are allowed: half of maxUnflushedBytes`
+    throw new MessageStoreError('MESSAGE_TOO_LARGE', what)
+  }
+
+  /** Gives a record that was appended its offsets. @param end - its end in the log */
+  #place(
     queue: WriterQueue,
-    block: PendingBlock,
+    encoded: Encoded,
+    sysFlag: number,
+    block: Block,
     at: number,
+    size: number,
     end: number,
     now: number,
-    sysFlag: number,
-    { size, tagsCode, keyHashes, storeHost }: Encoded,
-    settles: boolean,
-  ): PutReceipt {
-    const { recordCrc } = this.#options
-    const commitLogOffset = end - size
-    const queueOffset = countsInQueue(sysFlag) ? queue.nextOffset++ : 0
-    const receipt = new PutReceipt(topic.topic, queue.queue.queueId, queueOffset, commitLogOffset, size, now, storeHost)
-    placeRecord(block, at, at + size, receipt, recordCrc)
-    this.#unwritten.push({
-      topic,
-      queue,
-      receipt,
-      sysFlag,
-      tagsCode,
-      keyHashes,
-      end,
-      settle: settles ? { resolve: takenResolve, reject: takenReject, value: receipt, deadline: 0, done: false } : undefined,
-    })
-    if (!this.#turnAsked) this.#askForTurn()
-    return receipt
+  ): PendingPut {
+    const count = countsInQueue(sysFlag) ? 1 : 0
+    const queueOffset = count === 0 ? 0 : queue.nextOffset++
+    const receipt = new PutReceipt(queue.queue.topic, queue.queueId, queueOffset, end - size, size, now, encoded.storeHost)
+    placeRecord(block, at, at + size, receipt, this.#options.recordCrc)
+    return new PendingPut(queue, receipt, encoded, sysFlag, end, count)
   }
 
-  #addBatch(
-    messages: readonly Message[],
-    targets: readonly { topic: WriterTopic; queue: WriterQueue }[],
-    encoded: readonly Encoded[],
-    block: PendingBlock,
-    start: number,
-    address: number,
-    now: number,
-  ): Promise<PutReceipt[]> {
-    const promise = new Promise<PutReceipt[]>(take as never)
-    const settle: Settle = { resolve: takenResolve, reject: takenReject, value: [], deadline: 0, done: false }
+  #placeFurther(put: PendingPut, { queues, offsets }: NonNullable<MessageEncoder['further']>): void {
+    const { topics } = this.#options
+    put.further = queues.map((name, i) => {
+      const queue = topics.furtherQueue(name, put.queue.queueId)
+      queue.nextOffset++
+      return { queue, queueOffset: offsets[i]! }
+    })
+  }
+
+  #putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
+    const { log, encoder, topics, clock } = this.#options
+    messages.forEach(checkMessage)
+    const batchTopic = messages.map(({ topic }) => topics.topic(topic)).find(({ isBatch }) => isBatch)
+    if (batchTopic !== undefined) return this.#putInnerBatch(messages, batchTopic)
+    let room = 0
+    for (const message of messages) room += encoder.roomFor(message)
+    const chunk = log.reserve(room)
+    const now = this.#timestamp(clock.now())
+    const drafts: Draft[] = []
+    let at = chunk.used
+    for (const message of messages) {
+      const topic = topics.topic(message.topic)
+      const end = encoder.encode(chunk.block, at, message, topic, now)
+      if (encoder.further !== undefined) {
+        throw new MessageStoreError('MESSAGE_ILLEGAL', 'a message of a batch cannot be dispatched to further queues')
+      }
+      const { tagsCode, keyHashes, storeHost, waits } = encoder
+      drafts.push({
+        topic,
+        queueId: message.queueId ?? 0,
+        size: end - at,
+        tagsCode,
+        keyHashes,
+        storeHost,
+        waits,
+        sysFlag: message.sysFlag ?? 0,
+      })
+      at = end
+    }
+    const total = at - chunk.used
+    this.#checkFits(total)
+    this.#checkBatch(drafts, total)
+    const placed = log.append(chunk, at)
+    return this.#placeBatch(drafts, placed.block, placed.used - total, log.end - total, now)
+  }
+
+  #placeBatch(drafts: readonly Draft[], block: Block, start: number, address: number, now: number): Promise<PutReceipt[]> {
+    const receipts: PutReceipt[] = []
+    const puts: PendingPut[] = []
     let at = start
     let end = address
-    for (let i = 0; i < messages.length; i++) {
-      const { size } = encoded[i]!
-      const { topic, queue } = targets[i]!
-      end += size
-      const receipt = this.#add(topic, queue, block, at, end, now, messages[i]!.sysFlag ?? 0, encoded[i]!, false)
-      ;(settle.value as PutReceipt[]).push(receipt)
-      at += size
+    for (const draft of drafts) {
+      end += draft.size
+      const queue = this.#options.topics.queue(draft.topic, draft.queueId)
+      const put = this.#place(queue, draft, draft.sysFlag, block, at, draft.size, end, now)
+      receipts.push(put.receipt)
+      puts.push(put)
+      at += draft.size
     }
-    const last = this.#unwritten.length - 1
-    this.#unwritten[last] = { ...this.#unwritten[last]!, settle }
-    return promise
+    const last = puts[puts.length - 1]!
+    last.waits = drafts.some(({ waits }) => waits)
+    const answer = last.promise(receipts)
+    for (const put of puts) this.#options.groups.add(put)
+    return answer
   }
 
-  #askForTurn(): void {
-    this.#turnAsked = true
-    this.#options.timers.endOfTurn(this.#endTurn)
-  }
-
-  readonly #endTurn = (): void => {
-    this.#turnAsked = false
-    const puts = this.#unwritten
-    if (puts.length === 0) return
-    this.#unwritten = []
-    const { flusher, policy } = this.#options
-    try {
-      this.#log.writeTail()
-    } catch (error) {
-      this.#takeBack(puts, error)
-      return
-    }
-    this.#options.onWritten(this.#log.writtenEnd, puts[puts.length - 1]!.receipt.storeTimestamp)
-    if (policy === 'async') {
-      this.#complete(puts)
-    } else {
-      this.#undurable = this.#undurable.length === 0 ? puts : this.#undurable.concat(puts)
-      this.#watchTimeouts(puts)
-    }
-    flusher.written()
-  }
-
-  /** Makes records visible and acknowledges them. */
-  #complete(puts: readonly PendingPut[]): void {
-    const { dispatch, onVisible, replicated } = this.#options
-    try {
-      for (const put of puts) dispatch(put)
-    } catch (error) {
-      this.#options.onFailure(error)
-      for (const put of puts) reject(put.settle, error)
-      return
-    }
-    this.#acknowledgedEnd = puts[puts.length - 1]!.end
-    onVisible(puts)
-    for (const put of puts) {
-      if (put.settle === undefined || put.settle.done) continue
-      if (replicated === undefined) resolve(put.settle)
-      else this.#resolveWhenReplicated(put.end, put.settle, replicated)
-    }
-    this.#letIn()
-  }
-
-  #resolveWhenReplicated(end: number, settle: Settle, replicated: NonNullable<WriterOptions['replicated']>): void {
-    replicated(end, settle.value).then(
-      () => resolve(settle),
-      (error) => reject(settle, error),
-    )
-  }
-
-  /** Undoes a turn whose write failed: offsets, tails, torn bytes. */
-  #takeBack(puts: readonly PendingPut[], error: unknown): void {
-    for (let i = puts.length - 1; i >= 0; i--) {
-      const put = puts[i]!
-      if (countsInQueue(put.sysFlag)) put.queue.nextOffset = put.receipt.queueOffset
-    }
-    let failure = error
-    try {
-      this.#log.undoUnwritten()
-    } catch (undoError) {
-      failure = undoError
-      this.#options.onFailure(undoError)
-    }
-    const isSpace = error instanceof DiskError && error.isSpace
-    if (!isSpace && error instanceof DiskError && error.code === 'EIO') this.#options.onFailure(error)
-    const code = isSpace ? 'DISK_FULL' : 'DISK_ERROR'
-    const told = new MessageStoreError(code, `the log could not be written: ${String((failure as Error).message)}`, {
-      cause: error,
+  /** Puts messages as one record that holds them all, on a topic made for it. */
+  #putInnerBatch(messages: readonly Message[], topic: WriterTopic): Promise<PutReceipt[]> {
+    const { log, encoder, topics, clock, groups, recordCrc } = this.#options
+    const queue = topics.queue(topic, messages[0]!.queueId ?? 0)
+    const now = this.#timestamp(clock.now())
+    const keyHashes: number[] = []
+    const base = queue.nextOffset
+    const wrapped = wrapBatch(messages, base, (message) => {
+      const properties = encoder.encodeInner(message, topic, now)
+      keyHashes.push(...encoder.keyHashes)
+      return properties
     })
-    for (const put of puts) reject(put.settle, told)
-    this.#letIn()
-  }
-
-  /** Gives puts that wait longer than the flush timeout their answer; they stay in the log. */
-  #watchTimeouts(puts: readonly PendingPut[]): void {
-    const { clock, flushTimeoutMs } = this.#options
-    const deadline = clock.monotonic() + flushTimeoutMs
-    for (const put of puts) if (put.settle !== undefined) put.settle.deadline = deadline
-    if (this.#timeoutTimer === undefined) this.#timeoutTimer = this.#options.timers.after(flushTimeoutMs, this.#checkTimeouts)
-  }
-
-  readonly #checkTimeouts = (): void => {
-    this.#timeoutTimer = undefined
-    const { clock, timers, flushTimeoutMs } = this.#options
-    const now = clock.monotonic()
-    for (const { settle } of this.#undurable) {
-      if (settle === undefined || settle.done || settle.deadline > now) continue
-      for (const receipt of Array.isArray(settle.value) ? settle.value : [settle.value]) receipt.status = 'FLUSH_DISK_TIMEOUT'
-      resolve(settle)
-    }
-    if (this.#undurable.length > 0) this.#timeoutTimer = timers.after(Math.min(flushTimeoutMs, 100), this.#checkTimeouts)
+    const chunk = log.reserve(encoder.roomFor(wrapped))
+    const encodedEnd = encoder.encode(chunk.block, chunk.used, wrapped, topic, now)
+    const size = encodedEnd - chunk.used
+    this.#checkFits(size)
+    const placed = log.append(chunk, encodedEnd)
+    const { storeHost } = encoder
+    const address = log.end - size
+    const receipts = messages.map((_, i) => new PutReceipt(topic.topic, queue.queueId, base + i, address, size, now, storeHost))
+    placeRecord(placed.block, placed.used - size, placed.used, receipts[0]!, recordCrc)
+    queue.nextOffset += messages.length
+    const put = new PendingPut(
+      queue,
+      receipts[0]!,
+      { tagsCode: 0, keyHashes, storeHost },
+      wrapped.sysFlag ?? 0,
+      log.end,
+      messages.length,
+    )
+    const answer = put.promise(receipts)
+    groups.add(put)
+    return answer
   }
 
   #isCrowded(): boolean {
     if (!this.#room.isEmpty) return true
     if (this.#hasRoom()) return false
     // What only waits for the end of the turn can be written at once.
-    if (this.#unwritten.length > 0) this.#endTurn()
+    this.#options.groups.write()
     return !this.#hasRoom()
   }
 
   readonly #hasRoom = (): boolean =>
-    this.#log.end - this.#acknowledgedEnd <= this.#options.maxPendingBytes && !this.#options.flusher.isBehind
+    this.#options.groups.pendingBytes <= this.#options.maxPendingBytes && !this.#options.flusher.isBehind
 
   /** Copies the messages and puts them when there is room. What can be checked without it is checked now. */
   #putLater(messages: readonly Message[]): Promise<PutReceipt[]> {
     const { topics, encoder, flusher, checkWritable } = this.#options
     for (const message of messages) {
+      checkMessage(message)
       topics.topic(message.topic)
       encoder.roomFor(message)
     }
@@ -361,16 +275,14 @@ export class Writer {
     flusher.written()
     return put
   }
-
-  #letIn(): void {
-    if (!this.#room.isEmpty) this.#room.letIn(this.#hasRoom)
-  }
 }
-
-type PendingBlock = Parameters<typeof placeRecord>[0]
 
 /** Prepared and rolled back messages are in the log and in no queue. */
 function countsInQueue(sysFlag: number): boolean {
   const state = sysFlag & SysFlag.transactionMask
   return state === 0 || state === SysFlag.transactionCommit
+}
+
+function checkMessage(message: Message): void {
+  if (typeof message !== 'object' || message === null) throw new TypeError(`a message must be an object, got ${shown(message)}`)
 }

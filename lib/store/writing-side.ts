@@ -9,20 +9,23 @@
  * ```
  */
 import { MessageStoreError } from '../base/errors.js'
-import { DiskError } from '../disk/disk.js'
 import { Flusher } from '../log/flusher.js'
+import { type UnflushedLimits, unflushedLimits } from '../log/unflushed.js'
 import { ReplicaAcks } from '../replication/replica-acks.js'
 import { Bookkeeping } from './bookkeeping.js'
-import { MessageEncoder } from './encoder.js'
+import { readBatchTopics } from './config-file.js'
+import { MessageEncoder, RECORD_OVER_BODY_BYTES } from './encoder.js'
 import type { Foundation } from './foundation.js'
-import type { PutReceipt } from './message.js'
+import type { PendingPut } from './pending.js'
 import { WriterTopics } from './topics.js'
 import { Upkeep } from './upkeep.js'
 import { ViewFlusher } from './view-flusher.js'
+import { WriteGroups } from './write-groups.js'
 import { Writer } from './writer.js'
 
 /** The writing side of an open store. */
 export interface WritingSide {
+  readonly groups: WriteGroups
   readonly writer: Writer
   readonly flusher: Flusher
   readonly books: Bookkeeping
@@ -44,7 +47,8 @@ export async function buildWritingSide(base: Foundation): Promise<WritingSide> {
   const parts = {} as { -readonly [Part in keyof WritingSide]: WritingSide[Part] }
   parts.fail = (error) => failWith(base, parts.writer, error)
   parts.books = buildBooks(base)
-  parts.topics = new WriterTopics(views.queues)
+  const { queues, batchQueues } = views
+  parts.topics = new WriterTopics({ queues, batchQueues, batchTopics: readBatchTopics(ports.disk, base.layout.config) })
   parts.acks = new ReplicaAcks({ ...options.replication, timers, sentEnd: () => visible.end })
   parts.flusher = buildFlusher(base, parts)
   parts.upkeep = buildUpkeep(base, parts)
@@ -61,6 +65,7 @@ export async function buildWritingSide(base: Foundation): Promise<WritingSide> {
     base.arrivals.moved()
     parts.viewFlusher.noted(end)
   }
+  parts.groups = buildGroups(base, parts)
   parts.writer = buildWriter(base, parts)
   parts.writer.resumeAt(recovered.lastTimestamp)
   if (state.status === 'open') await begin(base, parts)
@@ -88,7 +93,14 @@ function failWith({ state, events }: Foundation, writer: Writer, error: unknown)
   events.emit('failed', { error })
 }
 
-function buildBooks({ layout, options, ports, recovered }: Foundation): Bookkeeping {
+/** How far the log may run ahead of what is durable. */
+function limitsOf({ options, log }: Foundation): UnflushedLimits {
+  const largest = Math.min(options.message.maxBodyBytes + RECORD_OVER_BODY_BYTES, log.maxRecordBytes)
+  return unflushedLimits(options.flush.maxUnflushedBytes, largest, log.maxRecordBytes)
+}
+
+function buildBooks(base: Foundation): Bookkeeping {
+  const { layout, options, ports, recovered } = base
   const { checkpoint, viewsEnd, ranges, views } = recovered
   return new Bookkeeping({
     disk: ports.disk,
@@ -97,6 +109,7 @@ function buildBooks({ layout, options, ports, recovered }: Foundation): Bookkeep
     viewsEnd,
     ranges,
     recordCrc: options.log.recordCrc,
+    unflushedBound: limitsOf(base).bound,
     processId: process.pid,
     manifest: (end, settled) => views.manifest(end, settled),
   })
@@ -112,7 +125,7 @@ function buildFlusher({ options, ports, log }: Foundation, parts: WritingSide): 
     timers: ports.timers,
     onDurable: () => {
       parts.books.durable(log.durableEnd)
-      parts.writer.durable()
+      parts.groups.durable()
     },
     onFailure: parts.fail,
   })
@@ -134,36 +147,55 @@ function buildUpkeep({ layout, options, ports, log, state, events, recovered }: 
   })
 }
 
-function buildWriter(base: Foundation, parts: WritingSide): Writer {
-  const { options, ports, log, state, arrivals, recovered } = base
-  const { maxBodyBytes, storeHost } = options.message
-  const { recordCrc } = options.log
-  return new Writer({
+function buildGroups(base: Foundation, parts: WritingSide): WriteGroups {
+  const { options, ports, log, arrivals, recovered } = base
+  return new WriteGroups({
     log,
     flusher: parts.flusher,
-    topics: parts.topics,
-    encoder: new MessageEncoder({ maxBodyBytes, recordCrc, storeHost }),
     clock: ports.clock,
     timers: ports.timers,
     policy: options.flush.policy,
-    recordCrc,
     flushTimeoutMs: options.flush.timeoutMs,
-    maxPendingBytes: options.flush.maxPendingBytes,
     dispatch: (put) => recovered.views.dispatchPut(put),
     onVisible: (puts) => {
-      if (!arrivals.isIdle) for (const put of puts) arrivals.arrived(put.receipt.topic, put.receipt.queueId)
+      if (!arrivals.isIdle) tellArrivals(base, puts)
       parts.show(puts[puts.length - 1]!.end)
     },
     onWritten: (end, timestamp) => parts.books.wrote(end, timestamp),
+    onFailure: parts.fail,
+    onNoSpace: () => parts.upkeep.sawNoSpace(),
+    replicated: options.replication.ack === 'none' ? undefined : (put) => waitForReplicas(parts.acks, put),
+  })
+}
+
+function tellArrivals({ arrivals }: Foundation, puts: readonly PendingPut[]): void {
+  for (const { receipt, further } of puts) {
+    arrivals.arrived(receipt.topic, receipt.queueId)
+    if (further !== undefined) for (const { queue } of further) arrivals.arrived(queue.queue.topic, queue.queueId)
+  }
+}
+
+function buildWriter(base: Foundation, parts: WritingSide): Writer {
+  const { options, ports, log, state } = base
+  const { maxBodyBytes, storeHost } = options.message
+  const { recordCrc } = options.log
+  const { topics } = parts
+  const nextOffsets = (names: readonly string[], queueId: number): number[] =>
+    names.map((name) => topics.furtherQueue(name, queueId).nextOffset)
+  return new Writer({
+    log,
+    flusher: parts.flusher,
+    groups: parts.groups,
+    topics,
+    encoder: new MessageEncoder({ maxBodyBytes, recordCrc, storeHost, nextOffsets }),
+    clock: ports.clock,
+    recordCrc,
+    maxPendingBytes: options.flush.maxPendingBytes,
+    maxBatchBytes: limitsOf(base).maxBatchBytes,
     checkWritable: () => {
       state.checkWritable()
       checkRole(base, parts)
     },
-    onFailure: (error) => {
-      if (error instanceof DiskError && error.isSpace) parts.upkeep.sawNoSpace()
-      else parts.fail(error)
-    },
-    replicated: options.replication.ack === 'none' ? undefined : (end, value) => waitForReplicas(parts.acks, end, value),
   })
 }
 
@@ -175,8 +207,7 @@ function checkRole({ options }: Foundation, { acks }: WritingSide): void {
   throw new MessageStoreError('REPLICAS_NOT_ENOUGH', `${acks.links.length} replicas are connected, ${replicas} must acknowledge`)
 }
 
-async function waitForReplicas(acks: ReplicaAcks, end: number, value: PutReceipt | readonly PutReceipt[]): Promise<void> {
-  const receipts: readonly PutReceipt[] = Array.isArray(value) ? value : [value as PutReceipt]
-  if (!acks.isEnough) for (const receipt of receipts) receipt.status = 'SLAVE_NOT_AVAILABLE'
-  else if (!(await acks.wait(end))) for (const receipt of receipts) receipt.status = 'FLUSH_SLAVE_TIMEOUT'
+async function waitForReplicas(acks: ReplicaAcks, put: PendingPut): Promise<void> {
+  if (!acks.isEnough) for (const receipt of put.receipts) receipt.status = 'SLAVE_NOT_AVAILABLE'
+  else if (!(await acks.wait(put.end))) for (const receipt of put.receipts) receipt.status = 'FLUSH_SLAVE_TIMEOUT'
 }

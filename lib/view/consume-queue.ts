@@ -14,6 +14,7 @@
  */
 import { zeroBlock } from '../format/block.js'
 import { entryOffset, entrySize, FILLER_SIZE, isEntry, QUEUE_ENTRY_BYTES, writeQueueEntry } from '../format/queue-entry.js'
+import { searchFirst } from './bisect.js'
 import type { EntryBlock } from './entry-block.js'
 import { EntryTail } from './entry-tail.js'
 import type { QueueRow } from './manifest.js'
@@ -167,7 +168,7 @@ export class ConsumeQueue {
   offsetByTime(timestampMs: number, boundary: 'lower' | 'upper', storedAt: TimestampReader): number {
     // `lower` looks for the first entry that is not earlier, `upper` for the first that is later, less one.
     const isBefore = (time: number): boolean => (boundary === 'lower' ? time < timestampMs : time <= timestampMs)
-    const found = this.#search(this.#min, this.#max, (offset) => {
+    const found = searchFirst(this.#min, this.#max, (offset) => {
       const time = this.#readOne(offset) ? storedAt(entryOffset(scratch.view, 0), entrySize(scratch.view, 0)) : undefined
       return time !== undefined && !isBefore(time)
     })
@@ -177,7 +178,7 @@ export class ConsumeQueue {
   /** Writes the entries whose records end at or below `durableEnd`, without flushing. */
   write(durableEnd: number): void {
     if (!this.#writable || this.#tail.count === 0) return
-    const ready = this.#search(0, this.#tail.count, (i) => entryEnd(this.#tail.view, i * BYTES) > durableEnd)
+    const ready = searchFirst(0, this.#tail.count, (i) => entryEnd(this.#tail.view, i * BYTES) > durableEnd)
     if (ready === 0) return
     this.#files.append(this.#tail.bytes.subarray(0, ready * BYTES))
     this.#tail.drop(ready)
@@ -192,14 +193,20 @@ export class ConsumeQueue {
   /** Drops the entries of records that end above `logEnd`, and zeroes them where they were written. */
   truncate(logEnd: number): void {
     if (this.#lastEnd <= logEnd) return
-    this.#cut(this.#search(this.#min, this.#max, (offset) => this.#endOf(offset) > logEnd))
+    this.#cut(searchFirst(this.#min, this.#max, (offset) => this.#endOf(offset) > logEnd))
   }
 
   /** Lets the minimum offset follow the start of the log; deletes files that hold nothing above it, never the last. */
   trim(logStart: number): string[] {
     if (this.#max > this.#min && !(this.#readOne(this.#min) && isAtLeast(logStart))) {
-      this.#min = this.#search(this.#min, this.#max, (offset) => this.#readOne(offset) && isAtLeast(logStart))
+      this.#min = searchFirst(this.#min, this.#max, (offset) => this.#readOne(offset) && isAtLeast(logStart))
     }
+    return this.#files.trim(this.#min)
+  }
+
+  /** Empties the queue: what is in it now is not read any more. @returns the files that were deleted */
+  purge(): string[] {
+    this.#min = this.#max
     return this.#files.trim(this.#min)
   }
 
@@ -236,14 +243,14 @@ export class ConsumeQueue {
     this.#min = first
     const isPast = (offset: number): boolean =>
       !this.#readAny(offset) || !isEntry(scratch.view, 0) || entryEnd(scratch.view, 0) > trustedEnd
-    const end = this.#search(first, last, isPast)
+    const end = searchFirst(first, last, isPast)
     this.#evidenceEnd = this.#evidenceIn(end, last)
     if (end > 0 && this.#readAny(end - 1)) this.#evidenceEnd = Math.max(this.#evidenceEnd, entryEnd(scratch.view, 0) || -1)
     files.written = end
     files.flushed = end
     this.#max = end
     if (this.#writable && trustedEnd !== Number.POSITIVE_INFINITY) files.zero(end, last)
-    this.#min = this.#search(first, end, (offset) => this.#readOne(offset) && entrySize(scratch.view, 0) !== FILLER_SIZE)
+    this.#min = searchFirst(first, end, (offset) => this.#readOne(offset) && entrySize(scratch.view, 0) !== FILLER_SIZE)
     this.#lastEnd = this.#endOfLast()
   }
 
@@ -307,18 +314,6 @@ export class ConsumeQueue {
     this.#max = this.#files.startAt(offset)
     while (this.#max < offset) this.append(0, FILLER_SIZE, 0)
     this.#min = offset
-  }
-
-  /** The first number in `[low, high)` that passes a test which, once passed, stays passed; `high` if none does. */
-  #search(low: number, high: number, passes: (n: number) => boolean): number {
-    let from = low
-    let to = high
-    while (from < to) {
-      const middle = Math.floor((from + to) / 2)
-      if (passes(middle)) to = middle
-      else from = middle + 1
-    }
-    return from
   }
 }
 

@@ -3,7 +3,10 @@
  *
  * Idempotent: what the views already have is recognised by its place. What belongs where is told in `belonging.ts`.
  */
+import { SysFlag } from '../format/record.js'
+import type { BatchConsumeQueue } from './batch-consume-queue.js'
 import { entersQueues, furtherPlaces, indexHashes } from './belonging.js'
+import type { ConsumeQueue } from './consume-queue.js'
 import type { IndexView } from './index-view.js'
 import type { QueueTable } from './queue-table.js'
 
@@ -27,19 +30,22 @@ export interface DispatchedRecord {
 
 /** What a dispatcher works on. */
 export interface DispatcherOptions {
-  readonly queues: QueueTable
+  readonly queues: QueueTable<ConsumeQueue>
+  readonly batchQueues: QueueTable<BatchConsumeQueue>
   readonly index: IndexView | undefined
 }
 
 /** See the head of this file. */
 export class Dispatcher {
-  readonly #queues: QueueTable
+  readonly #queues: QueueTable<ConsumeQueue>
+  readonly #batchQueues: QueueTable<BatchConsumeQueue>
   readonly #index: IndexView | undefined
   /** Records up to this address have their index entries. */
   #indexedTo: number
 
-  constructor({ queues, index }: DispatcherOptions) {
+  constructor({ queues, batchQueues, index }: DispatcherOptions) {
     this.#queues = queues
+    this.#batchQueues = batchQueues
     this.#index = index
     this.#indexedTo = index?.lastCommitLogOffset ?? -1
   }
@@ -47,7 +53,8 @@ export class Dispatcher {
   /** Enters a record into the views. */
   dispatch(record: DispatchedRecord): void {
     const { topic, queueId, queueOffset, commitLogOffset, size, tagsCode } = record
-    if (entersQueues(record)) {
+    if (isInnerBatch(record)) this.#dispatchBatch(record, record.innerBatch!)
+    else if (entersQueues(record)) {
       this.#queues.obtain(topic, queueId).place(queueOffset, commitLogOffset, size, tagsCode)
       if (record.multiDispatch !== undefined) {
         for (const place of furtherPlaces(record)) {
@@ -58,10 +65,22 @@ export class Dispatcher {
     this.#dispatchKeys(record)
   }
 
+  #dispatchBatch(record: DispatchedRecord, { base, count }: NonNullable<DispatchedRecord['innerBatch']>): void {
+    if (!entersQueues(record)) return
+    const { topic, queueId, commitLogOffset, size, tagsCode, storeTimestamp } = record
+    const entry = { commitLogOffset, size, tagsCode, storeTimestamp, baseOffset: base, batchSize: count }
+    this.#batchQueues.obtain(topic, queueId).place(entry)
+  }
+
   #dispatchKeys(record: DispatchedRecord): void {
     const index = this.#index
     const { commitLogOffset, size, storeTimestamp } = record
     if (index === undefined || commitLogOffset <= this.#indexedTo) return
     for (const hash of indexHashes(record)) index.put(hash, commitLogOffset, size, storeTimestamp)
   }
+}
+
+/** Whether a record holds several messages and so belongs in a BatchConsumeQueue. */
+export function isInnerBatch({ sysFlag, innerBatch }: DispatchedRecord): boolean {
+  return innerBatch !== undefined && (sysFlag & SysFlag.innerBatch) !== 0
 }

@@ -6,6 +6,7 @@
  *    slots, then the header, each slot with its newest entry that has been written.
  * 3. Slots can be made again from the entries, so after a crash only entries need to be believed.
  */
+import { absentFile } from '../disk/absent-file.js'
 import type { DiskFile } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { type Block, zeroBlock } from '../format/block.js'
@@ -78,7 +79,8 @@ export class IndexFile {
     this.path = path
     this.#slotCount = slots
     this.#capacity = capacity
-    this.#file = files.file(path, writable)
+    // A new file of a store that is only read stays in memory: nothing of it is ever written, so nothing is read.
+    this.#file = header !== undefined && !writable ? absentFile(path) : files.file(path, writable)
     this.header = header ?? this.#readHeader()
     this.#written = this.header.indexCount
     this.#flushed = this.#written
@@ -259,16 +261,20 @@ export class IndexFile {
   rebuild(logEnd: number, writable: boolean, most = this.#capacity): boolean {
     const { header } = this
     const slots = new Int32Array(this.#slotCount)
-    const buffer = zeroBlock(LOAD_ENTRIES * INDEX_ENTRY_BYTES)
+    const buffer = zeroBlock(Math.min(LOAD_ENTRIES, Math.max(1, most - 1)) * INDEX_ENTRY_BYTES)
     const known = header.indexCount
+    const isNoted = most < this.#capacity
+    const { endTimestamp } = header
     let count = 1
     let last = -1
     let used = 0
     let isWhole = true
     this.#tail.clear()
     this.#written = known
-    for (let first = 1; first < most && isWhole; first += LOAD_ENTRIES) {
-      const wanted = Math.min(LOAD_ENTRIES, most - first)
+    // Without a header the entries have no time to count from, and what is not there has to come from the log.
+    const end = known > 1 ? most : 1
+    for (let first = 1; first < end && isWhole; first += LOAD_ENTRIES) {
+      const wanted = Math.min(LOAD_ENTRIES, end - first)
       this.#file.readAt(buffer.bytes.subarray(0, wanted * INDEX_ENTRY_BYTES), entryPosition(this.#slotCount, first))
       let i = 0
       for (; i < wanted; i++) {
@@ -278,14 +284,18 @@ export class IndexFile {
         const slot = hash % this.#slotCount
         if (offset >= logEnd) break
         const previous = buffer.view.getInt32(at + PREVIOUS_AT)
-        if (hash < 0 || offset < last || (hash === 0 && offset === 0 && count > 1) || previous !== slots[slot]) {
+        // A key of hash 0 in the very first record looks the same; without a manifest it only costs a scan.
+        const isUnwritten = hash === 0 && offset === 0 && !isNoted
+        if (hash < 0 || offset < last || isUnwritten || previous !== slots[slot]) {
           isWhole = count >= known
           break
         }
         if (slots[slot] === 0) used++
+        // The first entry counts its seconds from the file before.
+        const seconds = count === 1 ? 0 : buffer.view.getInt32(at + SECONDS_AT)
         slots[slot] = count++
         last = offset
-        header.endTimestamp = header.beginTimestamp + buffer.view.getInt32(at + SECONDS_AT) * 1000
+        header.endTimestamp = header.beginTimestamp + seconds * 1000
       }
       if (i < wanted) break
     }
@@ -294,6 +304,7 @@ export class IndexFile {
       hashSlotCount: used,
       endCommitLogOffset: last < 0 ? header.beginCommitLogOffset : last,
     })
+    if (isNoted && count === most) header.endTimestamp = endTimestamp
     this.#slots = slots
     this.#written = count
     this.#flushed = 0

@@ -73,7 +73,7 @@ export class IndexView {
       this.#files.push(this.#open(path, row))
     }
     // Made after the manifest: its entries come again from the log.
-    for (const path of found.values()) if (writable) this.#remove(path)
+    for (const path of found.values()) this.#remove(path)
     const last = this.#last
     const isClosed = rows[rows.length - 1]?.slotsCrc !== undefined && trustedEnd === Number.POSITIVE_INFINITY
     const isSmall = this.#files.reduce((sum, file) => sum + file.checkBytes, 0) <= EAGER_CHECK_BYTES
@@ -84,15 +84,40 @@ export class IndexView {
 
   /** Loads the files that a Java store left, or an mqlite without a manifest. */
   #loadFound(trustedEnd: number): number {
-    const { writable } = this.#options
-    let completeEnd = Number.POSITIVE_INFINITY
-    for (const path of this.#indexPaths()) this.#files.push(this.#open(path))
-    if (trustedEnd === Number.POSITIVE_INFINITY) return completeEnd
-    for (const file of this.#files) {
-      if (file.header.endCommitLogOffset < trustedEnd && file !== this.#last) continue
-      if (!file.rebuild(trustedEnd, writable)) completeEnd = Math.min(completeEnd, file.header.endCommitLogOffset)
+    for (const path of this.#indexPaths()) {
+      const file = this.#open(path)
+      // A crash can leave files without entries, with no times in their headers either: they are in nobody's order.
+      if (file.header.indexCount > 1) this.#files.push(file)
+      else this.#remove(path)
     }
-    return completeEnd
+    return trustedEnd === Number.POSITIVE_INFINITY ? trustedEnd : this.#keep(trustedEnd)
+  }
+
+  /**
+   * Keeps the entries of records below `end`, as far as they are whole. Entries ascend over all files, so
+   * files behind the first that lost some are deleted: the log brings their entries again, in order.
+   *
+   * @returns up to where entries are complete, if not up to `end`
+   */
+  #keep(end: number): number {
+    for (let i = 0; i < this.#files.length; i++) {
+      const file = this.#files[i]!
+      const isLast = i === this.#files.length - 1
+      if (!isLast && file.header.endCommitLogOffset < end) continue
+      const known = file.header.indexCount
+      const isWhole = file.rebuild(end, this.#options.writable)
+      if (isWhole && file.header.indexCount >= known && !isLast) continue
+      for (const { path } of this.#files.splice(file.header.indexCount > 1 ? i + 1 : i)) this.#remove(path)
+      return isWhole ? Number.POSITIVE_INFINITY : this.#keepWholeRecords()
+    }
+    return Number.POSITIVE_INFINITY
+  }
+
+  /** The last record that has an entry may have lost another one: it comes again with all its keys. */
+  #keepWholeRecords(): number {
+    const end = Math.max(0, this.lastCommitLogOffset)
+    this.#keep(end)
+    return end
   }
 
   #indexPaths(): string[] {
@@ -101,7 +126,7 @@ export class IndexView {
     const paths = names.map(({ name }) => `${directory}/${name}`)
     // Where a name outlived a crash and its length did not, no flush has covered any entry.
     const empty = paths.filter((path) => disk.stat(path)!.bytes === 0)
-    if (this.#options.writable) for (const path of empty) this.#remove(path)
+    for (const path of empty) this.#remove(path)
     return paths.filter((path) => !empty.includes(path))
   }
 
@@ -116,8 +141,10 @@ export class IndexView {
     return new IndexFile(files, path, slots, entries, writable, undefined, row)
   }
 
+  /** Closes a file and deletes it, unless the store is only read. */
   #remove(path: string): void {
     this.#options.files.close(path)
+    if (!this.#options.writable) return
     this.#options.disk.remove(path)
     this.#namesChanged = true
   }
@@ -125,7 +152,7 @@ export class IndexView {
   /** Forgets all files. @returns from where on the log must be read: its beginning */
   #drop(): number {
     this.#files.length = 0
-    if (this.#options.writable) for (const path of this.#indexPaths()) this.#remove(path)
+    for (const path of this.#indexPaths()) this.#remove(path)
     return 0
   }
 
@@ -214,9 +241,7 @@ export class IndexView {
 
   /** Drops the entries of records at or above `logEnd`. */
   truncate(logEnd: number): void {
-    for (const file of this.#files) {
-      if (file.header.indexCount > 1 && file.header.endCommitLogOffset >= logEnd) file.rebuild(logEnd, this.#options.writable)
-    }
+    if (this.lastCommitLogOffset >= logEnd) this.#keep(logEnd)
   }
 
   /** Deletes files whose records are all gone, never the last. @returns what was deleted */
@@ -233,7 +258,7 @@ export class IndexView {
 
   /** The next file begins where the one before it ended, until its first entry says better. */
   #addFile(storeTimestamp: number): IndexFile {
-    const { disk, files, directory, slots, entries, clock, tmpDirectory } = this.#options
+    const { disk, files, directory, slots, entries, clock, writable } = this.#options
     const previous = this.#last?.header
     const header =
       previous === undefined
@@ -245,8 +270,6 @@ export class IndexView {
             beginCommitLogOffset: previous.endCommitLogOffset,
             endCommitLogOffset: previous.endCommitLogOffset,
           }
-    disk.makeDirectory(directory)
-    disk.makeDirectory(tmpDirectory)
     let ms = Math.max(clock.now(), storeTimestamp)
     while (
       disk.stat(`${directory}/${indexFileName(ms)}`) !== undefined ||
@@ -254,6 +277,16 @@ export class IndexView {
     )
       ms++
     const path = `${directory}/${indexFileName(ms)}`
+    if (writable) this.#makeFile(path)
+    const added = new IndexFile(files, path, slots, entries, writable, header)
+    this.#files.push(added)
+    return added
+  }
+
+  #makeFile(path: string): void {
+    const { disk, directory, slots, entries, tmpDirectory } = this.#options
+    disk.makeDirectory(directory)
+    disk.makeDirectory(tmpDirectory)
     const made = `${tmpDirectory}/index`
     // A crash may have left both names of a file that was being moved.
     disk.remove(made)
@@ -265,8 +298,5 @@ export class IndexView {
     }
     disk.rename(made, path)
     this.#namesChanged = true
-    const added = new IndexFile(files, path, slots, entries, true, header)
-    this.#files.push(added)
-    return added
   }
 }

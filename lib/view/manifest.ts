@@ -11,6 +11,7 @@
  * ```
  *   mqlite views 1
  *   log LOG_START VIEWS_END
+ *   sizes INDEX_SLOTS INDEX_ENTRIES
  *   queue TOPIC QUEUE_ID MIN MAX LAST_END [FIRST:CRC ...]
  *   batch TOPIC QUEUE_ID MIN MAX LAST_END ROWS [FIRST:CRC ...]
  *   index NAME COUNT BEGIN_MS END_MS BEGIN_OFFSET END_OFFSET ENTRIES_CRC SLOTS_CRC|-
@@ -56,6 +57,8 @@ export interface Manifest {
   readonly logStart: number
   /** Every record below has its entries in the files. */
   readonly viewsEnd: number
+  /** Sizes of index files, which their length alone does not tell. */
+  readonly indexSizes: { readonly slots: number; readonly entries: number }
   readonly queues: readonly QueueRow[]
   readonly index: readonly IndexRow[]
 }
@@ -63,8 +66,8 @@ export interface Manifest {
 const HEAD = 'mqlite views 1'
 
 /** The file for a manifest. */
-export function encodeManifest({ logStart, viewsEnd, queues, index }: Manifest): Buffer {
-  const lines = [HEAD, `log ${logStart} ${viewsEnd}`]
+export function encodeManifest({ logStart, viewsEnd, indexSizes, queues, index }: Manifest): Buffer {
+  const lines = [HEAD, `log ${logStart} ${viewsEnd}`, `sizes ${indexSizes.slots} ${indexSizes.entries}`]
   for (const { topic, queueId, min, max, lastEnd, rows, sums } of queues) {
     const fields = [
       rows === undefined ? 'queue' : 'batch',
@@ -91,14 +94,20 @@ export function decodeManifest(bytes: Buffer | undefined): Manifest | undefined 
   const text = bytes?.toString('latin1') ?? ''
   const tail = text.lastIndexOf('crc ')
   if (!text.startsWith(`${HEAD}\n`) || tail < 0 || text.slice(tail) !== `crc ${crcOf(text.slice(0, tail))}\n`) return undefined
-  const [, log, ...rows] = text
+  const [, log, sizes, ...rows] = text
     .slice(0, tail)
     .trimEnd()
     .split('\n')
     .map((line) => line.split(' '))
   const queues = rows.filter(([kind]) => kind === 'queue' || kind === 'batch').map(queueRow)
   const index = rows.filter(([kind]) => kind === 'index').map(indexRow)
-  const manifest = { logStart: Number(log?.[1]), viewsEnd: Number(log?.[2]), queues, index }
+  const manifest = {
+    logStart: Number(log?.[1]),
+    viewsEnd: Number(log?.[2]),
+    indexSizes: { slots: Number(sizes?.[1]), entries: Number(sizes?.[2]) },
+    queues,
+    index,
+  }
   return isSane(manifest) ? manifest : undefined
 }
 
@@ -117,10 +126,10 @@ function indexRow([, name = '', ...fields]: string[]): IndexRow {
 }
 
 /** A manifest whose CRC is right was written by some version of this code; numbers must still be numbers. */
-function isSane({ logStart, viewsEnd, queues, index }: Manifest): boolean {
+function isSane({ logStart, viewsEnd, indexSizes, queues, index }: Manifest): boolean {
   const areWhole = (...numbers: number[]): boolean => numbers.every((n) => Number.isSafeInteger(n) && n >= -1)
   return (
-    areWhole(logStart, viewsEnd) &&
+    areWhole(logStart, viewsEnd, indexSizes.slots, indexSizes.entries) &&
     queues.every((row) => isTopic(row.topic) && areWhole(row.queueId, row.min, row.max, row.lastEnd, row.rows ?? 0)) &&
     index.every(({ name, slotsCrc, ...row }) => isIndexFileName(name) && areWhole(slotsCrc ?? 0, ...Object.values(row)))
   )

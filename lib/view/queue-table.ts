@@ -1,19 +1,36 @@
 /**
- * All ConsumeQueues of a store, by topic and queue id.
+ * All queues of one kind in a store, by topic and queue id: ConsumeQueues, or BatchConsumeQueues.
  *
  * With a manifest a queue is loaded when somebody asks for it; until then it is a line of the manifest.
  */
 import type { Disk } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { isTopic, parseQueueId } from '../format/names.js'
-import { ConsumeQueue } from './consume-queue.js'
+import type { ConsumeQueueOptions } from './consume-queue.js'
 import type { QueueRow } from './manifest.js'
 
+/** What a table asks of its queues. */
+export interface TableQueue {
+  readonly topic: string
+  readonly queueId: number
+  readonly evidenceEnd: number
+  readonly isDirty: boolean
+  readonly row: QueueRow | undefined
+  check(): boolean
+  flush(durableEnd: number): Promise<void>
+  truncate(logEnd: number): void
+  trim(logStart: number): string[]
+  purge(): string[]
+  remove(): Promise<void>
+}
+
 /** How to load the queues of a store. */
-export interface QueueTableOptions {
+export interface QueueTableOptions<Queue extends TableQueue> {
+  /** Loads one queue. */
+  readonly load: (options: ConsumeQueueOptions) => Queue
   readonly disk: Disk
   readonly files: OpenFiles
-  /** Directory of the queues: `consumequeue`. */
+  /** Directory of the queues: `consumequeue` or `batchconsumequeue`. */
   readonly directory: string
   readonly entriesPerSegment: number
   readonly writable: boolean
@@ -30,18 +47,24 @@ const FLUSHED_TOGETHER = 16
 const EAGER_CHECK_QUEUES = 1000
 const EAGER_CHECK_ENTRIES = 3_000_000
 
+/** A queue, or the line of the manifest that it is until somebody asks for it. */
+interface Slot<Queue> {
+  queue?: Queue
+  row?: QueueRow
+}
+
 /** See the head of this file. */
-export class QueueTable implements Iterable<ConsumeQueue> {
-  readonly #options: QueueTableOptions
-  readonly #topics = new Map<string, Map<number, ConsumeQueue | QueueRow>>()
+export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
+  readonly #options: QueueTableOptions<Queue>
+  readonly #topics = new Map<string, Map<number, Slot<Queue>>>()
   readonly evidenceEnd: number
   /** Whether some queue was not what the manifest says; all queues then begin empty. */
   readonly isReset: boolean
 
-  private constructor(options: QueueTableOptions) {
+  private constructor(options: QueueTableOptions<Queue>) {
     this.#options = options
     const { rows, trustedEnd } = options
-    for (const row of rows ?? []) this.#queuesOf(row.topic).set(row.queueId, row)
+    for (const row of rows ?? []) this.#queuesOf(row.topic).set(row.queueId, { row })
     this.isReset = rows !== undefined && this.#isSmall(rows) && ![...this].every((queue) => queue.check())
     if (this.isReset) {
       this.#topics.clear()
@@ -54,7 +77,7 @@ export class QueueTable implements Iterable<ConsumeQueue> {
   }
 
   /** Loads the queues whose directories are there, or those that the manifest names. */
-  static load(options: QueueTableOptions): QueueTable {
+  static load<Queue extends TableQueue>(options: QueueTableOptions<Queue>): QueueTable<Queue> {
     return new QueueTable(options)
   }
 
@@ -83,28 +106,33 @@ export class QueueTable implements Iterable<ConsumeQueue> {
     return evidence
   }
 
-  #queuesOf(topic: string): Map<number, ConsumeQueue | QueueRow> {
+  #queuesOf(topic: string): Map<number, Slot<Queue>> {
     let queues = this.#topics.get(topic)
     if (queues === undefined) this.#topics.set(topic, (queues = new Map()))
     return queues
   }
 
   /** A queue, or `undefined`. */
-  find(topic: string, queueId: number): ConsumeQueue | undefined {
-    const queue = this.#topics.get(topic)?.get(queueId)
-    return queue === undefined || queue instanceof ConsumeQueue ? queue : this.#load(topic, queueId, queue)
+  find(topic: string, queueId: number): Queue | undefined {
+    const slot = this.#topics.get(topic)?.get(queueId)
+    return slot === undefined ? undefined : (slot.queue ?? this.#load(topic, queueId, slot))
   }
 
   /** A queue, new if need be; its directory appears with the first write. */
-  obtain(topic: string, queueId: number): ConsumeQueue {
-    return this.find(topic, queueId) ?? this.#load(topic, queueId, undefined)
+  obtain(topic: string, queueId: number): Queue {
+    const known = this.find(topic, queueId)
+    if (known !== undefined) return known
+    const slot: Slot<Queue> = {}
+    this.#queuesOf(topic).set(queueId, slot)
+    return this.#load(topic, queueId, slot)
   }
 
-  #load(topic: string, queueId: number, row: QueueRow | undefined): ConsumeQueue {
-    const { directory, entriesPerSegment } = this.#options
+  #load(topic: string, queueId: number, slot: Slot<Queue>): Queue {
+    const { directory, entriesPerSegment, load } = this.#options
     const place = { directory: `${directory}/${topic}/${queueId}`, rowsPerSegment: entriesPerSegment }
-    const queue = new ConsumeQueue({ ...this.#options, ...place, topic, queueId, row })
-    this.#queuesOf(topic).set(queueId, queue)
+    const queue = load({ ...this.#options, ...place, topic, queueId, row: slot.row })
+    slot.queue = queue
+    delete slot.row
     return queue
   }
 
@@ -114,19 +142,18 @@ export class QueueTable implements Iterable<ConsumeQueue> {
   }
 
   /** The queues of a topic, by id. */
-  queuesOf(topic: string): ConsumeQueue[] {
+  queuesOf(topic: string): Queue[] {
     const ids = [...(this.#topics.get(topic)?.keys() ?? [])].sort((a, b) => a - b)
     return ids.map((queueId) => this.find(topic, queueId)!)
   }
 
-  *[Symbol.iterator](): Iterator<ConsumeQueue> {
+  *[Symbol.iterator](): Iterator<Queue> {
     for (const [topic, queues] of this.#topics) for (const queueId of queues.keys()) yield this.find(topic, queueId)!
   }
 
   /** The queues that somebody has asked for. */
-  *#loaded(): Generator<ConsumeQueue> {
-    for (const queues of this.#topics.values())
-      for (const queue of queues.values()) if (queue instanceof ConsumeQueue) yield queue
+  *#loaded(): Generator<Queue> {
+    for (const queues of this.#topics.values()) for (const { queue } of queues.values()) if (queue !== undefined) yield queue
   }
 
   /** How many queues there are. */
@@ -140,8 +167,8 @@ export class QueueTable implements Iterable<ConsumeQueue> {
   rows(): QueueRow[] | undefined {
     const rows: QueueRow[] = []
     for (const queues of this.#topics.values()) {
-      for (const queue of queues.values()) {
-        const row = queue instanceof ConsumeQueue ? queue.row : queue
+      for (const slot of queues.values()) {
+        const row = slot.queue === undefined ? slot.row : slot.queue.row
         if (row === undefined) return undefined
         rows.push(row)
       }
@@ -165,9 +192,9 @@ export class QueueTable implements Iterable<ConsumeQueue> {
   /** Drops the entries of records that end above `logEnd`. */
   truncate(logEnd: number): void {
     for (const queues of this.#topics.values()) {
-      for (const [queueId, queue] of queues) {
-        if (queue instanceof ConsumeQueue) queue.truncate(logEnd)
-        else if (queue.lastEnd > logEnd) this.#load(queue.topic, queueId, queue).truncate(logEnd)
+      for (const { queue, row } of queues.values()) {
+        if (queue !== undefined) queue.truncate(logEnd)
+        else if (row !== undefined && row.lastEnd > logEnd) this.find(row.topic, row.queueId)?.truncate(logEnd)
       }
     }
   }

@@ -74,7 +74,8 @@ export class RowFiles {
   get #chain(): SegmentChain {
     if (this.#opened === undefined) {
       const { disk, files, directory, rowBytes, rowsPerSegment, writable, tmpDirectory } = this.#options
-      const size = { segmentBytes: undefined, defaultSegmentBytes: rowsPerSegment * rowBytes, option: 'queueSegmentEntries' }
+      const bytes = rowsPerSegment * rowBytes
+      const size = { segmentBytes: undefined, defaultSegmentBytes: bytes, option: 'queueSegmentEntries' }
       this.#opened = SegmentChain.load({ disk, files, directory, writable, tmpDirectory, ...size })
     }
     return this.#opened

@@ -61,11 +61,14 @@ class Run {
       }
       case 'expire':
         this.oracle.deleting(store.log.end)
-        await deleteExpired(store, this.disk, this.time)
+        await deleteExpired(store, this.time)
         return this.oracle.deleted(store.log.start)
       case 'checkpoint': {
         const { submitted } = this.oracle.owes()
+        // What has expired by now may go as well.
+        this.oracle.deleting(store.log.end)
         await checkpoint(this.time)
+        this.oracle.deleted(store.log.start)
         return this.oracle.flushed(submitted)
       }
     }
@@ -106,7 +109,7 @@ function* workloads(most: number): Generator<Operation[]> {
   }
 }
 
-for (const policy of ['async', 'sync'] as const) {
+for (const policy of ['sync', 'async'] as const) {
   test(`a ${policy} store survives power loss at every operation of every workload of up to three steps`, async (t) => {
     const seed = seedOf(1)
     const started = performance.now()

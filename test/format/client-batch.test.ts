@@ -69,4 +69,8 @@ describe('a batch of a client', () => {
     const over = { ...one, properties: Buffer.alloc(32_768) }
     assert.throws(() => encodeClientBatch([over]), /MESSAGE_TOO_LARGE.*32768/)
   })
+  test('beyond 2^31 - 1 bytes is refused before memory for it is taken', () => {
+    const huge = { ...one, body: { length: 2 ** 30 } as Uint8Array }
+    assert.throws(() => encodeClientBatch([huge, huge]), /MESSAGE_TOO_LARGE.*at most 2\^31 - 1/)
+  })
 })

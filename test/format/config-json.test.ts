@@ -51,10 +51,37 @@ const TOPICS = [
   '}',
 ].join('\n')
 
+/** What fastjson 1.2.69 and 1.2.83 print for maps in maps, long numbers, sets and empty things. */
+const MIXED = [
+  '{',
+  '\t"b":false,',
+  '\t"bits":[1,2],',
+  '\t"d":0.25,',
+  '\t"deep":{3:{',
+  '\t\t\t"k":"v"',
+  '\t\t},4:{}',
+  '\t},',
+  '\t"empty":{},',
+  '\t"groupTopicMap":{',
+  '\t\t"g":["T","U"]',
+  '\t},',
+  '\t"none":[],',
+  '\t"offsetTable":{',
+  '\t\t"T@g":{0:12,1:9007199254740993,12:9223372036854775807',
+  '\t\t}',
+  '\t}',
+  '}',
+].join('\n')
+
 describe('files of RocketMQ', () => {
   test('are written again byte for byte after they were read', () => {
-    for (const text of [OFFSETS, TOPICS, '{\n\t"offsetTable":{3:5,12:7\n\t}\n}', '{}', '{\n\t"table":{}\n}'])
+    for (const text of [OFFSETS, TOPICS, MIXED, '{\n\t"offsetTable":{3:5,12:7\n\t}\n}', '{}', '{\n\t"table":{}\n}'])
       assert.equal(printConfig(parseConfig(text)), text)
+  })
+
+  test('that hold lists, one element a line, are read and written with the list on one', () => {
+    const text = '{\n\t"o":[\n\t\t5,\n\t\t6\n\t],\n\t"one":[\n\t\t7\n\t]\n}'
+    assert.equal(printConfig(parseConfig(text)), '{\n\t"o":[5,6],\n\t"one":[7]\n}')
   })
 
   test('give integer maps as maps and everything else as objects', () => {
@@ -84,6 +111,7 @@ describe('files of RocketMQ', () => {
         [-1, false],
       ]),
     }
+    assert.equal(printConfig(new Map([[1, null]])), '{}')
     assert.equal(printConfig(value), '{\n\t"Z":1,\n\t"c":[null,true],\n\t"m":{-1:false,2:"x",10:1\n\t}\n}')
   })
 })
@@ -136,7 +164,7 @@ describe('long numbers', () => {
     for (const value of [2 ** 53, -(2 ** 60), Number.NaN, Number.POSITIVE_INFINITY, 2n ** 63n, -(2n ** 63n) - 1n]) {
       assert.throws(() => printConfig(value), RangeError, String(value))
     }
-    assert.equal(parseConfig('-0'), 0)
+    for (const text of ['-0', '-0.0', '-1e-999']) assert.equal(parseConfig(text), 0, text)
     assert.equal(printConfig(-0), '0')
     assert.equal(parseConfig('1.5e1'), 15)
     assert.equal(printConfig(0.25), '0.25')

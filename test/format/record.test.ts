@@ -217,6 +217,33 @@ describe('a check', () => {
     assert.equal(checkRecord(block, 0, size + 8, size, 0, CheckLevel.record), size)
   })
 
+  test('finds a size where a record reaches past its segment, though the bytes are there', () => {
+    const { block, size } = hotRecord(VECTOR, 8)
+    assert.equal(finding(checkRecord(block, 0, size - 1, size + 8, 0, CheckLevel.body)), 'size')
+    assert.equal(checkRecord(block, 0, size, size + 8, 0, CheckLevel.body), size)
+  })
+
+  test('finds wrong lengths, and reads nothing past the record, whatever a body, topic or properties claim', () => {
+    for (const topic of ['TopicTest', 't'.repeat(130)]) {
+      const { block, size } = hotRecord({ ...VECTOR, topic: Buffer.from(topic) })
+      for (let bodyLength = size - 88 - 8; bodyLength <= size - 88 + 8; bodyLength++) {
+        block.view.setInt32(84, bodyLength)
+        assert.equal(finding(look(block, CheckLevel.structure)), 'lengths', `body ${bodyLength}`)
+      }
+      block.view.setInt32(84, 11)
+      for (const length of [-128, -1, 0, 8, 10, 127]) {
+        const { block: short } = hotRecord(VECTOR)
+        short.view.setInt8(99, length)
+        assert.equal(finding(look(short, CheckLevel.structure)), 'lengths', `topic ${length}`)
+      }
+      for (const length of [-32_768, -1, 0, 61, 63, 32_767]) {
+        const { block: short } = hotRecord(VECTOR)
+        short.view.setInt16(173 - 62 - 2, length)
+        assert.equal(finding(look(short, CheckLevel.structure)), 'lengths', `properties ${length}`)
+      }
+    }
+  })
+
   test('of the whole record finds every single flipped bit', () => {
     for (const topic of ['TopicTest', 't'.repeat(130)]) {
       const { block, size } = hotRecord({ ...VECTOR, topic: Buffer.from(topic), recordCrc: true }, 300)

@@ -316,26 +316,24 @@ describe('damage', () => {
     assert.equal((await store.put({ topic: 'a', body: 'on' })).queueOffset, 8)
   })
 
-  test('a queue entry that leads to another intact message is not believed', async (t) => {
-    const disk = freshDisk()
-    const first = await open(disk)
-    for (let i = 0; i < 4; i++) await first.put({ topic: 'a', body: `${i}`, keys: 'k' })
-    await first.close()
-    const path = '/s/consumequeue/a/0/00000000000000000000'
-    disk.overwrite(path, 20, disk.bytesOf(path, 40, 60))
-    const store = await openStore(t, { disk })
-    assert.deepEqual(bodies((await store.get({ topic: 'a', offset: 0 })).messages), ['0'])
-    await assert.rejects(store.get({ topic: 'a', offset: 1 }), code('STORE_CORRUPT', 'another message'))
-  })
-
-  test('a queue entry with a negative address is damage, not a message to step over', async (t) => {
-    const disk = freshDisk()
-    const first = await open(disk, { queueSegmentEntries: 8 })
-    for (let i = 0; i < 20; i++) await first.put({ topic: 'a', body: `${i}`, keys: 'k' })
-    await first.close()
-    disk.overwrite('/s/consumequeue/a/0/00000000000000000000', 20, Uint8Array.of(0x80))
-    const store = await openStore(t, { disk })
-    assert.deepEqual(bodies((await store.get({ topic: 'a', offset: 0 })).messages), ['0'])
-    await assert.rejects(store.get({ topic: 'a', offset: 1 }), code('STORE_CORRUPT'))
+  test('damaged entries of a queue are noticed, and the queue is made anew from the log', async (t) => {
+    for (const [position, bytes] of [
+      [20, Uint8Array.of(0x80)],
+      [27, Uint8Array.of(0x55)],
+      [31, Uint8Array.of(0)],
+      [39, Uint8Array.of(1)],
+    ] as const) {
+      const disk = freshDisk()
+      const first = await open(disk)
+      for (let i = 0; i < 20; i++) await first.put({ topic: 'a', body: `${i}`, keys: 'k', tags: 'x' })
+      await first.close()
+      disk.overwrite('/s/consumequeue/a/0/00000000000000000000', position, bytes)
+      const store = await openStore(t, { disk })
+      const { messages } = await store.get({ topic: 'a', offset: 0, tags: 'x' })
+      assert.deepEqual(
+        bodies(messages),
+        Array.from({ length: 20 }, (_, n) => `${n}`),
+      )
+    }
   })
 })

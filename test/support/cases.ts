@@ -18,9 +18,26 @@ export function casesSoFar(): number {
 
 /** Runs a property `quickRuns` times, ten times as often in the crash tier. */
 export function check<Values>(quickRuns: number, property: fc.IProperty<Values>): void {
+  const parameters = parametersFor(quickRuns)
+  fc.assert(property, parameters)
+  count += parameters.numRuns
+}
+
+/** The same for a property that takes its time. */
+export async function checkAsync<Values>(quickRuns: number, property: fc.IAsyncProperty<Values>): Promise<void> {
+  const parameters = parametersFor(quickRuns)
+  await fc.assert(property, parameters)
+  count += parameters.numRuns
+}
+
+function parametersFor(quickRuns: number): { numRuns: number; seed?: number } {
   const numRuns = quickRuns * (isCrash ? CRASH_FACTOR : 1)
-  fc.assert(property, { numRuns, ...(seed === undefined ? {} : { seed: Number(seed) }) })
-  count += numRuns
+  return seed === undefined ? { numRuns } : { numRuns, seed: Number(seed) }
+}
+
+/** Objects with generated fields; ordinary ones, which compare equal to literals. */
+export function objects<T>(fields: { readonly [Name in keyof T]: fc.Arbitrary<T[Name]> }): fc.Arbitrary<T> {
+  return fc.record(fields as { [Name in keyof T]: fc.Arbitrary<T[Name]> }, { noNullPrototype: true }) as fc.Arbitrary<T>
 }
 
 /** Whole numbers from 0 to 2^53 - 1, with a liking for the edges of 31, 32 and 53 bits. */

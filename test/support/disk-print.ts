@@ -1,6 +1,7 @@
 /** Prints of simulated disks: equal disks have equal prints, and in practice only those. */
 
 import xxhash from 'xxhash-wasm'
+import { MemoryDirectory, MemoryFile } from '../../lib/disk/memory-tree.js'
 import type { SimDisk } from './sim-disk.js'
 
 const { create64, h64Raw } = await xxhash()
@@ -9,10 +10,16 @@ let scratch = new Uint8Array(64 * 1024)
 /** A number that tells the content of a disk: names, lengths and bytes of all files, and empty directories not. */
 export function printOf(disk: SimDisk): bigint {
   const sum = create64()
-  for (const { path, file } of disk.live.tree.files()) {
-    sum.update(`${path} ${file.content.size}\n`)
-    sum.update(contentOf(file.content))
+  const add = (directory: MemoryDirectory): void => {
+    for (const name of [...directory.entries.keys()].sort()) {
+      const node = directory.entries.get(name)
+      sum.update(name)
+      if (node instanceof MemoryFile) sum.update(contentOf(node.content))
+      else if (node instanceof MemoryDirectory) add(node)
+      sum.update(')')
+    }
   }
+  add(disk.live.tree.root)
   return sum.digest()
 }
 

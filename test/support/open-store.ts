@@ -99,7 +99,7 @@ export function hashOf(disk: MemoryDisk, under = root): string {
     for (const { name, kind } of disk.list(path)) {
       hash.update(`${path}/${name} ${kind} ${disk.stat(`${path}/${name}`)?.modifiedMs}\n`)
       if (kind === 'directory') walk(`${path}/${name}`)
-      else hash.update(disk.bytesOf(`${path}/${name}`))
+      else if (kind === 'file') hash.update(disk.bytesOf(`${path}/${name}`))
     }
   }
   if (disk.stat(under) === undefined) return 'absent'

@@ -8,7 +8,6 @@ import type { StoredMessage } from '../../lib/index.js'
 import type { Message } from '../../lib/store/message.js'
 import { type OpenStore, openStore } from '../../lib/store/open.js'
 import type { StoreOptions } from '../../lib/store/options.js'
-import { Upkeep } from '../../lib/store/upkeep.js'
 import type { SimDisk } from './sim-disk.js'
 import type { SimTime } from './sim-time.js'
 
@@ -162,24 +161,9 @@ function checkKeys(store: OpenStore, messages: readonly FoundMessage[]): void {
 }
 
 /** Lets every segment expire that may, and deletes what has. */
-export async function deleteExpired(store: OpenStore, disk: SimDisk, time: SimTime): Promise<void> {
+export async function deleteExpired(store: OpenStore, time: SimTime): Promise<void> {
   time.wallStepMs += RETENTION_MS
-  const upkeep = new Upkeep({
-    root: ROOT,
-    disk,
-    log: store.log,
-    clock: time,
-    timers: time,
-    rules: { hours: 1, deleteHour: 4, cleanAt: 0, forceAt: undefined, refuseAt: 0.9 },
-    state: store.state,
-    events: store.events,
-    beforeDelete: () => store.books.flush(),
-    onFailure: (error) => {
-      throw error
-    },
-    trimViews: (start) => store.views.trim(start),
-  })
-  await time.run(upkeep.round())
+  await time.run(store.upkeep.round())
 }
 
 /** Lets the store flush log and views and write its checkpoint, as it does of itself every 30 seconds. */

@@ -1,0 +1,295 @@
+/**
+ * A BatchConsumeQueue: the ConsumeQueue of a topic whose records hold whole batches.
+ *
+ * ```
+ *   rows      | row 0        | row 1 | row 2     |       one for each record
+ *   offsets   0, 1, 2, 3     4       5, 6, 7      8      one for each message
+ * ```
+ *
+ * 1. Rows ascend by base offset and by `commitLogOffset`; the base of a row is the end of the row before it,
+ *    unless messages between them are gone.
+ * 2. A row is found by searching for its base, not by its place.
+ *
+ * (`BatchConsumeQueue`, since 5.0.)
+ */
+import {
+  BATCH_QUEUE_ENTRY_BYTES,
+  type BatchEntry,
+  batchEntryBase,
+  batchEntryCount,
+  batchEntryOffset,
+  batchEntrySize,
+  batchEntryTimestamp,
+  isBatchEntry,
+  writeBatchEntry,
+} from '../format/batch-queue-entry.js'
+import { zeroBlock } from '../format/block.js'
+import { searchFirst } from './bisect.js'
+import type { ConsumeQueueOptions } from './consume-queue.js'
+import { EntryTail } from './entry-tail.js'
+import type { QueueRow } from './manifest.js'
+import { RowFiles } from './row-files.js'
+
+const BYTES = BATCH_QUEUE_ENTRY_BYTES
+const scratch = zeroBlock(BYTES)
+
+/** A batch as a reader sees it. */
+export interface BatchPlace {
+  readonly commitLogOffset: number
+  readonly size: number
+  readonly baseOffset: number
+  readonly batchSize: number
+}
+
+/** See the head of this file. */
+export class BatchConsumeQueue {
+  readonly topic: string
+  readonly queueId: number
+  readonly #files: RowFiles
+  readonly #tail = new EntryTail(BYTES)
+  readonly #writable: boolean
+  /** The first row that can be read, and the number behind the last. */
+  #firstRow = 0
+  #endRow = 0
+  #min = 0
+  #max = 0
+  #lastEnd = -1
+  #evidenceEnd = -1
+
+  constructor(options: ConsumeQueueOptions) {
+    this.topic = options.topic
+    this.queueId = options.queueId
+    this.#writable = options.writable
+    this.#files = new RowFiles({ ...options, rowBytes: BYTES })
+    const { row, trustedEnd } = options
+    if (row === undefined) this.#load(trustedEnd)
+    else this.#adopt(row, trustedEnd)
+  }
+
+  /** The first offset that can be read. */
+  get minOffset(): number {
+    return this.#min
+  }
+
+  /** The offset that the next message gets. */
+  get maxOffset(): number {
+    return this.#max
+  }
+
+  /** End of the record of the last row, -1 when there is none. */
+  get lastCommitLogEnd(): number {
+    return this.#lastEnd
+  }
+
+  /** The furthest record end that a row in the files pointed to when they were loaded, trusted or not. */
+  get evidenceEnd(): number {
+    return this.#evidenceEnd
+  }
+
+  /** Whether there are rows that no flush has covered. */
+  get isDirty(): boolean {
+    return this.#files.flushed < this.#endRow
+  }
+
+  /** What a manifest is to say of the files; `undefined` when they are damaged and must be made anew. */
+  get row(): QueueRow | undefined {
+    const { topic, queueId } = this
+    const { flushed: rows, isDamaged } = this.#files
+    if (isDamaged) return undefined
+    const hasLast = rows > this.#firstRow && this.#read(rows - 1)
+    const max = hasLast ? batchEnd() : this.#min
+    return {
+      topic,
+      queueId,
+      min: Math.min(this.#min, max),
+      max,
+      lastEnd: hasLast ? recordEnd() : -1,
+      rows,
+      sums: this.#files.sums(),
+    }
+  }
+
+  /** Compares the files with their sums. @returns whether they are what was written */
+  check(): boolean {
+    return this.#files.checkAll()
+  }
+
+  /** Puts a batch at its base, as the log says: idempotent; what stands there and differs is rewritten. */
+  place(entry: BatchEntry): void {
+    if (entry.baseOffset < this.#max) {
+      const row = this.#rowOf(entry.baseOffset)
+      if (entry.baseOffset < this.#min || (this.#read(row) && isSame(entry))) return
+      this.#cut(row)
+    }
+    if (this.#firstRow === this.#endRow) this.#min = entry.baseOffset
+    const at = this.#tail.add()
+    writeBatchEntry(this.#tail.view, at, entry)
+    this.#endRow++
+    this.#max = entry.baseOffset + entry.batchSize
+    this.#lastEnd = entry.commitLogOffset + entry.size
+  }
+
+  /** The batch that holds an offset, or the first behind it; `undefined` past the end. */
+  batchAt(offset: number): BatchPlace | undefined {
+    if (offset < this.#min || offset >= this.#max || !this.#read(this.#rowOf(offset))) return undefined
+    const { view } = scratch
+    const place = { commitLogOffset: batchEntryOffset(view, 0), size: batchEntrySize(view, 0) }
+    return { ...place, baseOffset: batchEntryBase(view, 0), batchSize: batchEntryCount(view, 0) }
+  }
+
+  /** Address of the record that holds an offset, or `undefined`. */
+  commitLogOffsetAt(offset: number): number | undefined {
+    const batch = this.batchAt(offset)
+    return batch !== undefined && batch.baseOffset <= offset ? batch.commitLogOffset : undefined
+  }
+
+  /** The first offset stored at or after a time (`lower`), or the last at or before it (`upper`), within the bounds. */
+  offsetByTime(timestampMs: number, boundary: 'lower' | 'upper'): number {
+    const isAfter = (time: number): boolean => (boundary === 'lower' ? time >= timestampMs : time > timestampMs)
+    const row = searchFirst(this.#firstRow, this.#endRow, (n) => this.#read(n) && isAfter(batchEntryTimestamp(scratch.view, 0)))
+    const base = row < this.#endRow && this.#read(row) ? batchEntryBase(scratch.view, 0) : this.#max
+    return boundary === 'lower' ? base : Math.max(this.#min, base - 1)
+  }
+
+  /** Writes the rows whose records end at or below `durableEnd` and flushes them. */
+  async flush(durableEnd: number): Promise<void> {
+    if (this.#writable && this.#tail.count > 0) {
+      const { view } = this.#tail
+      const ready = searchFirst(
+        0,
+        this.#tail.count,
+        (n) => batchEntryOffset(view, n * BYTES) + batchEntrySize(view, n * BYTES) > durableEnd,
+      )
+      if (ready > 0) {
+        this.#files.append(this.#tail.bytes.subarray(0, ready * BYTES))
+        this.#tail.drop(ready)
+      }
+    }
+    await this.#files.flush()
+  }
+
+  /** Drops the rows of records that end above `logEnd`, and zeroes them where they were written. */
+  truncate(logEnd: number): void {
+    if (this.#lastEnd <= logEnd) return
+    this.#cut(searchFirst(this.#firstRow, this.#endRow, (row) => this.#read(row) && recordEnd() > logEnd))
+  }
+
+  /** Lets the minimum offset follow the start of the log; deletes files that hold nothing above it, never the last. */
+  trim(logStart: number): string[] {
+    this.#firstRow = searchFirst(
+      this.#firstRow,
+      this.#endRow,
+      (row) => this.#read(row) && batchEntryOffset(scratch.view, 0) >= logStart,
+    )
+    this.#min = this.#firstRow < this.#endRow && this.#read(this.#firstRow) ? batchEntryBase(scratch.view, 0) : this.#max
+    return this.#files.trim(this.#firstRow)
+  }
+
+  /** Empties the queue: what is in it now is not read any more. @returns the files that were deleted */
+  purge(): string[] {
+    this.#firstRow = this.#endRow
+    this.#min = this.#max
+    return this.#files.trim(this.#firstRow)
+  }
+
+  /** Makes deleted files stay deleted. */
+  flushNames(): Promise<void> {
+    return this.#files.flushNames()
+  }
+
+  /** Deletes all files. */
+  async remove(): Promise<void> {
+    this.#tail.clear()
+    await this.#files.remove()
+  }
+
+  #adopt({ min, max, lastEnd, rows = 0, sums }: QueueRow, trustedEnd: number): void {
+    const files = this.#files
+    files.adopt(rows, sums)
+    this.#endRow = rows
+    this.#firstRow = Math.min(files.first, rows)
+    this.#max = max
+    this.#min = Math.max(
+      min,
+      this.#firstRow < rows && files.readAny(this.#firstRow, scratch.bytes) ? batchEntryBase(scratch.view, 0) : max,
+    )
+    this.#firstRow = this.#min < max ? this.#rowOf(this.#min) : rows
+    this.#lastEnd = lastEnd
+    this.#evidenceEnd = lastEnd
+    if (trustedEnd === Number.POSITIVE_INFINITY) return
+    this.#evidenceEnd = Math.max(lastEnd, this.#evidenceIn(rows, files.capacityEnd))
+    if (this.#writable) files.zero(rows, files.capacityEnd)
+  }
+
+  #load(trustedEnd: number): void {
+    const files = this.#files
+    const { first, capacityEnd: last } = files
+    const readAny = (row: number): boolean => files.readAny(row, scratch.bytes)
+    const end = searchFirst(first, last, (row) => !readAny(row) || !isBatchEntry(scratch.view, 0) || recordEnd() > trustedEnd)
+    this.#evidenceEnd = this.#evidenceIn(Math.max(first, end - 1), last)
+    files.written = end
+    files.flushed = end
+    if (this.#writable && trustedEnd !== Number.POSITIVE_INFINITY) files.zero(end, last)
+    this.#firstRow = first
+    this.#endRow = end
+    this.#settleBounds()
+    if (first < end && this.#read(first)) this.#min = batchEntryBase(scratch.view, 0)
+  }
+
+  #evidenceIn(from: number, last: number): number {
+    let evidence = -1
+    for (let row = from; row < last && this.#files.readAny(row, scratch.bytes) && isBatchEntry(scratch.view, 0); row++) {
+      evidence = Math.max(evidence, recordEnd())
+    }
+    return evidence
+  }
+
+  /** The row whose batch ends behind an offset, the first such. */
+  #rowOf(offset: number): number {
+    return searchFirst(this.#firstRow, this.#endRow, (row) => this.#read(row) && batchEnd() > offset)
+  }
+
+  #read(row: number): boolean {
+    const { written } = this.#files
+    if (row < written) return this.#files.read(row, scratch.bytes) === 1
+    if (row >= this.#endRow) return false
+    const at = (row - written) * BYTES
+    this.#tail.bytes.copy(scratch.bytes, 0, at, at + BYTES)
+    return true
+  }
+
+  #cut(keep: number): void {
+    const { written } = this.#files
+    if (keep >= written) this.#tail.cut(keep - written)
+    else {
+      this.#tail.clear()
+      this.#files.cut(keep)
+    }
+    this.#endRow = keep
+    this.#settleBounds()
+  }
+
+  /** End and last record, from the last row. */
+  #settleBounds(): void {
+    const hasLast = this.#endRow > this.#firstRow && this.#read(this.#endRow - 1)
+    this.#max = hasLast ? batchEnd() : this.#min
+    this.#lastEnd = hasLast ? recordEnd() : -1
+  }
+}
+
+/** Where the record of the row in the scratch block ends. */
+function recordEnd(): number {
+  return batchEntryOffset(scratch.view, 0) + batchEntrySize(scratch.view, 0)
+}
+
+/** The offset behind the last message of the batch in the scratch block. */
+function batchEnd(): number {
+  return batchEntryBase(scratch.view, 0) + batchEntryCount(scratch.view, 0)
+}
+
+/** Whether the scratch block holds this entry. */
+function isSame(entry: BatchEntry): boolean {
+  const wanted = zeroBlock(BYTES)
+  writeBatchEntry(wanted.view, 0, entry)
+  return wanted.bytes.equals(scratch.bytes)
+}

@@ -1,0 +1,69 @@
+/**
+ * Compiles the programs under `test/interop/java` against the RocketMQ of each generation.
+ *
+ * Maven names the jars, javac compiles; both results stay under `build/interop` until a source changes.
+ */
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** A generation of RocketMQ that the suite runs. */
+export type Generation = '4.9.8' | '5.3.3'
+
+/** The generations, oldest first. */
+export const generations: readonly Generation[] = ['4.9.8', '5.3.3']
+
+const folders: Readonly<Record<Generation, string>> = { '4.9.8': 'v4', '5.3.3': 'v5' }
+const sourceRoot = fileURLToPath(new URL('../../../test/interop/java', import.meta.url))
+const cacheRoot = fileURLToPath(new URL('../../interop', import.meta.url))
+
+/** The class path that runs `Shell` of a generation; compiles it first if need be. */
+export function javaClassPath(generation: Generation): string {
+  const folder = folders[generation]
+  const sources = [...javaFiles('common'), ...javaFiles(folder)]
+  const target = join(cacheRoot, folder)
+  const stampFile = join(target, 'stamp')
+  const jarsFile = join(target, 'jars')
+  const classes = join(target, 'classes')
+  const pom = join(sourceRoot, folder, 'pom.xml')
+  const stamp = digest([...sources, pom])
+  const isBuilt = existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp && haveAll(jarsFile)
+  if (!isBuilt) {
+    rmSync(target, { recursive: true, force: true })
+    mkdirSync(classes, { recursive: true })
+    run('mvn', ['-q', '-B', '-f', pom, 'dependency:build-classpath', `-Dmdep.outputFile=${jarsFile}`])
+    const jars = readFileSync(jarsFile, 'utf8').trim()
+    run('javac', ['-nowarn', '-encoding', 'UTF-8', '-cp', jars, '-d', classes, ...sources])
+    writeFileSync(stampFile, stamp)
+  }
+  return `${classes}:${readFileSync(jarsFile, 'utf8').trim()}`
+}
+
+function javaFiles(folder: string): string[] {
+  const names = readdirSync(join(sourceRoot, folder)).filter((name) => name.endsWith('.java'))
+  return names.sort().map((name) => join(sourceRoot, folder, name))
+}
+
+function digest(files: readonly string[]): string {
+  const hash = createHash('sha256')
+  for (const file of files) hash.update(readFileSync(file))
+  return hash.digest('hex')
+}
+
+/** The jars lie in Maven's own cache, which somebody may have emptied. */
+function haveAll(jarsFile: string): boolean {
+  if (!existsSync(jarsFile)) return false
+  return readFileSync(jarsFile, 'utf8').trim().split(':').every(existsSync)
+}
+
+function run(tool: string, given: readonly string[]): void {
+  const { error, status, stdout, stderr } = spawnSync(tool, given, { encoding: 'utf8' })
+  if (error !== undefined) {
+    throw new Error(`${tool} cannot be run: the interop suite needs a JDK 17 (java, javac) and Maven (mvn) in the PATH`, {
+      cause: error,
+    })
+  }
+  if (status !== 0) throw new Error(`${tool} failed with ${status}:\n${stdout}${stderr}`)
+}

@@ -1,0 +1,57 @@
+/** Our store behind the line protocol of `shell.ts`, so that it can be killed. */
+import { createInterface } from 'node:readline'
+import { MessageStore } from '../../lib/index.js'
+import { type Receipt, type Spec, toMessage } from './data.js'
+import { openOptions } from './ours.js'
+import type { Sizes } from './shell.js'
+
+type Command =
+  | ({ readonly do: 'open'; readonly directory: string } & Sizes)
+  | { readonly do: 'put' | 'putBatch'; readonly messages: readonly Spec[] }
+  | { readonly do: 'close' }
+
+let store: MessageStore | undefined
+
+function print(line: object): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`)
+}
+
+function opened(): MessageStore {
+  if (store === undefined) throw new Error('no store is open')
+  return store
+}
+
+async function execute(command: Command): Promise<unknown> {
+  switch (command.do) {
+    case 'open': {
+      const { do: _do, directory, ...sizes } = command
+      store = await MessageStore.open(directory, openOptions(sizes))
+      if (store.status !== 'open') throw new Error(`the store is ${store.status}: ${JSON.stringify(store.recovery)}`)
+      return null
+    }
+    case 'put': {
+      // All at once: they are acknowledged in groups, and killed in the middle of one.
+      const all = command.messages.map(async (spec) => print({ item: (await opened().put(toMessage(spec))).toJSON() }))
+      await Promise.all(all)
+      return all.length
+    }
+    case 'putBatch': {
+      const receipts = await opened().putBatch(command.messages.map(toMessage))
+      const ids = receipts.map((receipt) => receipt.messageId)
+      return { ...(receipts[0]!.toJSON() as object as Receipt), messageId: ids.join(',') }
+    }
+    case 'close':
+      await opened().close()
+      return null
+  }
+}
+
+print({ ok: 'ready' })
+for await (const line of createInterface({ input: process.stdin })) {
+  try {
+    print({ ok: await execute(JSON.parse(line) as Command) })
+  } catch (error) {
+    console.error(error)
+    print({ error: String(error) })
+  }
+}

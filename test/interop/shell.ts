@@ -1,0 +1,201 @@
+/**
+ * A store in a process of its own: RocketMQ's behind `java/common/Shell.java`, or ours behind
+ * `mqlite-shell.ts`. Both speak one protocol: a command per line, answered by any number of `item` lines
+ * and then one `ok` or `error` line. The process can be killed at any moment.
+ */
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { cleanUp } from './clean-up.js'
+import type { Described, Receipt, Spec } from './data.js'
+import { toJava } from './data.js'
+import { type Generation, javaClassPath } from './java-build.js'
+
+/** Sizes and modes of a store, for both sides. Without sizes: RocketMQ's own. */
+export interface Sizes {
+  readonly segmentBytes?: number
+  readonly queueSegmentEntries?: number
+  readonly indexSlots?: number
+  readonly indexEntries?: number
+  readonly flush?: 'async' | 'sync'
+  /** Records carry a CRC of the whole record. */
+  readonly recordCrc?: boolean
+}
+
+/** The bounds of one queue. */
+export interface QueueState {
+  readonly topic: string
+  readonly queueId: number
+  readonly minOffset: number
+  readonly maxOffset: number
+}
+
+interface Answer {
+  readonly item?: unknown
+  readonly ok?: unknown
+  readonly error?: string
+}
+
+interface Pending {
+  readonly onItem: (item: unknown) => void
+  readonly resolve: (ok: unknown) => void
+  readonly reject: (error: Error) => void
+}
+
+const JAVA_OPENS = ['java.nio', 'sun.nio.ch', 'java.lang', 'jdk.internal.ref']
+const JAVA_EXPORTS = ['java.lang', 'jdk.internal.ref']
+
+/** See the head of this file. */
+export class Shell {
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>
+  readonly #pending: Pending[] = []
+  readonly #exited: Promise<void>
+  readonly #prepare: (spec: Spec) => unknown
+  #errors = ''
+  #isGone = false
+
+  private constructor(command: string, given: readonly string[], prepare: (spec: Spec) => unknown) {
+    this.#prepare = prepare
+    this.#child = spawn(command, given, { stdio: ['pipe', 'pipe', 'pipe'] })
+    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#errors = (this.#errors + text).slice(-20_000)
+    })
+    // A write may meet a process that was just killed; the exit tells what matters.
+    this.#child.stdin.on('error', () => {})
+    createInterface({ input: this.#child.stdout }).on('line', (line) => this.#receive(JSON.parse(line) as Answer))
+    this.#exited = new Promise((resolve) => {
+      this.#child.once('error', (error) => this.#gone(String(error), resolve))
+      this.#child.once('close', (code, signal) => this.#gone(`exit ${code ?? signal}`, resolve))
+    })
+  }
+
+  /** Starts RocketMQ; it ends with the test. */
+  static async java(t: TestContext, generation: Generation): Promise<Shell> {
+    const classPath = javaClassPath(generation)
+    const home = mkdtempSync(join(tmpdir(), 'mqlite-java-'))
+    const flags = [
+      ...JAVA_OPENS.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
+      ...JAVA_EXPORTS.map((name) => `--add-exports=java.base/${name}=ALL-UNNAMED`),
+      '-Xmx512m',
+      '-XX:-UsePerfData',
+      '-XX:TieredStopAtLevel=1',
+      // RocketMQ refuses puts on a disk that is nearly full; ours needs only a few MiB.
+      '-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99',
+      '-Drocketmq.broker.diskSpaceCleanForciblyRatio=0.99',
+      `-Duser.home=${home}`,
+      `-Djava.io.tmpdir=${home}`,
+      `-Djna.tmpdir=${home}`,
+    ]
+    const shell = new Shell('java', [...flags, '-cp', classPath, 'Shell'], (spec) => toJava(spec, generation))
+    return shell.#started(t, home)
+  }
+
+  /** Starts mqlite in a process of its own; it ends with the test. */
+  static async mqlite(t: TestContext): Promise<Shell> {
+    const script = fileURLToPath(new URL('./mqlite-shell.js', import.meta.url))
+    return new Shell(process.execPath, [script], (spec) => spec).#started(t, undefined)
+  }
+
+  async #started(t: TestContext, home: string | undefined): Promise<Shell> {
+    cleanUp(t, async () => {
+      await this.kill()
+      if (home !== undefined) rmSync(home, { recursive: true, force: true })
+    })
+    await new Promise<unknown>((resolve, reject) => {
+      this.#pending.push({ onItem: () => {}, resolve, reject })
+    })
+    return this
+  }
+
+  /** Opens, and creates if need be, the store in a directory. */
+  async open(directory: string, sizes: Sizes = {}): Promise<void> {
+    await this.#ask({ do: 'open', directory, ...sizes })
+  }
+
+  /** Puts messages one after the other. Each acknowledgement is told as it comes. */
+  async put(specs: readonly Spec[], onReceipt: (receipt: Receipt) => void = () => {}): Promise<Receipt[]> {
+    const receipts: Receipt[] = []
+    await this.#ask({ do: 'put', messages: specs.map(this.#prepare) }, (item) => {
+      receipts.push(item as Receipt)
+      onReceipt(item as Receipt)
+    })
+    return receipts
+  }
+
+  /** Puts messages of one queue as a batch. The receipt tells offset, address and ids of the first, ids of all. */
+  async putBatch(specs: readonly Spec[]): Promise<Receipt> {
+    return (await this.#ask({ do: 'putBatch', messages: specs.map(this.#prepare) })) as Receipt
+  }
+
+  /** Every message of every queue, and the bounds of the queues. */
+  async read(): Promise<{ messages: Described[]; queues: QueueState[] }> {
+    const messages: Described[] = []
+    const queues = (await this.#ask({ do: 'read' }, (item) => messages.push(item as Described))) as QueueState[]
+    return { messages, queues }
+  }
+
+  /** Every record of the log, also what is in no queue. */
+  async log(): Promise<Described[]> {
+    const records: Described[] = []
+    await this.#ask({ do: 'log' }, (item) => records.push(item as Described))
+    return records
+  }
+
+  /** Log offsets of the messages with a key, ascending. */
+  async query(topic: string, key: string): Promise<number[]> {
+    return ((await this.#ask({ do: 'query', topic, key })) as number[]).sort((a, b) => a - b)
+  }
+
+  /** The offset in a queue at a time. */
+  async offsetByTime(topic: string, queueId: number, time: number, boundary: 'lower' | 'upper'): Promise<number> {
+    return (await this.#ask({ do: 'offsetByTime', topic, queueId, time, boundary })) as number
+  }
+
+  /** Stops the store cleanly; the process lives on and can open another. */
+  async close(): Promise<void> {
+    await this.#ask({ do: 'close' })
+  }
+
+  /** Ends the process from inside without any shutdown. */
+  async halt(): Promise<void> {
+    await this.#ask({ do: 'halt' }).catch(() => {})
+    await this.#exited
+  }
+
+  /** Kills the process, unless it is gone. */
+  async kill(): Promise<void> {
+    if (!this.#isGone) this.#child.kill('SIGKILL')
+    await this.#exited
+  }
+
+  #ask(command: object, onItem: (item: unknown) => void = () => {}): Promise<unknown> {
+    if (this.#isGone) return Promise.reject(new Error(`the process is gone\n${this.#errors}`))
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ onItem, resolve, reject })
+      this.#child.stdin.write(`${JSON.stringify(command)}\n`)
+    })
+  }
+
+  #receive(answer: Answer): void {
+    const [pending] = this.#pending
+    if (pending === undefined) return
+    if (answer.item !== undefined) {
+      pending.onItem(answer.item)
+      return
+    }
+    this.#pending.shift()
+    if (answer.error === undefined) pending.resolve(answer.ok)
+    else pending.reject(new Error(`${answer.error}\n${this.#errors}`))
+  }
+
+  #gone(how: string, done: () => void): void {
+    this.#isGone = true
+    for (const { reject } of this.#pending.splice(0)) reject(new Error(`the process ended: ${how}\n${this.#errors}`))
+    done()
+  }
+}

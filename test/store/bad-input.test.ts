@@ -1,0 +1,421 @@
+/** Bad input: each gets its error, names what is wrong, and changes nothing on the disk. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { MessageStore, type StoreOptions } from '../../lib/index.js'
+import { bad, checkCleanlyClosed, code, freshDisk, hashOf, open, openStore, root, tiny } from '../support/open-store.js'
+import { SimDisk } from '../support/sim-disk.js'
+
+const circular: Record<string, unknown> = {}
+circular['self'] = circular
+
+/** Messages that no store takes. */
+const illegal: readonly [string, object, (error: unknown) => true][] = [
+  // The message itself.
+  ['null', null as never, bad(TypeError, 'message')],
+  ['a string', 'orders' as never, bad(TypeError, 'message')],
+  ['no topic', { body: 'x' }, bad(TypeError, 'topic', 'undefined')],
+  ['no body', { topic: 'a' }, bad(TypeError, 'body', 'undefined')],
+  ['a topic that is a number', { topic: 5, body: 'x' }, bad(TypeError, 'topic', '5')],
+  // Bodies.
+  ['a body that is a number', { topic: 'a', body: 5 }, bad(TypeError, 'body', '5')],
+  ['a body that is null', { topic: 'a', body: null }, bad(TypeError, 'body', 'null')],
+  ['a body that is an array', { topic: 'a', body: [1, 2] }, bad(TypeError, 'body', 'array of 2')],
+  ['a body that is an ArrayBuffer', { topic: 'a', body: new ArrayBuffer(2) }, bad(TypeError, 'body', 'ArrayBuffer')],
+  ['a body of words', { topic: 'a', body: new Uint16Array(2) }, bad(TypeError, 'body', 'Uint16Array')],
+  ['a body over the limit', { topic: 'a', body: Buffer.alloc(2001) }, code('MESSAGE_TOO_LARGE', 'body', '2001', '2000')],
+  ['a long string over the limit', { topic: 'a', body: 'x'.repeat(3_000_000) }, code('MESSAGE_TOO_LARGE', 'body')],
+  ['a string over the limit in bytes only', { topic: 'a', body: 'ü'.repeat(1001) }, code('MESSAGE_TOO_LARGE', 'body', '2002')],
+  // Topics.
+  ...['', 'a/b', '../x', '..', '.', 'a\\b', 'a b', 'a\0b', 'a:b', 'ä', 'a.b', '\n', 'a\n', 'a\u0001', '日本'].map(
+    (topic) =>
+      [`the topic ${JSON.stringify(topic)}`, { topic, body: 'x' }, code('TOPIC_INVALID')] as [
+        string,
+        object,
+        (error: unknown) => true,
+      ],
+  ),
+  ['a topic of 128 bytes', { topic: 'a'.repeat(128), body: 'x' }, code('TOPIC_INVALID', '128', '127')],
+  ['a retry topic of 256 bytes', { topic: `%RETRY%${'a'.repeat(249)}`, body: 'x' }, code('TOPIC_INVALID', '256', '255')],
+  // Queues.
+  ...[-1, 1.5, 2 ** 31, Number.NaN, '0', {}, null].map(
+    (queueId) =>
+      [`the queue ${String(queueId)}`, { topic: 'a', body: 'x', queueId }, bad(RangeError, 'queueId')] as [
+        string,
+        object,
+        (error: unknown) => true,
+      ],
+  ),
+  // Tags and keys.
+  ['tags that are a number', { topic: 'a', body: 'x', tags: 5 }, bad(TypeError, 'tags', '5')],
+  ['tags that are null', { topic: 'a', body: 'x', tags: null }, bad(TypeError, 'tags', 'null')],
+  ['tags that are a list', { topic: 'a', body: 'x', tags: ['a'] }, bad(TypeError, 'tags', 'array')],
+  ['empty tags', { topic: 'a', body: 'x', tags: '' }, code('MESSAGE_ILLEGAL', 'TAGS')],
+  ['tags with a separator', { topic: 'a', body: 'x', tags: 'a\u0001b' }, code('MESSAGE_ILLEGAL', 'TAGS')],
+  ['keys that are a number', { topic: 'a', body: 'x', keys: 5 }, bad(TypeError, 'keys', '5')],
+  ['keys that are null', { topic: 'a', body: 'x', keys: null }, bad(TypeError, 'keys', 'null')],
+  ['a key that is a number', { topic: 'a', body: 'x', keys: ['a', 5] }, bad(TypeError, 'keys', '5')],
+  ['a hole in the keys', { topic: 'a', body: 'x', keys: ['a', undefined] }, bad(TypeError, 'keys', 'undefined')],
+  ['an empty key', { topic: 'a', body: 'x', keys: ['a', ''] }, code('MESSAGE_ILLEGAL', 'key')],
+  ['a key with a space', { topic: 'a', body: 'x', keys: 'a b' }, code('MESSAGE_ILLEGAL', 'key', 'a b')],
+  ['a key with a separator', { topic: 'a', body: 'x', keys: ['a', 'b\u0002'] }, code('MESSAGE_ILLEGAL', 'keys')],
+  [
+    '33 keys',
+    { topic: 'a', body: 'x', keys: Array.from({ length: 33 }, (_, n) => `k${n}`) },
+    code('MESSAGE_ILLEGAL', '33', '32'),
+  ],
+  [
+    '33 keys as a property',
+    { topic: 'a', body: 'x', properties: { KEYS: 'k '.repeat(40) } },
+    code('MESSAGE_ILLEGAL', '40', '32'),
+  ],
+  // Properties.
+  ['properties that are null', { topic: 'a', body: 'x', properties: null }, bad(TypeError, 'properties', 'null')],
+  ['properties that are a text', { topic: 'a', body: 'x', properties: 'a=b' }, bad(TypeError, 'properties', 'a=b')],
+  [
+    'properties that are a Map',
+    { topic: 'a', body: 'x', properties: new Map([['a', 'b']]) },
+    bad(TypeError, 'properties', 'Map'),
+  ],
+  ['a property that is a number', { topic: 'a', body: 'x', properties: { n: 5 } }, bad(TypeError, 'property', 'n', '5')],
+  ['a property that is undefined', { topic: 'a', body: 'x', properties: { n: undefined } }, bad(TypeError, 'n', 'undefined')],
+  ['a property that is circular', { topic: 'a', body: 'x', properties: { circular } }, bad(TypeError, 'circular')],
+  ['an empty property', { topic: 'a', body: 'x', properties: { n: '' } }, code('MESSAGE_ILLEGAL', 'n')],
+  ['a property without a name', { topic: 'a', body: 'x', properties: { '': 'v' } }, code('MESSAGE_ILLEGAL')],
+  ['0x01 in a name', { topic: 'a', body: 'x', properties: { 'a\u0001': 'v' } }, code('MESSAGE_ILLEGAL', '0x01')],
+  ['0x02 in a value', { topic: 'a', body: 'x', properties: { a: 'v\u0002w' } }, code('MESSAGE_ILLEGAL', '0x02')],
+  ['half a surrogate pair', { topic: 'a', body: 'x', properties: { a: 'v\ud800' } }, code('MESSAGE_ILLEGAL', 'surrogate')],
+  ['tags given twice', { topic: 'a', body: 'x', tags: 'a', properties: { TAGS: 'b' } }, code('MESSAGE_ILLEGAL', 'TAGS', 'twice')],
+  ['keys given twice', { topic: 'a', body: 'x', keys: 'a', properties: { KEYS: 'b' } }, code('MESSAGE_ILLEGAL', 'KEYS', 'twice')],
+  [
+    'properties over 32,767 bytes',
+    { topic: 'a', body: 'x', properties: { n: 'x'.repeat(32_760) } },
+    code('MESSAGE_TOO_LARGE', 'properties', '32746'),
+  ],
+  [
+    'encoded properties over 32,767 bytes',
+    { topic: 'a', body: 'x', encodedProperties: Buffer.alloc(32_768, 'x') },
+    code('MESSAGE_TOO_LARGE', 'properties'),
+  ],
+  ['encoded properties that are a text', { topic: 'a', body: 'x', encodedProperties: 'a' }, bad(TypeError, 'encodedProperties')],
+  [
+    'properties given twice',
+    { topic: 'a', body: 'x', tags: 'a', encodedProperties: Buffer.alloc(0) },
+    code('MESSAGE_ILLEGAL', 'encodedProperties'),
+  ],
+  // Numbers and hosts.
+  ...(['flag', 'sysFlag', 'reconsumeTimes'] as const).flatMap((name) =>
+    [2 ** 31, 1.5, '1', Number.NaN, null].map(
+      (value) =>
+        [`${name} ${String(value)}`, { topic: 'a', body: 'x', [name]: value }, bad(RangeError, name)] as [
+          string,
+          object,
+          (error: unknown) => true,
+        ],
+    ),
+  ),
+  ...(['bornTimestamp', 'preparedTransactionOffset'] as const).flatMap((name) =>
+    [-1, 1.5, 2 ** 53, '1', Number.NaN, null].map(
+      (value) =>
+        [`${name} ${String(value)}`, { topic: 'a', body: 'x', [name]: value }, bad(RangeError, name)] as [
+          string,
+          object,
+          (error: unknown) => true,
+        ],
+    ),
+  ),
+  ...(['bornHost', 'storeHost'] as const).flatMap((name) =>
+    ['', 'localhost:1', '1.2.3.4', '1.2.3.4:70000', '[::1]', 5, null].map(
+      (value) =>
+        [`${name} ${String(value)}`, { topic: 'a', body: 'x', [name]: value }, bad(RangeError, 'host')] as [
+          string,
+          object,
+          (error: unknown) => true,
+        ],
+    ),
+  ),
+  [
+    'a record over the segment',
+    { topic: 'a', body: Buffer.alloc(2000), properties: { n: 'x'.repeat(2500) } },
+    code('MESSAGE_TOO_LARGE', 'segment', '4088'),
+  ],
+]
+
+describe('messages', () => {
+  for (const alone of [true, false]) {
+    test(`a message that is not allowed is refused ${alone ? 'by put' : 'inside a batch'} and leaves no trace`, async (t) => {
+      const disk = freshDisk()
+      const store = await openStore(t, { disk, options: { maxMessageBytes: 2000 } })
+      await store.put({ topic: 'b', body: 'before', keys: 'k' })
+      await store.flush()
+      const before = hashOf(disk)
+      const end = store.metrics.snapshot()['commitLogEnd']
+      for (const [name, message, check] of illegal) {
+        const put = alone ? store.put(message as never) : store.putBatch([{ topic: 'b', body: 'x' }, message as never])
+        await assert.rejects(put, (error) => {
+          try {
+            return check(error)
+          } catch (failure) {
+            throw new Error(`${name}: ${(failure as Error).message}`, { cause: error })
+          }
+        })
+        assert.equal(store.metrics.snapshot()['commitLogEnd'], end, name)
+        assert.equal((await store.get({ topic: 'a', offset: 0 })).status, 'NO_MATCHED_LOGIC_QUEUE', name)
+      }
+      assert.equal(hashOf(disk), before)
+      const receipt = await store.put({ topic: 'b', body: 'after', keys: 'k' })
+      assert.equal(receipt.queueOffset, 1)
+      assert.equal((await store.query({ topic: 'b', key: 'k' })).length, 2)
+    })
+  }
+
+  test('every topic that the rules allow is stored, up to its limit', async (t) => {
+    const store = await openStore(t)
+    for (const topic of ['a', '%RETRY%g', 'A|b-c_d%0', 'a'.repeat(127), `%RETRY%${'a'.repeat(248)}`, `%DLQ%${'a'.repeat(250)}`]) {
+      await store.put({ topic, body: 'x', keys: 'k' })
+      assert.equal((await store.get({ topic, offset: 0 })).messages[0]!.topic, topic)
+      assert.equal((await store.query({ topic, key: 'k' })).length, 1)
+    }
+  })
+
+  test('many messages refused between good ones of one turn harm none of them', async (t) => {
+    const disk = freshDisk()
+    const options: StoreOptions = { segmentBytes: 16 << 20, maxMessageBytes: 8 << 20 }
+    const store = await openStore(t, { disk, options })
+    const large = (mib: number, extra: object = {}): Promise<unknown> =>
+      store.put({ topic: 'a', body: Buffer.alloc(mib << 20, mib), ...extra })
+    const outcomes = await Promise.allSettled([
+      store.put({ topic: 'a', body: 'first' }),
+      large(2, { properties: { '': 'x' } }),
+      large(3),
+      large(4, { tags: '' }),
+      large(5),
+      store.put({ topic: 'a', body: 'last' }),
+    ])
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+    )
+    await store.close()
+    await checkCleanlyClosed(disk, options)
+    const again = await openStore(t, { disk, options })
+    const sizes = []
+    for (let offset = 0; offset < 4; offset++)
+      sizes.push((await again.get({ topic: 'a', offset, maxMessages: 1 })).messages[0]!.body.length)
+    assert.deepEqual(sizes, [5, 3 << 20, 5 << 20, 4])
+  })
+})
+
+describe('batches', () => {
+  test('what is not a list of messages is refused', async (t) => {
+    const store = await openStore(t)
+    for (const messages of [undefined, null, 5, 'abc', {}, { length: 1 }])
+      await assert.rejects(store.putBatch(messages as never), bad(TypeError, 'messages', 'array'))
+  })
+})
+
+describe('directories', () => {
+  const openers = { write: {}, readOnly: { readOnly: true } } as const
+
+  test('a directory that holds something else is STORE_INCOMPATIBLE', async () => {
+    for (const options of Object.values(openers)) {
+      const disk = freshDisk()
+      disk.makeDirectory(`${root}/photos`)
+      disk.open(`${root}/notes.txt`, { write: true, create: true }).close()
+      const before = hashOf(disk)
+      await assert.rejects(open(disk, options), code('STORE_INCOMPATIBLE', 'notes.txt', root))
+      assert.equal(hashOf(disk), before)
+    }
+  })
+
+  test('a file is STORE_INCOMPATIBLE, and so is a directory below it', async () => {
+    const disk = freshDisk()
+    disk.open('/file', { write: true, create: true }).close()
+    for (const options of Object.values(openers)) {
+      await assert.rejects(MessageStore.open('/file', options, { disk }), code('STORE_INCOMPATIBLE', '/file'))
+      await assert.rejects(
+        MessageStore.open('/file/below', options, { disk }),
+        code(options === openers.write ? 'DISK_ERROR' : 'STORE_INCOMPATIBLE'),
+      )
+    }
+    assert.deepEqual(disk.files(), ['/file'])
+  })
+
+  test('read-only, an absent or empty directory is STORE_INCOMPATIBLE', async () => {
+    const disk = freshDisk()
+    await assert.rejects(open(disk, { readOnly: true }), code('STORE_INCOMPATIBLE', 'does not exist'))
+    disk.makeDirectory(root)
+    await assert.rejects(open(disk, { readOnly: true }), code('STORE_INCOMPATIBLE', 'empty'))
+    assert.deepEqual(disk.list(root), [])
+  })
+
+  test('other sizes than those of the files are STORE_INCOMPATIBLE, and the store opens as before with the right ones', async () => {
+    const disk = freshDisk()
+    const store = await open(disk)
+    for (let i = 0; i < 30; i++) await store.put({ topic: 'a', body: `${i}`, keys: `k${i}` })
+    await store.close()
+    const before = hashOf(disk)
+    const wrong: StoreOptions[] = [
+      { segmentBytes: 8192 },
+      { segmentBytes: 2048 },
+      { queueSegmentEntries: 9 },
+      { index: { slots: 8, entries: 12 } },
+      { index: { slots: 7, entries: 13 } },
+    ]
+    for (const options of wrong) {
+      for (const opener of Object.values(openers)) {
+        const [name] = Object.keys(options)
+        await assert.rejects(open(disk, { ...options, ...opener }), code('STORE_INCOMPATIBLE', name!))
+        assert.equal(hashOf(disk), before, JSON.stringify(options))
+      }
+    }
+    await checkCleanlyClosed(disk)
+  })
+
+  test('a store whose sizes nobody names takes them from its files', async () => {
+    const disk = freshDisk()
+    const store = await open(disk)
+    for (let i = 0; i < 30; i++) await store.put({ topic: 'a', body: Buffer.alloc(300) })
+    await store.close()
+    const again = await MessageStore.open(root, { index: tiny.index }, { disk })
+    for (let i = 0; i < 30; i++) await again.put({ topic: 'a', body: Buffer.alloc(300) })
+    await again.close()
+    for (const { name } of disk.list(`${root}/commitlog`)) assert.equal(disk.stat(`${root}/commitlog/${name}`)!.bytes, 4096)
+    await checkCleanlyClosed(disk)
+  })
+
+  test('foreign names, links and files of wrong length in the log are STORE_INCOMPATIBLE and stay', async () => {
+    const damage: ((disk: ReturnType<typeof freshDisk>) => void)[] = [
+      (disk) => disk.open(`${root}/commitlog/notes`, { write: true, create: true }).close(),
+      (disk) => disk.placeLink(`${root}/commitlog/00000000000000008192`),
+      (disk) => {
+        const file = disk.open(`${root}/commitlog/00000000000000000000`, { write: true })
+        file.resize(4095)
+        file.close()
+      },
+      (disk) => {
+        const file = disk.open(`${root}/commitlog/00000000000000002000`, { write: true, create: true })
+        file.resize(4096)
+        file.close()
+      },
+    ]
+    for (const harm of damage) {
+      const disk = freshDisk()
+      const store = await open(disk)
+      await store.put({ topic: 'a', body: 'x' })
+      await store.close()
+      harm(disk)
+      const before = hashOf(disk)
+      for (const opener of Object.values(openers)) await assert.rejects(open(disk, opener), code('STORE_INCOMPATIBLE'))
+      assert.equal(hashOf(disk), before, String(harm))
+    }
+  })
+
+  test('a full disk refuses a new store with DISK_FULL, and one that cannot be written with DISK_ERROR', async () => {
+    for (const [fault, expected] of [
+      ['ENOSPC', 'DISK_FULL'],
+      ['EDQUOT', 'DISK_FULL'],
+      ['EROFS', 'DISK_ERROR'],
+      ['EACCES', 'DISK_ERROR'],
+      ['EIO', 'DISK_ERROR'],
+    ] as const) {
+      const disk = new SimDisk()
+      disk.inject({ on: ['create', 'makeDirectory', 'write', 'resize'], code: fault, times: Number.POSITIVE_INFINITY })
+      await assert.rejects(MessageStore.open(root, tiny, { disk }), code(expected, fault))
+      disk.faults.heal()
+      const store = await MessageStore.open(root, tiny, { disk })
+      await store.put({ topic: 'a', body: 'x' })
+      await store.close()
+    }
+  })
+})
+
+describe('on the real disk', () => {
+  const scratch = (name: string, body: (directory: string) => Promise<void>): void => {
+    test(name, async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'mqlite-bad-'))
+      try {
+        await body(directory)
+      } finally {
+        rmSync(directory, { recursive: true })
+      }
+    })
+  }
+  const treeHash = (directory: string): string => {
+    const hash = createHash('sha256')
+    for (const name of (readdirSync(directory, { recursive: true }) as string[]).sort()) {
+      const path = join(directory, name)
+      const stat = statSync(path)
+      hash.update(`${name} ${stat.mtimeMs}\n`)
+      if (stat.isFile()) hash.update(readFileSync(path))
+    }
+    return hash.digest('hex')
+  }
+
+  scratch(
+    'a second store on the directory is STORE_LOCKED, by whatever path it comes, and changes nothing',
+    async (directory) => {
+      const path = join(directory, 'store')
+      const store = await MessageStore.open(path, tiny)
+      await store.put({ topic: 'a', body: 'x' })
+      await store.flush()
+      symlinkSync(path, join(directory, 'link'))
+      const before = treeHash(path)
+      for (const other of [path, `${path}/`, join(directory, '.', 'store'), join(directory, 'link')])
+        await assert.rejects(MessageStore.open(other, tiny), code('STORE_LOCKED'))
+      assert.equal(treeHash(path), before)
+      await store.put({ topic: 'a', body: 'y' })
+      await store.close()
+    },
+  )
+
+  scratch('a directory of something else, and wrong sizes, leave every byte and time as it was', async (directory) => {
+    const other = join(directory, 'other')
+    mkdirSync(other)
+    writeFileSync(join(other, 'notes.txt'), 'mine')
+    const path = join(directory, 'store')
+    const store = await MessageStore.open(path, tiny)
+    await store.put({ topic: 'a', body: 'x', keys: 'k' })
+    await store.close()
+    const before = treeHash(directory)
+    await assert.rejects(MessageStore.open(other, tiny), code('STORE_INCOMPATIBLE'))
+    await assert.rejects(MessageStore.open(path, { ...tiny, segmentBytes: 8192 }), code('STORE_INCOMPATIBLE'))
+    await assert.rejects(MessageStore.open(path, { ...tiny, index: {} }), code('STORE_INCOMPATIBLE'))
+    assert.equal(treeHash(directory), before)
+    const again = await MessageStore.open(path, tiny)
+    assert.equal(again.recovery.origin, 'clean')
+    await again.close()
+  })
+
+  scratch('a store that nobody may write can be read', async (directory) => {
+    const path = join(directory, 'store')
+    const store = await MessageStore.open(path, tiny)
+    await store.put({ topic: 'a', body: 'x', keys: 'k' })
+    await store.close()
+    for (const name of ['.', ...(readdirSync(path, { recursive: true }) as string[])]) {
+      const inner = join(path, name)
+      chmodSync(inner, statSync(inner).isDirectory() ? 0o555 : 0o444)
+    }
+    const before = treeHash(path)
+    const reader = await MessageStore.open(path, { ...tiny, readOnly: true })
+    assert.equal((await reader.get({ topic: 'a', offset: 0 })).messages.length, 1)
+    assert.equal((await reader.query({ topic: 'a', key: 'k' })).length, 1)
+    await assert.rejects(reader.put({ topic: 'a', body: 'x' }), code('STORE_READ_ONLY'))
+    await reader.close()
+    assert.equal(treeHash(path), before)
+    for (const name of ['.', ...(readdirSync(path, { recursive: true }) as string[])]) chmodSync(join(path, name), 0o755)
+  })
+})

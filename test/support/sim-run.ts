@@ -1,0 +1,208 @@
+/**
+ * A store under a workload in simulated time, with an oracle that takes down what it was told and answered.
+ *
+ * Steps either wait for what they began, or leave it under way. A process may end between any two steps,
+ * alone or with the power; what comes back is judged before the run goes on.
+ */
+
+import { MessageStoreError } from '../../lib/base/errors.js'
+import type { PutReceipt } from '../../lib/store/message.js'
+import type { OpenStore } from '../../lib/store/open.js'
+import type { StoreOptions } from '../../lib/store/options.js'
+import type { Random } from './random.js'
+import { SimDisk } from './sim-disk.js'
+import { checkpoint, deleteExpired, messageOf, openSim, readStore } from './sim-store.js'
+import { SimTime } from './sim-time.js'
+import { type Debt, type Ending, StoreOracle, type Submission } from './store-oracle.js'
+
+/** What a run is made of. */
+export interface SimRunOptions {
+  readonly store: StoreOptions & { readonly flush: 'async' | 'sync' }
+  /** How many of the queues are written to. */
+  readonly queues: number
+  /** Called with every disk that the run uses, before it is used. */
+  readonly onDisk?: (disk: SimDisk) => void
+  /** Milliseconds that each flush takes. */
+  readonly flushLatencyMs?: () => number
+}
+
+/** See the head of this file. */
+export class SimRun {
+  readonly time = new SimTime()
+  readonly oracle: StoreOracle
+  /** Everything that was done, for whoever has to find out what went wrong. */
+  readonly trace: string[] = []
+  /** The disk of the process that runs now. */
+  disk: SimDisk
+  readonly #options: SimRunOptions
+  #store: OpenStore | undefined
+  #next = 0
+  #underWay = new Set<Promise<unknown>>()
+  /** Counts processes: answers to one that has ended come to nobody. */
+  #process = 0
+
+  constructor(options: SimRunOptions) {
+    this.#options = options
+    this.oracle = new StoreOracle(options.store.flush)
+    this.disk = this.#use(new SimDisk({ trace: true }))
+  }
+
+  /** The store, if it is open. */
+  get store(): OpenStore | undefined {
+    return this.#store
+  }
+
+  /** All operations of the disks and all steps. */
+  get fullTrace(): string {
+    return [...this.trace, ...this.disk.trace].join('\n')
+  }
+
+  /** Opens the store if it is closed. */
+  async open(): Promise<OpenStore> {
+    this.#store ??= await this.time.run(openSim(this.disk, this.time, this.#options.store))
+    return this.#store
+  }
+
+  /** Puts messages as a batch, or one without; resolves once they are answered. */
+  async put(bodies: readonly number[]): Promise<void> {
+    await this.time.run(this.#put(await this.open(), bodies))
+  }
+
+  /** Puts messages and leaves it at that. */
+  async beginPut(bodies: readonly number[]): Promise<void> {
+    this.#leave(this.#put(await this.open(), bodies))
+  }
+
+  /** Flushes. */
+  async flush(): Promise<void> {
+    await this.time.run(this.#flush(await this.open()))
+  }
+
+  /** Asks for a flush and leaves it at that. */
+  async beginFlush(): Promise<void> {
+    this.#leave(this.#flush(await this.open()))
+  }
+
+  /** Lets time pass, in which the store does of itself what it does. */
+  async pass(ms: number): Promise<void> {
+    const store = await this.open()
+    // What has expired may go.
+    this.oracle.deleting(store.log.end)
+    await this.time.pass(ms)
+    this.oracle.deleted(store.log.start)
+  }
+
+  /** Lets log, views and checkpoint be flushed. */
+  async checkpoint(): Promise<void> {
+    const store = await this.open()
+    await this.settle()
+    const { submitted } = this.oracle.owes()
+    this.oracle.deleting(store.log.end)
+    await checkpoint(this.time)
+    this.oracle.deleted(store.log.start)
+    this.oracle.flushed(submitted)
+  }
+
+  /** Lets segments expire and deletes them. */
+  async expire(): Promise<void> {
+    const store = await this.open()
+    this.oracle.deleting(store.log.end)
+    await deleteExpired(store, this.time)
+    this.oracle.deleted(store.log.start)
+  }
+
+  /** Waits for everything that was left under way. */
+  async settle(): Promise<void> {
+    await this.time.run(Promise.allSettled([...this.#underWay]))
+  }
+
+  /** Closes the store, if it is open. */
+  async close(): Promise<void> {
+    const store = this.#store
+    if (store === undefined) return
+    await this.settle()
+    const { submitted } = this.oracle.owes()
+    await this.time.run(store.close())
+    this.oracle.flushed(submitted)
+    this.#store = undefined
+  }
+
+  /** The process ends, alone or with the power, and another one takes over. */
+  async restart(ending: Ending, random?: Random): Promise<void> {
+    const debt = this.oracle.owes()
+    const after = ending === 'kill' ? this.disk.kill() : this.disk.crash(random === undefined ? {} : { random })
+    this.abandon()
+    this.trace.push(...this.disk.trace, `--- ${ending}`)
+    this.disk = this.#use(after)
+    await this.#recover(debt, ending)
+  }
+
+  /** The process ends and nobody takes over. */
+  abandon(): void {
+    this.disk.powerOff()
+    this.disk.onOperation = undefined
+    this.time.stop()
+    this.#process++
+    this.#underWay.clear()
+    this.#store = undefined
+  }
+
+  async #recover(debt: Debt, ending: Ending): Promise<void> {
+    const store = await this.open()
+    const content = await readStore(store, this.#options.store)
+    this.oracle.recovered(content, this.oracle.judge(content, debt, ending))
+  }
+
+  #use(disk: SimDisk): SimDisk {
+    const { flushLatencyMs, onDisk } = this.#options
+    if (flushLatencyMs !== undefined) disk.flushLatency = () => this.time.wait(flushLatencyMs())
+    onDisk?.(disk)
+    return disk
+  }
+
+  #leave(promise: Promise<void>): void {
+    this.#underWay.add(promise)
+    const done = () => this.#underWay.delete(promise)
+    promise.then(done, done)
+  }
+
+  async #put(store: OpenStore, bodies: readonly number[]): Promise<void> {
+    const process = this.#process
+    const messages = bodies.map((bytes) => messageOf(this.#next++, bytes, this.#options.queues))
+    const submissions = bodies.map((bytes, i) => this.oracle.submit(messages[i]!.flag!, bytes))
+    this.trace.push(`    put ${submissions.map(({ number, bodyBytes }) => `${number} (${bodyBytes})`).join(', ')}`)
+    try {
+      const put =
+        messages.length === 1 ? store.writer.put(messages[0]!).then((receipt) => [receipt]) : store.writer.putBatch(messages)
+      this.#answered(process, submissions, await put)
+    } catch (error) {
+      if (process === this.#process) this.#refused(submissions, error)
+    }
+  }
+
+  #answered(process: number, submissions: readonly Submission[], receipts: readonly PutReceipt[]): void {
+    if (process !== this.#process) return
+    submissions.forEach((submission, i) => {
+      this.oracle.acknowledge(submission, receipts[i]!)
+    })
+  }
+
+  /** With `STORE_FAILED` nobody knows; with any other answer nothing was stored. */
+  #refused(submissions: readonly Submission[], error: unknown): void {
+    this.trace.push(`    put ${submissions[0]!.number} rejected: ${String(error)}`)
+    if (!(error instanceof MessageStoreError)) throw error
+    if (error.code !== 'STORE_FAILED') for (const submission of submissions) this.oracle.refuse(submission)
+  }
+
+  async #flush(store: OpenStore): Promise<void> {
+    const process = this.#process
+    const { submitted } = this.oracle.owes()
+    try {
+      await store.flush()
+      if (process === this.#process) this.oracle.flushed(submitted)
+    } catch (error) {
+      this.trace.push(`    flush rejected: ${String(error)}`)
+      if (!(error instanceof MessageStoreError)) throw error
+    }
+  }
+}

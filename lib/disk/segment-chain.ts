@@ -38,6 +38,11 @@ export interface SegmentChainOptions {
   readonly tmpDirectory?: string
   /** Name of the option that sets the length, for error messages. @default 'segmentBytes' */
   readonly option?: string
+  /**
+   * The process before may have ended before it flushed the names of segments: they are then flushed with the
+   * first segment, and so are these directories above. Without it the names that are there count as durable.
+   */
+  readonly unflushedParents?: readonly string[]
   /** Keep a written segment open until a flush has covered it, however many files are in use. See {@link OpenFiles}. */
   readonly keepUnflushed?: boolean
 }
@@ -90,7 +95,9 @@ export class SegmentChain {
     this.#leftovers = leftovers
     if (options.writable) {
       for (const path of leftovers) this.#disk.remove(path)
-      if (leftovers.length > 0) this.#nameChanges += 1
+      const areNamesDurable = options.unflushedParents === undefined || starts.length === 0
+      if (leftovers.length > 0 || !areNamesDurable) this.#nameChanges += 1
+      if (!areNamesDurable) this.#changedParents.push(...(options.unflushedParents ?? []))
     }
   }
 

@@ -8,6 +8,7 @@ const STEP_BYTES = 256 * 1024
  * Copies `[from, to)` of the log into a new file `cut-FROM-N` and flushes it with its name. Runs of zeros
  * stay holes. A copy that fails is removed, so that a full disk is not made fuller.
  *
+ * @param what - begins the name: what was cut, or what was damaged
  * @returns the path of the file
  */
 export async function keepEvidence(
@@ -16,9 +17,10 @@ export async function keepEvidence(
   chain: SegmentChain,
   from: number,
   to: number,
+  what: 'cut' | 'damaged' = 'cut',
 ): Promise<string> {
   let number = 0
-  const pathOf = (n: number): string => `${directory}/cut-${String(from).padStart(20, '0')}-${n}`
+  const pathOf = (n: number): string => `${directory}/${what}-${String(from).padStart(20, '0')}-${n}`
   while (disk.stat(pathOf(number)) !== undefined) number++
   const path = pathOf(number)
   const file = disk.open(path, { write: true, create: true })

@@ -2,12 +2,14 @@
 import type { Block } from '../format/block.js'
 import { PropertyName, parseProperties } from '../format/properties.js'
 import { propertiesRange, RecordAt, readRecord, SysFlag, topicRange } from '../format/record.js'
+import { isStandIn, lostTopic } from '../format/stand-in.js'
 import { tagsCodeOf } from '../format/tags.js'
 import type { DispatchedRecord } from '../view/dispatcher.js'
 import { unwrapBatch } from './inner-batch.js'
 
 /** The facts for the views of a checked record. */
 export function dispatchedRecord(block: Block, at: number, size: number, commitLogOffset: number): DispatchedRecord {
+  if (isStandIn(block, at)) return standInRecord(block, at, size, commitLogOffset)
   const { view, bytes } = block
   const name = topicRange(view, at)
   const topic = bytes.toString('utf8', name.start, name.end)
@@ -41,6 +43,24 @@ function keysOf(value: string | undefined): string[] {
 function innerKeys(block: Block, at: number, commitLogOffset: number): string[] {
   const messages = unwrapBatch(block, at, commitLogOffset) ?? []
   return messages.flatMap(({ uniqueKey, keys }) => (uniqueKey === undefined ? keys : [uniqueKey, ...keys]))
+}
+
+/** A stand-in keeps the place of the lost message in its queue, and nothing else. */
+function standInRecord(block: Block, at: number, size: number, commitLogOffset: number): DispatchedRecord {
+  const { view } = block
+  const topic = lostTopic(block, at)
+  return {
+    topic: topic ?? '',
+    queueId: view.getInt32(at + RecordAt.queueId),
+    queueOffset: readRecord.queueOffset(view, at),
+    commitLogOffset,
+    size,
+    sysFlag: topic === undefined ? SysFlag.transactionRollback : 0,
+    tagsCode: 0,
+    storeTimestamp: readRecord.storeTimestamp(view, at),
+    keys: [],
+    isStandIn: true,
+  }
 }
 
 /** The further queues of a record and its offsets there, if the two lists agree. */

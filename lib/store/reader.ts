@@ -7,6 +7,7 @@
 
 import { findProperty, PropertyName, propertyKey } from '../format/properties.js'
 import { propertiesRange, RecordAt, readRecord, topicRange } from '../format/record.js'
+import { isStandIn } from '../format/stand-in.js'
 import { Cursor } from '../log/log-blocks.js'
 import { ConsumeQueue } from '../view/consume-queue.js'
 import { EntryBlock } from '../view/entry-block.js'
@@ -119,6 +120,10 @@ export class Reader {
   #takeRecord(queue: ConsumeQueue, queueOffset: number, address: number, size: number, walking: boolean, scan: Scan): boolean {
     const cursor = this.#cursor
     const found = this.#records.seek(cursor, address, size, walking)
+    if (found > 0 && isStandIn(cursor.block, cursor.at)) {
+      scan.missed()
+      return true
+    }
     if (found <= 0 || !isMessageOf(cursor, queue, queueOffset)) {
       if (scan.messages.length > 0) {
         scan.isFull = true

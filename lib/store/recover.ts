@@ -49,6 +49,8 @@ export interface RecoverInput {
   readonly options: ResolvedOptions
   readonly ports: StorePorts
   readonly files: OpenFiles
+  /** Read the log from its start, whatever is known of it: to find damage that opening would not meet. */
+  readonly wholeLog?: boolean
 }
 
 /** How closely a record can be checked, given the ranges. */
@@ -68,7 +70,8 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   const { trustedEnd, manifest } = trusted
   const indexSizes = (found.manifest?.index.length ?? 0) > 0 ? found.manifest?.indexSizes : undefined
   const views = new Views(input, { logStart: chain.start, trustedEnd, manifest, indexSizes })
-  const plan = { ...trusted.plan, scanFrom: scanStart(trusted.plan.scanFrom, views, chain) }
+  const planned = scanStart(trusted.plan.scanFrom, views, chain)
+  const plan = { ...trusted.plan, scanFrom: input.wholeLog ? Math.min(planned, chain.start) : planned }
   const ranges = scanRanges(found)
   let lastTimestamp = found.origin === 'clean' ? found.checkpoint.physicMs : 0
   const { onProgress } = options
@@ -123,6 +126,7 @@ function loadChain({ layout, options, ports, files }: RecoverInput): SegmentChai
     writable: !options.readOnly,
     tmpDirectory: layout.temporary,
     keepUnflushed: true,
+    unflushedParents: [],
   })
 }
 

@@ -45,8 +45,8 @@ interface Entry {
 export class IndexCheck {
   readonly #options: IndexCheckOptions
   readonly #entries: EntryWalk
-  /** The record before, whose entries a Java store may have made twice. */
-  #last: { address: number; hashes: readonly number[] } = { address: -1, hashes: [] }
+  /** The record before, whose entries a Java store may have made twice; `end` is where a stand-in's lost records end. */
+  #last: { address: number; hashes: readonly number[]; end: number } = { address: -1, hashes: [], end: -1 }
   #missing = 0
 
   constructor(options: IndexCheckOptions) {
@@ -69,11 +69,12 @@ export class IndexCheck {
       const at = wanted.indexOf(entry.hash)
       if (at >= 0) wanted.splice(at, 1)
       if (at >= 0 || hashes.includes(entry.hash)) this.#checkTimes(entry, record)
-      else this.#wrong(entry, `the hash ${entry.hash}`, `the hash of a key of the record at ${address}`)
+      else if (record.isStandIn !== true)
+        this.#wrong(entry, `the hash ${entry.hash}`, `the hash of a key of the record at ${address}`)
     }
     if (wanted.length > 0) this.#tellMissing(record, wanted)
     else if (hashes.length > 0) this.#missing = 0
-    this.#last = { address, hashes }
+    this.#last = { address, hashes, end: record.isStandIn === true ? address + record.size : address }
   }
 
   /** Walks what is left, after the log. */
@@ -87,7 +88,8 @@ export class IndexCheck {
     const { logStart, isDamaged } = this.#options
     for (let entry = this.#entries.peek(); entry !== undefined && entry.address < address; entry = this.#entries.next()) {
       const isTwice = entry.address === this.#last.address && this.#last.hashes.includes(entry.hash)
-      if (isTwice || (entry.address >= 0 && entry.address < logStart()) || isDamaged(entry.address)) continue
+      const isLost = entry.address >= this.#last.address && entry.address < this.#last.end
+      if (isTwice || isLost || (entry.address >= 0 && entry.address < logStart()) || isDamaged(entry.address)) continue
       this.#wrong(entry, `no record with such a key at ${entry.address}`, 'the address of a record')
     }
   }

@@ -7,6 +7,7 @@
  * the queues used last, one counter for each queue.
  */
 import { LRUCache } from 'lru-cache'
+import { MessageStoreError } from '../base/errors.js'
 import type { Block } from '../format/block.js'
 import { entryOffset, entrySize, entryTagsCode, FILLER_SIZE, isEntry, QUEUE_ENTRY_BYTES } from '../format/queue-entry.js'
 import { SCHEDULE_TOPIC } from '../format/tags.js'
@@ -58,6 +59,8 @@ export class QueueCheck {
   /** How many records have their entry. */
   readonly #matched = new Map<ConsumeQueue, number>()
   readonly #told = new Set<string>()
+  /** Queues whose files are not what was written: one finding says it all. */
+  readonly #unreadable = new Set<ConsumeQueue>()
   entries = 0
   fillers = 0
 
@@ -113,6 +116,7 @@ export class QueueCheck {
     }
     const { minOffset, maxOffset } = queue
     const found = this.#entryAt(queue, queueOffset)
+    if (this.#unreadable.has(queue)) return
     if (found === undefined) {
       const has =
         queueOffset >= minOffset && queueOffset < maxOffset ? 'no file holds it' : `entries ${minOffset} to ${maxOffset}`
@@ -141,10 +145,23 @@ export class QueueCheck {
     if (window === undefined) this.#windows.set(queue, (window = new Window()))
     if (offset < window.first || offset >= window.first + window.count) {
       window.first = offset
-      window.count = queue.read(offset, WINDOW_ENTRIES, window.entries)
+      window.count = this.#read(queue, offset, WINDOW_ENTRIES, window.entries)
       if (window.count === 0) return undefined
     }
     return { view: window.entries.view, at: (offset - window.first) * QUEUE_ENTRY_BYTES }
+  }
+
+  /** Reads entries; a file that is not what was written is told once. */
+  #read(queue: ConsumeQueue, offset: number, count: number, into: EntryBlock): number {
+    if (this.#unreadable.has(queue)) return 0
+    try {
+      return queue.read(offset, count, into)
+    } catch (error) {
+      if (!(error instanceof MessageStoreError && error.code === 'STORE_CORRUPT')) throw error
+      this.#unreadable.add(queue)
+      this.#options.findings.add('viewFileDamaged', placeOf(queue, offset), error.message, 'the file that was written')
+      return 0
+    }
   }
 
   async #walk(queue: ConsumeQueue): Promise<void> {
@@ -154,7 +171,8 @@ export class QueueCheck {
     let previous = -1
     let pointing = 0
     for (let offset = queue.minOffset; offset < queue.maxOffset; ) {
-      const got = queue.read(offset, WALK_ENTRIES, block)
+      const got = this.#read(queue, offset, WALK_ENTRIES, block)
+      if (this.#unreadable.has(queue)) return
       if (got === 0) {
         const to = queue.nextFileStart(offset)
         this.#tellEmpty(queue, offset, `no file holds the entries ${offset} to ${to}`)
@@ -192,7 +210,8 @@ export class QueueCheck {
     const { logStart, logEnd, pause, isDamaged } = this.#options
     const block = new EntryBlock()
     for (let offset = queue.minOffset; offset < queue.maxOffset; ) {
-      const got = queue.read(offset, WINDOW_ENTRIES, block)
+      const got = this.#read(queue, offset, WINDOW_ENTRIES, block)
+      if (this.#unreadable.has(queue)) return
       if (got === 0) {
         offset = queue.nextFileStart(offset)
         continue
@@ -231,7 +250,9 @@ export class QueueCheck {
   }
 
   /** Extension addresses cannot be compared, and a Java store may have delay levels of its own. */
-  #isTagsCode(found: number, { topic, tagsCode, storeTimestamp }: DispatchedRecord): boolean {
+  #isTagsCode(found: number, { topic, tagsCode, storeTimestamp, isStandIn }: DispatchedRecord): boolean {
+    // The entry of a lost message keeps its code until the queue is made anew.
+    if (isStandIn === true) return true
     if (found === tagsCode || (topic === SCHEDULE_TOPIC && found >= storeTimestamp)) return true
     return found < LEAST_HASH && this.#options.hasExtension
   }

@@ -24,6 +24,11 @@ export const findingKinds = {
   entryWrong: { severity: 'damage', remedy: 'rebuild', meaning: 'queue entries that say something else than the record' },
   entryDangling: { severity: 'damage', remedy: 'rebuild', meaning: 'queue entries that point to no record of their queue' },
   entryDisorder: { severity: 'damage', remedy: 'rebuild', meaning: 'queue entries whose addresses do not ascend' },
+  viewFileDamaged: {
+    severity: 'warning',
+    remedy: 'rebuild',
+    meaning: 'a queue or index file that is not what was written; it is made anew from the log',
+  },
   keyMissing: { severity: 'warning', remedy: 'rebuild', meaning: 'records that the index does not list under one of their keys' },
   indexEntryWrong: { severity: 'warning', remedy: 'rebuild', meaning: 'index entries that point to no record with such a key' },
   indexChainWrong: {

@@ -20,6 +20,7 @@ import { type CheckLevel, checkRecord, readRecord } from '../format/record.js'
 import { dispatchedRecord } from './dispatch-record.js'
 import type { StoreLayout } from './layout.js'
 import type { RecoveryReport } from './recover.js'
+import { checkViewFiles } from './verify-files.js'
 import { IndexCheck } from './verify-index.js'
 import { fileOf, LogCheck } from './verify-log.js'
 import { MarkCheck } from './verify-marks.js'
@@ -107,6 +108,11 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   await checkBehind(parts, log, findings)
   await queues.finish()
   index?.finish()
+  const { origin } = recovery
+  if (!parts.isWriter && (origin === 'clean' || origin === 'crash')) {
+    const indexSlots = views.index?.files[0]?.slotCount ?? 0
+    await checkViewFiles({ disk, layout, findings, isClosed: origin === 'clean', indexSlots, pause })
+  }
   marks.finish(logEnd, newestMs)
   const { worst } = findings
   return {

@@ -126,8 +126,9 @@ export class ConsumeQueue {
       this.append(commitLogOffset, size, tagsCode)
       return 'appended'
     }
-    if (queueOffset < this.#max) return this.#rewrite(queueOffset, commitLogOffset, size, tagsCode)
+    // A crash may have left a later file of the queue without the first.
     if (this.#max === this.#min) this.#startAt(queueOffset)
+    else if (queueOffset < this.#max) return this.#rewrite(queueOffset, commitLogOffset, size, tagsCode)
     else while (this.#max < queueOffset) this.append(0, FILLER_SIZE, 0)
     this.append(commitLogOffset, size, tagsCode)
     return 'filled'

@@ -26,6 +26,8 @@ export interface DispatchedRecord {
   readonly multiDispatch?: { readonly queues: readonly string[]; readonly offsets: readonly number[] }
   /** First offset and number of messages of a record that holds several. */
   readonly innerBatch?: { readonly base: number; readonly count: number }
+  /** Whether it only keeps the place of a message that was lost. */
+  readonly isStandIn?: true
 }
 
 /** What a dispatcher works on. */

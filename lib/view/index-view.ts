@@ -58,6 +58,8 @@ export class IndexView {
 
   private constructor(options: IndexViewOptions) {
     this.#options = options
+    // Unless the store was closed, the process before may have ended before it flushed the names of files.
+    this.#namesChanged = options.writable && options.trustedEnd !== Number.POSITIVE_INFINITY && this.#indexPaths().length > 0
     this.completeEnd = options.rows === undefined ? this.#loadFound(options.trustedEnd) : this.#loadNoted(options.rows)
   }
 

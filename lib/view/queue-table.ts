@@ -128,8 +128,9 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
   }
 
   #load(topic: string, queueId: number, slot: Slot<Queue>): Queue {
-    const { directory, entriesPerSegment, load } = this.#options
-    const place = { directory: `${directory}/${topic}/${queueId}`, rowsPerSegment: entriesPerSegment }
+    const { directory, entriesPerSegment, load, trustedEnd } = this.#options
+    const mayHaveUnflushedNames = trustedEnd !== Number.POSITIVE_INFINITY
+    const place = { directory: `${directory}/${topic}/${queueId}`, rowsPerSegment: entriesPerSegment, mayHaveUnflushedNames }
     const queue = load({ ...this.#options, ...place, topic, queueId, row: slot.row })
     slot.queue = queue
     delete slot.row

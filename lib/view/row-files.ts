@@ -23,6 +23,8 @@ export interface FilesOfQueue {
   readonly rowsPerSegment: number
   readonly writable: boolean
   readonly tmpDirectory: string
+  /** Whether the process before may have ended before it flushed the names of files. */
+  readonly mayHaveUnflushedNames: boolean
 }
 
 /** How to load them. */
@@ -74,9 +76,9 @@ export class RowFiles {
   get #chain(): SegmentChain {
     if (this.#opened === undefined) {
       const { disk, files, directory, rowBytes, rowsPerSegment, writable, tmpDirectory } = this.#options
-      const bytes = rowsPerSegment * rowBytes
-      const size = { segmentBytes: undefined, defaultSegmentBytes: bytes, option: 'queueSegmentEntries' }
-      this.#opened = SegmentChain.load({ disk, files, directory, writable, tmpDirectory, ...size })
+      const size = { segmentBytes: undefined, defaultSegmentBytes: rowsPerSegment * rowBytes, option: 'queueSegmentEntries' }
+      const names = this.#options.mayHaveUnflushedNames ? { unflushedParents: directoriesAbove(directory) } : {}
+      this.#opened = SegmentChain.load({ disk, files, directory, writable, tmpDirectory, ...size, ...names })
     }
     return this.#opened
   }
@@ -161,7 +163,7 @@ export class RowFiles {
 
   /** Begins again, empty, with the file that holds `row`. */
   startAt(row: number): number {
-    this.#chain.removeFrom(this.#chain.start)
+    if (this.#options.writable) this.#chain.removeFrom(this.#chain.start)
     this.#sums.clear()
     this.#unchecked = undefined
     this.written = row - (row % this.rowsPerSegment)
@@ -269,4 +271,10 @@ export class RowFiles {
     }
     return crc
   }
+}
+
+/** The directory of a topic, and that of all topics. */
+function directoriesAbove(directory: string): string[] {
+  const topic = directory.slice(0, directory.lastIndexOf('/'))
+  return [topic, topic.slice(0, topic.lastIndexOf('/'))]
 }

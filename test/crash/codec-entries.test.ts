@@ -211,6 +211,7 @@ describe('marks', () => {
     logEnd: longs,
     viewsEnd: longs,
     lockMs: longs,
+    unflushedBound: longs,
     checkpoint: times,
     nextCheckpoint: times,
   })
@@ -233,6 +234,7 @@ describe('marks', () => {
           nextPhysicMs: BigInt(mark.nextCheckpoint.physicMs),
           nextLogicsMs: BigInt(mark.nextCheckpoint.logicsMs),
           nextIndexMs: BigInt(mark.nextCheckpoint.indexMs),
+          unflushedBound: BigInt(mark.unflushedBound),
           crc: view.getUint32(124),
         })
         assert.deepEqual(bytes, slow)

@@ -338,6 +338,7 @@ describe('manifests of views', () => {
   const manifests: fc.Arbitrary<Manifest> = objects({
     logStart: longs,
     viewsEnd: longs,
+    indexSizes: objects({ slots: fc.nat(), entries: fc.nat() }),
     queues: fc.array(queues, { maxLength: 4 }),
     index: fc.array(index, { maxLength: 3 }),
   })

@@ -15,7 +15,8 @@ import type { StoreOptions } from '../../lib/store/options.js'
 import { printOf, printsOf } from './disk-print.js'
 import { type Chooser, EveryChoice, type Random, randomChooser } from './random.js'
 import type { CrashOptions, SimDisk } from './sim-disk.js'
-import { type Content, messageOf, openSim, readStore } from './sim-store.js'
+import { changingKinds } from './sim-faults.js'
+import { type Content, messageOf, openSim, ROOT, readStore } from './sim-store.js'
 import { SimTime } from './sim-time.js'
 import type { Debt, Ending, StoreOracle } from './store-oracle.js'
 
@@ -182,9 +183,12 @@ function stepping(passes: (step: number) => boolean): Chooser {
  */
 export async function examine(disk: SimDisk, options: StoreOptions, isThorough: boolean, turn: number): Promise<Content> {
   const time = new SimTime(1_700_010_000_000)
+  const looked = isThorough ? await look(disk, time, options) : undefined
   const first = await time.run(openSim(disk, time, options))
   checkSound(first)
   const content = await readStore(first, options)
+  if (looked !== undefined)
+    assert.deepEqual(looked.messages, content.messages, 'a store that is only read shows what recovery keeps')
   if (!isThorough) {
     disk.powerOff()
     return content
@@ -196,6 +200,21 @@ export async function examine(disk: SimDisk, options: StoreOptions, isThorough: 
   assert.deepEqual(await readStore(second, options), content, 'a second recovery finds what the first one found')
   if (turn % 2 === 0) assert.deepEqual(printsOf(after, MAY_DIFFER), prints, 'a second recovery changes no byte')
   await goOn(second, after, time, options, content)
+  return content
+}
+
+/** What a store shows that is opened to be read, which changes nothing. */
+async function look(disk: SimDisk, time: SimTime, options: StoreOptions): Promise<Content | undefined> {
+  const copy = disk.crash()
+  copy.onOperation = (kind, path) => {
+    assert.ok(!changingKinds.has(kind), `${kind} ${path} by a store that is only read`)
+  }
+  const hasStore = copy.live.stat(`${ROOT}/commitlog`) !== undefined
+  if (!hasStore) return undefined
+  const store = await time.run(openSim(copy, time, { ...options, readOnly: true }))
+  const content = await readStore(store, options)
+  await time.run(store.close())
+  assert.equal(copy.openHandles, 0, 'a store that was only read has no file open')
   return content
 }
 

@@ -13,18 +13,18 @@ export const smallSizes = {
   index: { slots: 50, entries: 200 },
 } as const satisfies StoreOptions
 
-/** A clock that moves on by itself, a millisecond a look. */
-export function steppingClock(start = 1_700_000_000_000): { now(): number; monotonic(): number } {
+/** A clock that moves on by itself whenever somebody looks. */
+export function steppingClock(start: number, stepMs = 1): { now(): number; monotonic(): number } {
   let now = start
-  return { now: () => ++now, monotonic: () => ++now }
+  return { now: () => (now += stepMs), monotonic: () => (now += stepMs) }
 }
 
 /** Where the stores of these tests stand. */
 export const ROOT = '/store'
 
 /** Opens the store on a disk. */
-export function openSmall(disk: MemoryDisk, options: StoreOptions = {}): Promise<MessageStore> {
-  return MessageStore.open(ROOT, { ...smallSizes, ...options }, { disk, clock: steppingClock(Date.now()) })
+export function openSmall(disk: MemoryDisk, options: StoreOptions = {}, stepMs = 1): Promise<MessageStore> {
+  return MessageStore.open(ROOT, { ...smallSizes, ...options }, { disk, clock: steppingClock(Date.now(), stepMs) })
 }
 
 /** The n-th message of a mix of topics, queues, tags, keys and transaction states. */
@@ -53,6 +53,19 @@ export async function smallStore(
   const receipts = await putMany(store, 0, count)
   await store.close()
   return { disk, receipts }
+}
+
+/**
+ * A closed store as a Java one leaves it: nothing under `ext/`, so no sums of the view files. Its messages
+ * were stored so far apart that opening reads only the last few again.
+ */
+export async function storeWithoutSums(count: number): Promise<MemoryDisk> {
+  const disk = new MemoryDisk({ clock: { now: () => Date.now() } })
+  const store = await openSmall(disk, {}, 100)
+  await putMany(store, 0, count)
+  await store.close()
+  for (const path of filesIn(disk, `${ROOT}/ext`)) disk.remove(path)
+  return disk
 }
 
 /** Flips a bit of a file. */

@@ -15,10 +15,14 @@ export interface Submission {
   readonly number: number
   readonly bodyBytes: number
   readonly index: number
-  receipt: PutReceipt | undefined
+  /** Where it stands, once that is known. */
+  place: Place | undefined
   /** When it was refused for certain, by the count of what the oracle had learned. */
   refusedAt: number
 }
+
+/** Where a message stands. */
+export type Place = Omit<FoundMessage, 'number' | 'bodyBytes'>
 
 /** What the store owes at one moment. */
 export interface Debt {
@@ -57,11 +61,11 @@ export class StoreOracle {
 
   /** A message is about to be put. */
   submit(number: number, bodyBytes: number): Submission {
-    const submission = {
+    const submission: Submission = {
       number,
       bodyBytes,
       index: this.#submissions.length,
-      receipt: undefined,
+      place: undefined,
       refusedAt: Number.POSITIVE_INFINITY,
     }
     this.#submissions.push(submission)
@@ -71,7 +75,7 @@ export class StoreOracle {
   /** A put resolved. */
   acknowledge(submission: Submission, receipt: PutReceipt): void {
     this.#moment++
-    submission.receipt = receipt
+    submission.place = receipt
     if (receipt.status !== 'PUT_OK') return
     this.#acknowledged = Math.max(this.#acknowledged, submission.index + 1)
     if (this.#isSync) this.#durable = Math.max(this.#durable, submission.index + 1)
@@ -137,6 +141,8 @@ export class StoreOracle {
   recovered(content: Content, left: number): void {
     this.#moment++
     this.#submissions = this.#submissions.slice(0, left)
+    const places = new Map(content.messages.map((message) => [message.number, message]))
+    for (const submission of this.#submissions) submission.place ??= places.get(submission.number)
     this.#acknowledged = left
     this.#durable = left
     this.#earliestStart = content.start
@@ -145,15 +151,15 @@ export class StoreOracle {
 }
 
 /** Whether a submission can be in a log that starts there. */
-function isExpected({ receipt, refusedAt }: Submission, debt: Debt, start: number): boolean {
-  return refusedAt > debt.moment && (receipt === undefined || receipt.commitLogOffset >= start)
+function isExpected({ place, refusedAt }: Submission, debt: Debt, start: number): boolean {
+  return refusedAt > debt.moment && (place === undefined || place.commitLogOffset >= start)
 }
 
-function matchMessage(found: FoundMessage, { number, bodyBytes, receipt }: Submission): void {
+function matchMessage(found: FoundMessage, { number, bodyBytes, place }: Submission): void {
   assert.equal(found.number, number, 'messages stand in the order in which they were put')
   assert.equal(found.bodyBytes, bodyBytes, `length of the body of message ${number}`)
-  if (receipt === undefined) return
+  if (place === undefined) return
   for (const field of ['topic', 'queueId', 'queueOffset', 'commitLogOffset', 'size', 'storeTimestamp'] as const) {
-    assert.equal(found[field], receipt[field], `${field} of message ${number} is as it was acknowledged`)
+    assert.equal(found[field], place[field], `${field} of message ${number} is as it was acknowledged`)
   }
 }

@@ -97,12 +97,14 @@ export class MessageStore implements AsyncDisposable {
   /** The messages of a topic with a key, newest first. Only true hits: key and topic are read from the records. */
   async query(request: QueryRequest): Promise<StoredMessage[]> {
     this.#store.state.checkOpen()
+    await this.#store.live?.catchUp()
     return this.#store.search.query(request)
   }
 
   /** The message with an id, or at an address of the log; `undefined` when no intact record starts there. */
   async lookup(target: string | { commitLogOffset: number }): Promise<StoredMessage | undefined> {
     this.#store.state.checkOpen()
+    await this.#store.live?.catchUp()
     return this.#store.search.lookup(target)
   }
 
@@ -114,6 +116,7 @@ export class MessageStore implements AsyncDisposable {
     boundary: 'lower' | 'upper' = 'lower',
   ): Promise<number> {
     this.#store.state.checkOpen()
+    await this.#store.live?.catchUp()
     return this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary)
   }
 

@@ -101,7 +101,8 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
     chain,
     views,
     report,
-    ranges: settleRanges(ranges, chain.start, log.end),
+    // A store that is read may follow a writer, whose range stays open.
+    ranges: options.readOnly ? ranges : settleRanges(ranges, chain.start, log.end),
     checkpoint: found.checkpoint,
     viewsEnd: Math.min(trusted.viewsEnd, log.end),
     lastTimestamp,

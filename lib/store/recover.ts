@@ -209,7 +209,9 @@ function planOf(found: Found, chain: SegmentChain, writable: boolean): Trusts {
     default: {
       const isClean = found.origin === 'java-clean'
       const scanFrom = from(scanStartByTime(chain, checkpoint))
-      const plan = { ...common, writer: 'java', scanFrom, watermark: start, unflushedBound: everything } as const
+      // RocketMQ flushes everything when it stops, and not always notes until when.
+      const physicMs = isClean ? everything : checkpoint.physicMs
+      const plan = { ...common, physicMs, writer: 'java', scanFrom, watermark: start, unflushedBound: everything } as const
       return trusts(plan, !found.hasViews ? 0 : isClean ? everything : scanFrom)
     }
   }

@@ -153,6 +153,7 @@ export class MessageStore implements AsyncDisposable {
     return this.#store.close()
   }
 
+  /** {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

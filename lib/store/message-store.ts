@@ -207,6 +207,7 @@ export class MessageStore implements AsyncDisposable {
     return told(() => this.#store.close())
   }
 
+  /** {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -28,11 +28,15 @@ const FILLER_SIZE = 0x7fffffff
 
 /** The answer to a get. */
 export interface GetResult {
+  /** Whether there are messages, and if not, why. */
   readonly status: GetStatus
+  /** In the order of the queue; empty unless `status` is `FOUND`. */
   readonly messages: StoredMessage[]
   /** Where to go on. */
   readonly nextOffset: number
+  /** The oldest message of the queue. */
   readonly minOffset: number
+  /** What the next message of the queue will get. */
   readonly maxOffset: number
 }
 

@@ -25,7 +25,9 @@ const CHECKPOINT_MARGIN_MS = 3000
 export interface RecoveryReport extends LogRecovery {
   /** How the store had been left. */
   readonly origin: Origin
+  /** Where in the log the reading began. */
   readonly scannedFrom: number
+  /** How long it took. */
   readonly durationMs: number
 }
 

@@ -60,7 +60,9 @@ export interface RepairedRange extends CorruptRange {
 
 /** What `repair` found and did. */
 export interface RepairReport {
+  /** Whether it was only asked what would be done. */
   readonly dryRun: boolean
+  /** The damaged ranges of the log, in order. */
   readonly ranges: readonly RepairedRange[]
   /** Whether queues and index were made anew, or would be. */
   readonly rebuiltViews: boolean

@@ -75,12 +75,17 @@ export interface FindingPlace {
 
 /** One finding, or a run of equal ones. */
 export interface VerifyFinding {
+  /** What is wrong. */
   readonly kind: FindingKind
+  /** How bad that is. */
   readonly severity: Severity
+  /** What helps. */
   readonly remedy: Remedy
   /** Where the first of them is. */
   readonly place: FindingPlace
+  /** What is there. */
   readonly found: string
+  /** What should be there. */
   readonly expected: string
   /** How many follow one another. */
   count: number
@@ -100,9 +105,11 @@ export interface VerifyReport extends VerifyCounts {
   readonly ok: boolean
   /** The worst severity, `undefined` when nothing was found. */
   readonly worst: Severity | undefined
+  /** In the order in which they were met, at most {@link MAX_FINDINGS}. */
   readonly findings: readonly VerifyFinding[]
   /** How many more findings there were than are kept. */
   readonly omitted: number
+  /** How long it took. */
   readonly durationMs: number
 }
 

@@ -32,9 +32,11 @@ import type { Views } from './views.js'
 
 /** How far a check has come. */
 export interface VerifyProgress {
+  /** What is being read. */
   readonly phase: 'log' | 'queues'
   /** Bytes of the log, or queues. */
   readonly done: number
+  /** How many there are in all. */
   readonly total: number
 }
 
@@ -81,18 +83,7 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   const begin = chain.start
   const marks = new MarkCheck({ disk, layout, findings, origin: recovery.origin })
   const isDamaged = (address: number): boolean => log.isDamaged(address)
-  const common = { findings, logStart, logEnd, isDamaged }
-  const queues = new QueueCheck({
-    ...common,
-    queues: views.queues,
-    batchQueues: views.batchQueues,
-    purges: views.purges,
-    hasExtension: disk.stat(`${layout.root}/consumequeue_ext`) !== undefined,
-    recordAt: recordReader(chain, levelAt),
-    pause,
-    onProgress: (done) => onProgress?.({ phase: 'queues', done, total: views.queues.size }),
-  })
-  const index = views.index === undefined ? undefined : new IndexCheck({ ...common, index: views.index })
+  const { queues, index } = viewChecks(parts, { findings, logStart, logEnd, isDamaged }, pause, onProgress)
   let newestMs = 0
   const log = new LogCheck({
     chain,
@@ -130,6 +121,26 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
     index: index === undefined ? undefined : { files: views.index?.fileCount ?? 0, entries: index.entries },
     durationMs: clock.monotonic() - started,
   }
+}
+
+/** The checks of the views, which are fed with the records of the log. */
+function viewChecks(
+  { disk, layout, chain, views, levelAt }: VerifyParts,
+  common: { findings: Findings; logStart: () => number; logEnd: number; isDamaged: (address: number) => boolean },
+  pause: () => Promise<void>,
+  onProgress: VerifyOptions['onProgress'],
+): { queues: QueueCheck; index: IndexCheck | undefined } {
+  const queues = new QueueCheck({
+    ...common,
+    queues: views.queues,
+    batchQueues: views.batchQueues,
+    purges: views.purges,
+    hasExtension: disk.stat(`${layout.root}/consumequeue_ext`) !== undefined,
+    recordAt: recordReader(chain, levelAt),
+    pause,
+    onProgress: (done) => onProgress?.({ phase: 'queues', done, total: views.queues.size }),
+  })
+  return { queues, index: views.index === undefined ? undefined : new IndexCheck({ ...common, index: views.index }) }
 }
 
 /** What stands behind the end: zeros, or what the origin explains. */

@@ -81,7 +81,7 @@ export class Upkeep {
     try {
       await this.round()
     } catch (error) {
-      if (!(error instanceof DiskError)) this.#options.onFailure(error)
+      if (!(error instanceof DiskError) || error.code === 'EIO') this.#options.onFailure(error)
     }
   }
 
@@ -110,6 +110,8 @@ export class Upkeep {
     const facts = { now, hour: new Date(now).getHours(), usedShare: usedShare(space) }
     const expired = expiredSegments(rules, facts, this.#ages())
     await this.#deleteAll(expired)
+    // Also when nothing was deleted: the last time may have failed on the way.
+    this.#options.trimViews(this.#options.log.start)
   }
 
   async #deleteAll(segments: readonly { segment: SegmentAge; reason: DeleteReason }[]): Promise<void> {
@@ -171,7 +173,7 @@ export class Upkeep {
     }
   }
 
-  /** On a disk that is full, asking for its space may fail as well. */
+  /** Asked while an answer to a put is due: that the space is not known must not get in its way. */
   #spaceIfKnown(): DiskSpace {
     try {
       return this.#space()

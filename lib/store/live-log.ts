@@ -47,7 +47,9 @@ export class LiveLog {
     const { chain, log, views, show } = this.#options
     chain.refresh()
     const from = Math.max(log.end, chain.start)
-    const stop = await this.#scanner.scan(from, chain.end, (block, at, size, address) => views.dispatchRecord(block, at, size, address))
+    const stop = await this.#scanner.scan(from, chain.end, (block, at, size, address) =>
+      views.dispatchRecord(block, at, size, address),
+    )
     if (stop.address > log.end) {
       log.followTo(stop.address)
       show(stop.address)

@@ -155,6 +155,14 @@ export class CommitLog {
     this.#segmentEnd = this.#segmentEndOf(address)
   }
 
+  /** Takes note that another process has written up to `end`. Only for a log that is read. */
+  followTo(end: number): void {
+    this.#end = end
+    this.#writtenEnd = end
+    this.#durableEnd = end
+    this.#segmentEnd = this.#segmentEndOf(end)
+  }
+
   /**
    * Writes everything appended to the page cache.
    *

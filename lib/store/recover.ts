@@ -98,12 +98,14 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   views.truncate(log.end)
   // Deleting a segment and its queue entries is not one step: a crash may have come between.
   views.trim(chain.start)
+  views.applyPurges()
   const report = { ...log, origin: found.origin, scannedFrom: plan.scanFrom, durationMs: clock.monotonic() - started }
   return {
     chain,
     views,
     report,
-    ranges: settleRanges(ranges, chain.start, log.end),
+    // A store that is read may follow a writer, whose range stays open.
+    ranges: options.readOnly ? ranges : settleRanges(ranges, chain.start, log.end),
     checkpoint: found.checkpoint,
     viewsEnd: Math.min(trusted.viewsEnd, log.end),
     lastTimestamp,

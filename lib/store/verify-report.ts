@@ -16,6 +16,11 @@ export const findingKinds = {
   recordDamaged: { severity: 'damage', remedy: 'repair', meaning: 'bytes in the log that are no intact record' },
   recordsMissing: { severity: 'damage', remedy: 'repair', meaning: 'zeros in the log where records had been' },
   segmentMissing: { severity: 'damage', remedy: 'repair', meaning: 'a segment in the middle of the log is not there' },
+  sealBroken: {
+    severity: 'warning',
+    remedy: 'nothing',
+    meaning: 'a full segment that has changed since it was sealed; its records may still be intact',
+  },
   blankDirty: { severity: 'note', remedy: 'nothing', meaning: 'bytes in the unused rest of a segment' },
   behindEnd: { severity: 'warning', remedy: 'nothing', meaning: 'bytes behind the end of the log' },
   unflushedTail: { severity: 'note', remedy: 'nothing', meaning: 'a torn write that opening the store cuts off' },

@@ -16,7 +16,9 @@ import type { Clock, Timers } from '../base/system.js'
 import type { Disk } from '../disk/disk.js'
 import type { SegmentChain } from '../disk/segment-chain.js'
 import { allocateBlock } from '../format/block.js'
+import { segmentName } from '../format/names.js'
 import { type CheckLevel, checkRecord, readRecord } from '../format/record.js'
+import type { Seals } from '../log/seals.js'
 import { dispatchedRecord } from './dispatch-record.js'
 import type { StoreLayout } from './layout.js'
 import type { RecoveryReport } from './recover.js'
@@ -53,13 +55,14 @@ export interface VerifyParts {
   readonly clock: Clock
   readonly timers: Timers
   readonly chain: SegmentChain
-  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'index'>
+  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'index' | 'purges'>
   /** How closely the record at an address can be checked. */
   readonly levelAt: (address: number) => CheckLevel
   /** Records below this are in the views. */
   readonly visibleEnd: () => number
   /** Nothing but zeros stands behind this, unless another process writes. */
   readonly writtenEnd: () => number
+  readonly seals: Seals
   readonly recovery: Pick<RecoveryReport, 'origin' | 'cut'>
   /** Whether this store may be the one that writes; if not, another process may. */
   readonly isWriter: boolean
@@ -98,6 +101,7 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   await pause()
   await log.walk(logEnd)
   await checkBehind(parts, log, findings)
+  await checkSeals(parts, findings)
   await queues.finish()
   index?.finish()
   const { origin } = recovery
@@ -130,6 +134,7 @@ function viewChecks(
     ...common,
     queues: views.queues,
     batchQueues: views.batchQueues,
+    purges: views.purges,
     hasExtension: disk.stat(`${layout.root}/consumequeue_ext`) !== undefined,
     recordAt: recordReader(chain, levelAt),
     pause,
@@ -166,5 +171,17 @@ function recordReader(chain: SegmentChain, levelAt: (address: number) => CheckLe
     const got = chain.readAt(block.bytes.subarray(0, size), address)
     const limit = chain.segmentBytes - (address % chain.segmentBytes)
     return checkRecord(block, 0, limit, got, address, levelAt(address)) === size ? { block, at: 0 } : undefined
+  }
+}
+
+/** Full segments must still be what they were when they were sealed. */
+async function checkSeals({ chain, seals }: VerifyParts, findings: Findings): Promise<void> {
+  for (const start of [...chain.starts]) {
+    const expected = seals.sumOf(start)
+    if (expected === undefined) continue
+    const crc = await seals.read(start)
+    if (crc === undefined || crc === expected) continue
+    const file = `commitlog/${segmentName(start)}`
+    findings.add('sealBroken', { file, commitLogOffset: start }, `CRC ${crc}`, `CRC ${expected}`)
   }
 }

@@ -131,7 +131,7 @@ function buildFlusher({ options, ports, log }: Foundation, parts: WritingSide): 
   })
 }
 
-function buildUpkeep({ layout, options, ports, log, state, events, recovered }: Foundation, parts: WritingSide): Upkeep {
+function buildUpkeep({ layout, options, ports, log, state, events, recovered, seals }: Foundation, parts: WritingSide): Upkeep {
   return new Upkeep({
     root: layout.root,
     disk: ports.disk,
@@ -141,6 +141,7 @@ function buildUpkeep({ layout, options, ports, log, state, events, recovered }: 
     rules: options.retention,
     state,
     events,
+    seals,
     beforeDelete: () => parts.books.flush(),
     trimViews: (logStart) => recovered.views.trim(logStart),
     onFailure: parts.fail,

@@ -185,11 +185,11 @@ export class BatchConsumeQueue {
     return this.#files.trim(this.#firstRow)
   }
 
-  /** Empties the queue: what is in it now is not read any more. @returns the files that were deleted */
-  purge(): string[] {
-    this.#firstRow = this.#endRow
-    this.#min = this.#max
-    return this.#files.trim(this.#firstRow)
+  /** Lets an empty queue go on at an offset further on. */
+  continueAt(offset: number): void {
+    if (this.#firstRow !== this.#endRow || this.#max >= offset) return
+    this.#min = offset
+    this.#max = offset
   }
 
   /** Makes deleted files stay deleted. */
@@ -198,9 +198,9 @@ export class BatchConsumeQueue {
   }
 
   /** Deletes all files. */
-  async remove(): Promise<void> {
+  remove(): void {
     this.#tail.clear()
-    await this.#files.remove()
+    this.#files.remove()
   }
 
   #adopt({ min, max, lastEnd, rows = 0, sums }: QueueRow, trustedEnd: number): void {

@@ -205,10 +205,9 @@ export class ConsumeQueue {
     return this.#files.trim(this.#min)
   }
 
-  /** Empties the queue: what is in it now is not read any more. @returns the files that were deleted */
-  purge(): string[] {
-    this.#min = this.#max
-    return this.#files.trim(this.#min)
+  /** Lets an empty queue go on at an offset further on. */
+  continueAt(offset: number): void {
+    if (this.#max === this.#min && this.#max < offset && this.#writable) this.#startAt(offset)
   }
 
   /** Makes deleted files stay deleted. */
@@ -217,9 +216,9 @@ export class ConsumeQueue {
   }
 
   /** Deletes all files. */
-  async remove(): Promise<void> {
+  remove(): void {
     this.#tail.clear()
-    await this.#files.remove()
+    this.#files.remove()
   }
 
   #adopt({ min, max, lastEnd, sums }: QueueRow, trustedEnd: number): void {

@@ -16,6 +16,7 @@ const methods: Record<string, (store: MessageStore) => unknown> = {
   lookup: (store) => store.lookup({ commitLogOffset: 0 }),
   offsetByTime: (store) => store.offsetByTime('a', 0, 0),
   bounds: (store) => store.bounds('a'),
+  queues: (store) => store.queues(),
   flush: (store) => store.flush(),
   verify: (store) => store.verify(),
 }

@@ -187,18 +187,22 @@ export class CommitLog {
    * Takes back what was appended and not written, after a failed write: zeroes what a part of the write
    * left behind, so that no torn record and no stale one can come to light later.
    *
+   * @returns what has to be flushed before anybody may rely on it; `undefined` when nothing was left behind
    * @throws {DiskError} when even that failed
    */
-  undoUnwritten(): void {
+  undoUnwritten(): { from: number; to: number } | undefined {
     const torn = this.#tail.chunks.filter((chunk) => chunk.written < chunk.used)
+    let zeroed = false
     for (const chunk of torn) {
       const from = chunk.base + chunk.written
-      if (this.chain.has(from)) zeroWhatIsThere(this.chain, from, chunk.base + chunk.used)
+      if (this.chain.has(from)) zeroed = zeroWhatIsThere(this.chain, from, chunk.base + chunk.used) || zeroed
     }
+    const range = zeroed ? { from: this.#writtenEnd, to: this.#end } : undefined
     this.#tail.cut(this.#writtenEnd)
     this.#end = this.#writtenEnd
     this.#segmentEnd = this.#segmentEndOf(this.#end)
     this.blocks.forget()
+    return range
   }
 
   /** Makes everything written by now durable. After a rejection nothing more may be written. */
@@ -237,14 +241,19 @@ export class CommitLog {
   }
 }
 
-/** Overwrites the non-zero bytes of `[from, to)` with zeros; holes are left, so that no space is needed. */
-export function zeroWhatIsThere(chain: SegmentChain, from: number, to: number): void {
+/** Overwrites the non-zero bytes of `[from, to)` with zeros; holes are left, so that no space is needed. @returns whether there were any */
+export function zeroWhatIsThere(chain: SegmentChain, from: number, to: number): boolean {
   const page = Buffer.alloc(4096)
   const zeros = Buffer.alloc(4096)
+  let found = false
   for (let at = from; at < to; ) {
     const got = chain.readAt(page.subarray(0, Math.min(page.length, to - at)), at)
-    if (got === 0) return
-    if (page.compare(zeros, 0, got, 0, got) !== 0) chain.writeAt(zeros.subarray(0, got), at)
+    if (got === 0) break
+    if (page.compare(zeros, 0, got, 0, got) !== 0) {
+      chain.writeAt(zeros.subarray(0, got), at)
+      found = true
+    }
     at += got
   }
+  return found
 }

@@ -66,7 +66,12 @@ export function layFoundation(input: StoreInput): Foundation {
     visible,
     records,
     arrivals: new Arrivals(ports.timers),
-    reader: new Reader(records, () => log.start, log.segmentBytes),
+    reader: new Reader({
+      records,
+      logStart: () => log.start,
+      segmentBytes: log.segmentBytes,
+      gapsAreDamage: report.corruption.length > 0,
+    }),
     seals: new Seals({ disk: ports.disk, path: input.layout.seals, chain, pause }),
     search: new Search({ views, index: views.index, records, logStart: () => log.start }),
   }

@@ -5,6 +5,7 @@ import { DiskError, type DiskLock } from '../disk/disk.js'
 import { nodeDisk } from '../disk/node-disk.js'
 import { OpenFiles } from '../disk/open-files.js'
 import { makeDurableDirectory } from '../disk/replace.js'
+import { storeErrorOf } from './disk-failure.js'
 import { follow, getWaiting } from './follow.js'
 import { type Foundation, layFoundation, type StoreInput } from './foundation.js'
 import { checkIsStore, layoutOf, type StoreLayout } from './layout.js'
@@ -34,7 +35,7 @@ export async function openStore(directory: string, given: StoreOptions | undefin
   } catch (error) {
     files.closeAll()
     lock?.release()
-    throw error instanceof DiskError ? asStoreError(error) : error
+    throw storeErrorOf(error)
   }
 }
 
@@ -49,12 +50,8 @@ async function prepare(layout: StoreLayout, options: ResolvedOptions, { disk }: 
     if ('heldBy' in lock) throw new MessageStoreError('STORE_LOCKED', `${layout.root} is in use by ${lock.heldBy}`)
     return lock
   } catch (error) {
-    throw error instanceof DiskError ? asStoreError(error) : error
+    throw storeErrorOf(error)
   }
-}
-
-function asStoreError(error: DiskError): MessageStoreError {
-  return new MessageStoreError(error.isSpace ? 'DISK_FULL' : 'DISK_ERROR', error.message, { cause: error })
 }
 
 async function assemble(input: StoreInput) {
@@ -130,7 +127,9 @@ function verifiedParts({ layout, options, ports, recovered, records, visible, lo
 
 async function flush(base: Foundation, writing: WritingSide): Promise<void> {
   base.state.checkOpen()
-  if (base.state.status !== 'readOnly') await makeDurable(base, writing)
+  if (base.state.status === 'readOnly') return
+  await writing.writer.letWaitingIn()
+  await makeDurable(base, writing)
 }
 
 /** @throws {MessageStoreError} `STORE_FAILED` */
@@ -171,8 +170,8 @@ async function finish({ state, recovered, log }: Foundation, { books, fail }: Wr
   // A flush of the views that failed must not be tried again: the second one reports success.
   if (state.failure !== undefined) throw state.failure
   try {
-    await recovered.views.flush(log.durableEnd)
-    await books.finish(log.durableEnd)
+    const bounds = await recovered.views.flush(log.durableEnd)
+    await books.finish(log.durableEnd, bounds)
   } catch (error) {
     // Everything acknowledged is durable in the log; without space for the marks the next start recovers.
     if (error instanceof DiskError && error.isSpace) return

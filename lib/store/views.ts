@@ -52,7 +52,7 @@ export class Views {
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd }
     const asked = options.views.queueSegmentEntries
     const entriesPerSegment = queueSegmentEntries(ports.disk, layout.consumeQueue, asked, defaultSizes.queueSegmentEntries)
-    const table = { ...common, entriesPerSegment }
+    const table = { ...common, entriesPerSegment, mayHaveShrunk: logStart > (manifest?.logStart ?? 0) }
     const rows = (isBatch: boolean) => manifest?.queues.filter((row) => (row.rows !== undefined) === isBatch)
     this.queues = QueueTable.load({
       ...table,
@@ -150,9 +150,17 @@ export class Views {
       this.#oldestUnflushedMs = Math.min(this.#oldestUnflushedMs, oldest)
       throw error
     }
+    return this.checkpointBounds()
+  }
+
+  /**
+   * How far RocketMQ's checkpoint may go: entries of records stored up to `logicsMs` are flushed, and in index
+   * files that end at `indexMs` or before. After a crash RocketMQ deletes later index files, and makes their
+   * entries again from what was stored after `logicsMs`.
+   */
+  checkpointBounds(): { logicsMs: number; indexMs: number } {
     const unsealed = this.index?.unsealedSince ?? Number.POSITIVE_INFINITY
-    const logicsMs = Math.min(this.#oldestUnflushedMs, unsealed) - 1
-    return { logicsMs, indexMs: this.index?.sealedMs ?? 0 }
+    return { logicsMs: Math.min(this.#oldestUnflushedMs, unsealed) - 1, indexMs: this.index?.sealedMs ?? 0 }
   }
 
   /**
@@ -173,6 +181,12 @@ export class Views {
     this.queues.truncate(logEnd)
     this.batchQueues.truncate(logEnd)
     this.index?.truncate(logEnd)
+  }
+
+  /** To be called when recovery has judged the log: what the views had beyond its end is no evidence any more. */
+  settle(): void {
+    this.queues.settle()
+    this.batchQueues.settle()
   }
 
   /** Follows the start of the log. @returns the files that were deleted */

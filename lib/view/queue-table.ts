@@ -19,6 +19,7 @@ export interface TableQueue {
   check(): boolean
   flush(durableEnd: number): Promise<void>
   truncate(logEnd: number): void
+  settle(): void
   trim(logStart: number): string[]
   continueAt(offset: number): void
   remove(): void
@@ -39,6 +40,8 @@ export interface QueueTableOptions<Queue extends TableQueue> {
   readonly trustedEnd: number
   /** What a manifest says of the queues, if there is one to believe. */
   readonly rows?: readonly QueueRow[] | undefined
+  /** Whether the log has lost its oldest segments since the manifest was written. */
+  readonly mayHaveShrunk?: boolean
 }
 
 /** How many queues are flushed before the event loop may turn. */
@@ -198,6 +201,11 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
         else if (row !== undefined && row.lastEnd > logEnd) this.find(row.topic, row.queueId)?.truncate(logEnd)
       }
     }
+  }
+
+  /** Overwrites entries in the files that were not believed, once they are no evidence any more. */
+  settle(): void {
+    for (const queue of this.#loaded()) queue.settle()
   }
 
   /** Lets minimum offsets follow the start of the log. @returns the files that were deleted */

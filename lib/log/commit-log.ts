@@ -51,7 +51,8 @@ export class CommitLog {
 
   /** Address of the oldest byte. */
   get start(): number {
-    return this.chain.start
+    // A crash may leave a later segment without the first, which a store that is only read cannot remove.
+    return Math.min(this.chain.start, this.#end)
   }
 
   /** Where the next record goes. */

@@ -192,8 +192,9 @@ export class Views {
   /** Follows the start of the log. @returns the files that were deleted */
   trim(logStart: number): string[] {
     if (logStart === this.#trimmedTo) return []
+    const deleted = [...this.queues.trim(logStart), ...this.batchQueues.trim(logStart), ...(this.index?.trim(logStart) ?? [])]
     this.#trimmedTo = logStart
-    return [...this.queues.trim(logStart), ...this.batchQueues.trim(logStart), ...(this.index?.trim(logStart) ?? [])]
+    return deleted
   }
 }
 

@@ -39,10 +39,10 @@ function* workloads(most: number): Generator<Operation[]> {
 /** Explores the last step of a workload: what leads up to it is a workload of its own. */
 async function explore(workload: readonly Operation[], explorer: CrashExplorer, flush: 'async' | 'sync'): Promise<void> {
   let isLast = false
-  const onDisk = (disk: SimDisk): void => {
-    explorer.attach(disk, run.oracle, () => isLast)
+  const onDisk = (disk: SimDisk, { oracle }: SimRun): void => {
+    explorer.attach(disk, oracle, () => isLast)
   }
-  const run: SimRun = new SimRun({ store: { ...TINY, flush }, queues: 2, onDisk })
+  const run = new SimRun({ store: { ...TINY, flush }, queues: 2, onDisk })
   explorer.begin()
   try {
     for (const [step, name] of workload.entries()) {

@@ -21,7 +21,7 @@ export interface SimRunOptions {
   /** How many of the queues are written to. */
   readonly queues: number
   /** Called with every disk that the run uses, before it is used. */
-  readonly onDisk?: (disk: SimDisk) => void
+  readonly onDisk?: (disk: SimDisk, run: SimRun) => void
   /** Milliseconds that each flush takes. */
   readonly flushLatencyMs?: () => number
 }
@@ -64,6 +64,7 @@ export class SimRun {
     if (this.#store !== undefined) return this.#store
     const store = await this.time.run(openSim(this.disk, this.time, this.#options.store))
     this.#store = store
+    store.on('segmentDeleted', ({ commitLogOffset, bytes }) => this.oracle.deleted(commitLogOffset + bytes))
     if (this.#isDoubtful && store.status === 'open') {
       // The fate of what was under way is now known.
       this.disk.faults.isPaused = true
@@ -101,7 +102,7 @@ export class SimRun {
     // What has expired may go.
     this.oracle.deleting(endOf(store))
     await this.time.pass(ms)
-    this.oracle.deleted(startOf(store))
+    this.oracle.doneDeleting(startOf(store))
   }
 
   /** Lets log, views and checkpoint be flushed. */
@@ -111,8 +112,8 @@ export class SimRun {
     const { submitted } = this.oracle.owes()
     this.oracle.deleting(endOf(store))
     await checkpoint(this.time)
-    this.oracle.deleted(startOf(store))
-    this.oracle.flushed(submitted)
+    this.oracle.doneDeleting(startOf(store))
+    if (store.status === 'open') this.oracle.flushed(submitted)
   }
 
   /** Lets segments expire and deletes them. */
@@ -120,7 +121,7 @@ export class SimRun {
     const store = await this.open()
     this.oracle.deleting(endOf(store))
     await deleteExpired(this.time)
-    this.oracle.deleted(startOf(store))
+    this.oracle.doneDeleting(startOf(store))
   }
 
   /** Waits for everything that was left under way. */
@@ -175,7 +176,7 @@ export class SimRun {
   #use(disk: SimDisk): SimDisk {
     const { flushLatencyMs, onDisk } = this.#options
     if (flushLatencyMs !== undefined) disk.flushLatency = () => this.time.wait(flushLatencyMs())
-    onDisk?.(disk)
+    onDisk?.(disk, this)
     return disk
   }
 

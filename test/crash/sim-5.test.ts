@@ -12,7 +12,7 @@ import { messageOf, openSim, readStore, TINY } from '../support/sim-store.js'
 import { SimTime } from '../support/sim-time.js'
 import { StoreOracle } from '../support/store-oracle.js'
 
-const options = { ...TINY, flush: 'sync', segmentBytes: 16_384, maxUnflushedBytes: 65_536 } as const
+const options = { ...TINY, flush: 'sync', segmentBytes: 16_384, maxUnflushedBytes: 262_144, maxMessageBytes: 16_384 } as const
 
 const isFailed = (error: unknown): boolean => error instanceof MessageStoreError && error.code === 'STORE_FAILED'
 

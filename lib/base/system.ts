@@ -20,8 +20,12 @@ export interface Timer {
 
 /** Runs things later. */
 export interface Timers {
-  /** Runs `action` after at least `ms` milliseconds. Does not keep the process alive. */
-  after(ms: number, action: () => void): Timer
+  /**
+   * Runs `action` after at least `ms` milliseconds.
+   *
+   * @param keepsAlive - whether the process must not end before: somebody waits for it. @default false
+   */
+  after(ms: number, action: () => void, keepsAlive?: boolean): Timer
   /** Runs `action` once the current turn of the event loop has handled its events. Keeps the process alive. */
   endOfTurn(action: () => void): void
 }
@@ -34,12 +38,26 @@ export const systemClock: Clock = {
 
 /** The timers of this process. */
 export const systemTimers: Timers = {
-  after(ms, action) {
+  after(ms, action, keepsAlive = false) {
     const handle = setTimeout(action, ms)
-    handle.unref()
+    if (!keepsAlive) handle.unref()
     return { cancel: () => clearTimeout(handle) }
   },
   endOfTurn(action) {
     setImmediate(action)
   },
+}
+
+/** Resolves after at least `ms` milliseconds, or as soon as the signal fires. Keeps the process alive, for programs that wait. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(handle)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const handle = setTimeout(done, ms)
+    signal.addEventListener('abort', done)
+  })
 }

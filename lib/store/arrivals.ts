@@ -27,7 +27,8 @@ export class Arrivals {
   wait(topic: string, queueId: number, waitMs: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const waiter: Waiter = { key: keyOf(topic, queueId), wake: () => {} }
-      const timer = this.#timers.after(waitMs, () => waiter.wake())
+      // A program that only waits for messages must not end while it does.
+      const timer = this.#timers.after(waitMs, () => waiter.wake(), true)
       const onAbort = (): void => waiter.wake()
       waiter.wake = () => {
         timer.cancel()

@@ -19,7 +19,12 @@ export interface WaitingParts {
   readonly arrivals: Arrivals
   readonly state: StoreState
   readonly clock: Pick<Clock, 'monotonic'>
+  /** Of a store that is only read: takes in what another process has written. */
+  readonly live: { catchUp(): Promise<void> } | undefined
 }
+
+/** Another process does not tell when it has written, so a reader that waits looks this often. */
+const LOOK_EVERY_MS = 50
 
 /** `follow` looks again this often even when nobody told it of a message: a read-only store follows another process. */
 const FOLLOW_WAIT_MS = 5000
@@ -42,22 +47,28 @@ function whole(name: string, value: number, least: number): void {
 
 /** A get; with `waitMs` it waits until there is a message, or until `nextOffset` has moved on for long enough. */
 export async function getWaiting(parts: WaitingParts, request: GetRequest): Promise<GetResult> {
-  const { reader, views, arrivals, state, clock } = parts
+  const { reader, views, arrivals, state, clock, live } = parts
   state.checkOpen()
   let plan = planGet(request)
   const { signal, waitMs = 0 } = request
   whole('waitMs', waitMs, 0)
   if (signal?.aborted) throw abortReason(signal)
   let result = reader.get(views.find(plan.topic, plan.queueId), plan)
+  if (live !== undefined && mayComeYet(result, plan)) {
+    await live.catchUp()
+    result = reader.get(views.find(plan.topic, plan.queueId), plan)
+  }
   if (waitMs === 0) return result
   const deadline = clock.monotonic() + waitMs
   while (mayComeYet(result, plan)) {
     if (result.status === 'NO_MATCHED_MESSAGE') plan = { ...plan, offset: result.nextOffset }
     const rest = deadline - clock.monotonic()
     if (rest <= 0) return result
-    if (plan.offset >= result.maxOffset) await arrivals.wait(plan.topic, plan.queueId, rest, signal)
+    const most = live === undefined ? rest : Math.min(rest, LOOK_EVERY_MS)
+    if (plan.offset >= result.maxOffset) await arrivals.wait(plan.topic, plan.queueId, most, signal)
     if (signal?.aborted) throw abortReason(signal)
     state.checkOpen()
+    await live?.catchUp()
     result = reader.get(views.find(plan.topic, plan.queueId), plan)
   }
   return result

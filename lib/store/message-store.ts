@@ -5,6 +5,7 @@ import { type OpenStore, openStore } from './open.js'
 import type { StoreOptions, StorePorts } from './options.js'
 import type { GetResult } from './reader.js'
 import type { RecoveryReport } from './recover.js'
+import type { Replication } from './replication.js'
 import type { StoreEvents, StoreStatus } from './state.js'
 import type { StoredMessage } from './stored-message.js'
 import type { VerifyOptions } from './verify.js'
@@ -77,8 +78,13 @@ export class MessageStore implements AsyncDisposable {
    *   `STORE_READ_ONLY`, `STORE_CORRUPT`, `STORE_FAILED`, `REPLICAS_NOT_ENOUGH`; nothing was stored, except
    *   with `STORE_FAILED`, where nobody knows
    */
-  async put(message: Message): Promise<PutReceipt> {
-    return told(() => this.#store.writer.put(message))
+  put(message: Message): Promise<PutReceipt> {
+    // Not an async function: its own promise and one more turn of the microtasks would cost a tenth of a put.
+    try {
+      return this.#store.writer.put(message)
+    } catch (error) {
+      return Promise.reject(storeErrorOf(error))
+    }
   }
 
   /** Appends several messages as consecutive records: all are stored, or none. As {@link put} otherwise. */
@@ -107,13 +113,19 @@ export class MessageStore implements AsyncDisposable {
   /** The messages of a topic with a key, newest first. Only true hits: key and topic are read from the records. */
   async query(request: QueryRequest): Promise<StoredMessage[]> {
     this.#store.state.checkOpen()
-    return told(() => this.#store.search.query(request))
+    return told(async () => {
+      await this.#store.live?.catchUp()
+      return this.#store.search.query(request)
+    })
   }
 
   /** The message with an id, or at an address of the log; `undefined` when no intact record starts there. */
   async lookup(target: string | { commitLogOffset: number }): Promise<StoredMessage | undefined> {
     this.#store.state.checkOpen()
-    return told(() => this.#store.search.lookup(target))
+    return told(async () => {
+      await this.#store.live?.catchUp()
+      return this.#store.search.lookup(target)
+    })
   }
 
   /** The first offset stored at or after a time (`lower`), or the last at or before it (`upper`). */
@@ -124,7 +136,10 @@ export class MessageStore implements AsyncDisposable {
     boundary: 'lower' | 'upper' = 'lower',
   ): Promise<number> {
     this.#store.state.checkOpen()
-    return told(() => this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary))
+    return told(async () => {
+      await this.#store.live?.catchUp()
+      return this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary)
+    })
   }
 
   /** The offsets of a queue that can be read; both 0 for an unknown queue. */
@@ -132,6 +147,40 @@ export class MessageStore implements AsyncDisposable {
     this.#store.state.checkOpen()
     const queue = this.#store.views.find(topic, queueId)
     return { minOffset: queue?.minOffset ?? 0, maxOffset: queue?.maxOffset ?? 0 }
+  }
+
+  /** All queues with the offsets that can be read, by topic and id. */
+  queues(): (QueueBounds & { topic: string; queueId: number })[] {
+    this.#store.state.checkOpen()
+    const { queues, batchQueues } = this.#store.views
+    const listed = [...queues, ...batchQueues].map(({ topic, queueId, minOffset, maxOffset }) => ({
+      topic,
+      queueId,
+      minOffset,
+      maxOffset,
+    }))
+    return listed.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.queueId - b.queueId))
+  }
+
+  /**
+   * Empties a topic's queues, or one of them: `minOffset` becomes `maxOffset`. The disk space of the messages is
+   * freed when their segments expire. A Java store that opens the directory still sees what the queue's last
+   * file holds.
+   *
+   * @throws {MessageStoreError} `TOPIC_INVALID`, or why the store may not be written
+   */
+  async purge(topic: string, queueId?: number): Promise<void> {
+    await told(() => this.#store.admin.purge(topic, queueId))
+  }
+
+  /** Deletes a topic's queues and their files; its next message gets offset 0. As {@link purge} otherwise. */
+  async deleteTopic(topic: string): Promise<void> {
+    await told(() => this.#store.admin.deleteTopic(topic))
+  }
+
+  /** Hooks for replication: the log's bytes for replicas, their acknowledgements, and taking a primary's log. */
+  get replication(): Replication {
+    return this.#store.replication
   }
 
   /** Makes everything put so far durable. @throws {MessageStoreError} `STORE_FAILED` */
@@ -163,6 +212,7 @@ export class MessageStore implements AsyncDisposable {
     return told(() => this.#store.close())
   }
 
+  /** {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -9,8 +9,10 @@ import { storeErrorOf } from './disk-failure.js'
 import { follow, getWaiting } from './follow.js'
 import { type Foundation, layFoundation, type StoreInput } from './foundation.js'
 import { checkIsStore, layoutOf, type StoreLayout } from './layout.js'
+import { LiveLog } from './live-log.js'
 import type { GetRequest } from './message.js'
 import { type ResolvedOptions, resolveOptions, type StoreOptions, type StorePorts } from './options.js'
+import { QueueAdmin } from './queue-admin.js'
 import { recoverStore } from './recover.js'
 import { Replication } from './replication.js'
 import { type VerifyOptions, type VerifyParts, verifyStore } from './verify.js'
@@ -44,7 +46,6 @@ async function prepare(layout: StoreLayout, options: ResolvedOptions, { disk }: 
     if (options.readOnly) return undefined
     // Else a store could vanish with all its files, each of which had been flushed.
     if (disk.stat(layout.commitLog) === undefined) await makeDurableDirectory(disk, layout.root)
-    disk.makeDirectory(layout.ext)
     const lock = await disk.lock(layout.extLock, layout.lock)
     if ('heldBy' in lock) throw new MessageStoreError('STORE_LOCKED', `${layout.root} is in use by ${lock.heldBy}`)
     return lock
@@ -59,7 +60,8 @@ async function assemble(input: StoreInput) {
   const { state, events, recovered, log, records, search, reader, arrivals } = base
   const { views, report } = recovered
   const { writer, flusher, topics, upkeep } = writing
-  const waiting = { reader, views, arrivals, state, clock: base.ports.clock }
+  const live = liveLogOf(base)
+  const waiting = { live, reader, views, arrivals, state, clock: base.ports.clock }
   let closing: Promise<void> | undefined
   events.emit('recovery', report)
   return {
@@ -70,11 +72,13 @@ async function assemble(input: StoreInput) {
     writer,
     views,
     search,
+    live,
     log,
     records,
     topics,
     upkeep,
     replication: new Replication(base, writing),
+    admin: new QueueAdmin(base, writing),
     flush: () => flush(base, writing),
     close: () => (closing ??= takeDown(base, writing)),
     verify: (options?: VerifyOptions) => verifyStore(verifiedParts(base), options),
@@ -93,8 +97,19 @@ async function assemble(input: StoreInput) {
   }
 }
 
+/** Follows another process, where the log is whole and only read. */
+function liveLogOf({ options, state, recovered, log, records, ports, visible, arrivals }: Foundation): LiveLog | undefined {
+  const { chain, views, report } = recovered
+  if (!options.readOnly || report.corruption.length > 0 || state.status !== 'readOnly') return undefined
+  const show = (end: number): void => {
+    visible.end = end
+    arrivals.wakeAll()
+  }
+  return new LiveLog({ chain, log, views, levelAt: records.levelAt, timers: ports.timers, show })
+}
+
 /** What `verify` looks at. */
-function verifiedParts({ layout, options, ports, recovered, records, visible, log }: Foundation): VerifyParts {
+function verifiedParts({ layout, options, ports, recovered, records, visible, log, seals }: Foundation): VerifyParts {
   const { chain, views, report } = recovered
   return {
     ...ports,
@@ -104,6 +119,7 @@ function verifiedParts({ layout, options, ports, recovered, records, visible, lo
     levelAt: records.levelAt,
     visibleEnd: () => visible.end,
     writtenEnd: () => log.writtenEnd,
+    seals,
     recovery: report,
     isWriter: !options.readOnly,
   }
@@ -154,8 +170,8 @@ async function finish({ state, recovered, log }: Foundation, { books, fail }: Wr
   // A flush of the views that failed must not be tried again: the second one reports success.
   if (state.failure !== undefined) throw state.failure
   try {
-    await recovered.views.flush(log.durableEnd)
-    await books.finish(log.durableEnd)
+    const bounds = await recovered.views.flush(log.durableEnd)
+    await books.finish(log.durableEnd, bounds)
   } catch (error) {
     // Everything acknowledged is durable in the log; without space for the marks the next start recovers.
     if (error instanceof DiskError && error.isSpace) return

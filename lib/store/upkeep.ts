@@ -8,6 +8,7 @@ import { type Disk, DiskError, type DiskSpace } from '../disk/disk.js'
 import { readRecord } from '../format/record.js'
 import type { CommitLog } from '../log/commit-log.js'
 import { type DeleteReason, expiredSegments, type RetentionRules, type SegmentAge } from '../log/retention.js'
+import type { Seals } from '../log/seals.js'
 import type { StoreEvents, StoreState } from './state.js'
 
 /** RocketMQ's interval. */
@@ -30,6 +31,7 @@ export interface UpkeepOptions {
   readonly state: StoreState
   readonly events: Emitter<StoreEvents>
   readonly onFailure: (error: unknown) => void
+  readonly seals: Seals
   /** Makes it known durably how far the log is durable: a log that starts behind that place counts as cut. */
   readonly beforeDelete: () => Promise<void>
   /** Moves the views' minimum offsets up to the start of the log. */
@@ -74,7 +76,7 @@ export class Upkeep {
     this.start()
   }
 
-  /** What goes wrong in a round is tried again in the next one, unless the disk itself fails. */
+  /** What the disk refuses in a round is tried again in the next one. */
   async #roundSafely(): Promise<void> {
     try {
       await this.round()
@@ -91,6 +93,7 @@ export class Upkeep {
     await this.#deleteExpired(space)
     this.#judgeSpace(space)
     if (log.segmentRoom < log.segmentBytes / 2 && !this.#isFull) this.#prepareSegment()
+    if (!this.#isFull) await this.#options.seals.sealNext(log.durableEnd)
   }
 
   /** Deletes all whole segments below an address at once, whatever their age. @returns how many went */

@@ -16,6 +16,7 @@ import { entersQueues, furtherPlaces, type QueuePlace } from '../view/belonging.
 import type { ConsumeQueue } from '../view/consume-queue.js'
 import { type DispatchedRecord, isInnerBatch } from '../view/dispatcher.js'
 import { EntryBlock } from '../view/entry-block.js'
+import type { Purges } from '../view/purges.js'
 import type { QueueTable } from '../view/queue-table.js'
 import { dispatchedRecord } from './dispatch-record.js'
 import type { Findings } from './verify-report.js'
@@ -35,6 +36,7 @@ export type RecordAtAddress = (address: number, size: number) => { block: Block;
 export interface QueueCheckOptions {
   readonly queues: QueueTable<ConsumeQueue>
   readonly batchQueues: QueueTable<BatchConsumeQueue>
+  readonly purges: Purges
   readonly findings: Findings
   readonly logStart: () => number
   readonly logEnd: number
@@ -60,7 +62,7 @@ export class QueueCheck {
   readonly #matched = new Map<ConsumeQueue, number>()
   readonly #told = new Set<string>()
   /** Queues whose files are not what was written: one finding says it all. */
-  readonly #unreadable = new Set<ConsumeQueue>()
+  readonly #unreadable = new Set<ConsumeQueue | BatchConsumeQueue>()
   entries = 0
   fillers = 0
 
@@ -91,7 +93,10 @@ export class QueueCheck {
 
   #checkBatch(record: DispatchedRecord, { base, count }: NonNullable<DispatchedRecord['innerBatch']>): void {
     const { topic, queueId, commitLogOffset, size } = record
-    const batch = this.#options.batchQueues.find(topic, queueId)?.batchAt(base)
+    const queue = this.#options.batchQueues.find(topic, queueId)
+    if (queue !== undefined && this.#unreadable.has(queue)) return
+    const batch = queue === undefined ? undefined : this.#readable(queue, base, () => queue.batchAt(base))
+    if (queue !== undefined && this.#unreadable.has(queue)) return
     const isThere = batch?.commitLogOffset === commitLogOffset && batch.size === size && batch.baseOffset === base
     if (isThere && batch.batchSize === count) return
     const where = { file: `batchconsumequeue/${topic}/${queueId}`, topic, queueId, queueOffset: base, commitLogOffset }
@@ -105,7 +110,8 @@ export class QueueCheck {
 
   #check(record: DispatchedRecord, place: QueuePlace): void {
     const { topic, queueId, queueOffset } = place
-    const { findings, queues } = this.#options
+    const { findings, queues, purges } = this.#options
+    if (purges.hides(topic, queueId, record.commitLogOffset)) return
     const queue = queues.find(topic, queueId)
     const where = { file: fileOf(place), topic, queueId, queueOffset, commitLogOffset: record.commitLogOffset }
     const expected = `${record.commitLogOffset}, ${record.size} bytes, tags code ${record.tagsCode}`
@@ -151,16 +157,21 @@ export class QueueCheck {
     return { view: window.entries.view, at: (offset - window.first) * QUEUE_ENTRY_BYTES }
   }
 
-  /** Reads entries; a file that is not what was written is told once. */
+  /** Reads entries; 0 when the queue's files are not what was written. */
   #read(queue: ConsumeQueue, offset: number, count: number, into: EntryBlock): number {
     if (this.#unreadable.has(queue)) return 0
+    return this.#readable(queue, offset, () => queue.read(offset, count, into)) ?? 0
+  }
+
+  /** Does what reads a queue; a file that is not what was written is told once. */
+  #readable<T>(queue: ConsumeQueue | BatchConsumeQueue, offset: number, read: () => T): T | undefined {
     try {
-      return queue.read(offset, count, into)
+      return read()
     } catch (error) {
       if (!(error instanceof MessageStoreError && error.code === 'STORE_CORRUPT')) throw error
       this.#unreadable.add(queue)
       this.#options.findings.add('viewFileDamaged', placeOf(queue, offset), error.message, 'the file that was written')
-      return 0
+      return undefined
     }
   }
 
@@ -274,6 +285,6 @@ function fileOf(queue: { topic: string; queueId: number }): string {
   return `consumequeue/${nameOf(queue)}`
 }
 
-function placeOf(queue: ConsumeQueue, queueOffset: number) {
+function placeOf(queue: { topic: string; queueId: number }, queueOffset: number) {
   return { file: fileOf(queue), topic: queue.topic, queueId: queue.queueId, queueOffset }
 }

@@ -7,18 +7,20 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { MessageStoreError } from '../../lib/base/errors.js'
 import { NodeDisk } from '../../lib/disk/node-disk.js'
 import { MessageStore } from '../../lib/store/message-store.js'
-import { type Child, programPath, start, startProgram } from '../support/children.js'
+import { type Child, killChildren, programPath, start, startProgram } from '../support/children.js'
 import { digestOf } from '../support/digest.js'
 import { messageOf, smallSizes } from '../support/load.js'
 import { inDirectory } from '../support/scratch.js'
 import type { StoreHolderOutcome } from '../support/store-holder.js'
 
 const hasPython = spawnSync('python3', ['-c', 'import fcntl']).status === 0
+
+after(killChildren)
 
 interface Holder {
   readonly outcome: StoreHolderOutcome
@@ -43,10 +45,12 @@ for (const [first, hold] of Object.entries(openers)) {
         const holder = await hold(directory)
         assert.deepEqual(holder.outcome, { opened: true })
         const before = digestOf(directory)
-        for (const [second, open] of Object.entries(openers)) await assertRefused(open, directory, `${second} after ${first}`)
         symlinkSync(directory, `${root}/link`)
-        await assertRefused(openers['this process']!, `${root}/link`, 'this process through a link')
-        await assertRefused(openers['another process']!, `${root}/link`, 'another process through a link')
+        await Promise.all([
+          ...everyOpener(directory, first),
+          assertRefused(openers['this process']!, `${root}/link`, 'this process through a link'),
+          assertRefused(openers['another process']!, `${root}/link`, 'another process through a link'),
+        ])
         assert.equal(digestOf(directory), before)
         await holder.stop()
         await assertComplete(directory)
@@ -85,7 +89,7 @@ describe('while a Java store holds the directory', { skip: !hasPython && 'python
         const directory = kind === 'that mqlite has written' ? await filledStore(`${root}/store`) : javaStore(`${root}/store`)
         const java = await startJavaLikeHolder(directory)
         const before = digestOf(directory)
-        for (const [name, open] of Object.entries(openers)) await assertRefused(open, directory, `${name} after Java`)
+        await Promise.all(everyOpener(directory, 'Java'))
         assert.equal(digestOf(directory), before)
         java.process.kill('SIGKILL')
         await java.exit
@@ -110,6 +114,10 @@ function javaStore(directory: string): string {
   writeFileSync(`${directory}/abort`, '')
   writeFileSync(`${directory}/checkpoint`, Buffer.alloc(4096))
   return directory
+}
+
+function everyOpener(directory: string, holder: string): Promise<void>[] {
+  return Object.entries(openers).map(([name, open]) => assertRefused(open, directory, `${name} after ${holder}`))
 }
 
 async function assertRefused(open: (directory: string) => Promise<Holder>, directory: string, what: string): Promise<void> {

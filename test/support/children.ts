@@ -22,9 +22,12 @@ export interface Child {
 }
 
 const running = new Set<ChildProcess>()
-process.once('exit', () => {
+process.once('exit', killChildren)
+
+/** Ends what a failed test has left running. */
+export function killChildren(): void {
   for (const child of running) child.kill('SIGKILL')
-})
+}
 
 /** Starts a program. */
 export function start(command: string, args: readonly string[], options: SpawnOptions = {}): Child {

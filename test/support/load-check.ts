@@ -3,7 +3,7 @@
  *
  * 1. Every acknowledged message is there, at the address and offset that its receipt named, byte for byte.
  * 2. Of each round there is a prefix, in the order of the puts: no hole, no duplicate, nothing invented.
- *    (Puts that were refused are left out: `refused` names them.)
+ *    What was refused is not there; what is `unknown` may be missing.
  * 3. Offsets of a queue are dense; message ids and keys find what they should.
  */
 import assert from 'node:assert/strict'
@@ -19,6 +19,8 @@ export interface Round {
   readonly acks: readonly Ack[]
   /** Numbers whose puts were refused with an error that says that nothing was stored. */
   readonly refused?: ReadonlySet<number>
+  /** Numbers whose puts ended with an error that says that nobody knows. */
+  readonly unknown?: ReadonlySet<number>
 }
 
 /** What a check found. */
@@ -60,9 +62,9 @@ export async function checkStore(
   for (const { round } of rounds) found.set(round, new Map())
   for (const message of all) enter(found, message)
   const lost: string[] = []
-  for (const { round, acks, refused } of rounds) {
+  for (const { round, acks, refused, unknown } of rounds) {
     const there = found.get(round)!
-    checkPrefix(round, there, refused)
+    checkPrefix(round, there, refused, unknown)
     for (const ack of acks) {
       const message = there.get(ack.n)
       if (message === undefined) lost.push(`${round}-${ack.n}`)
@@ -92,10 +94,16 @@ function enter(found: Map<number, Map<number, StoredMessage>>, message: StoredMe
 }
 
 /** Maps keep the order of insertion, and that was the order of the log. */
-function checkPrefix(round: number, there: Map<number, StoredMessage>, refused: ReadonlySet<number> | undefined): void {
+function checkPrefix(
+  round: number,
+  there: ReadonlyMap<number, StoredMessage>,
+  refused: ReadonlySet<number> = new Set(),
+  unknown: ReadonlySet<number> = new Set(),
+): void {
   let expected = 0
   for (const n of there.keys()) {
-    while (refused?.has(expected)) expected++
+    assert.ok(!refused.has(n), `${round}-${n} was refused, and yet it is there`)
+    while (refused.has(expected) || (unknown.has(expected) && expected !== n)) expected++
     assert.equal(n, expected, `round ${round} is a prefix of what was put`)
     expected++
   }

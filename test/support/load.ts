@@ -23,6 +23,14 @@ export const smallSizes = {
   readCacheBytes: 1024 * 1024,
 } as const satisfies StoreOptions
 
+/** Still smaller, for loads of a few hundred messages. */
+export const tinySizes = {
+  segmentBytes: 16 * 1024,
+  queueSegmentEntries: 20,
+  index: { slots: 16, entries: 64 },
+  readCacheBytes: 64 * 1024,
+} as const satisfies StoreOptions
+
 const TOPICS = ['orders', 'payments', 'a-topic-with-a-longer-name']
 const QUEUES = 3
 
@@ -162,21 +170,23 @@ export interface LoadOptions {
   /** How many messages to put in all. @default no end */
   readonly messages?: number
   readonly acks: AckLog
-  /** Gets the errors of puts. Without it an error ends the load. @returns whether to go on */
-  readonly onError?: (error: unknown, n: number) => boolean
+  /** Gets the errors of puts of `count` messages from `first` on. Without it an error ends the load. @returns whether to go on */
+  readonly onError?: (error: unknown, first: number, count: number) => boolean
+  /** Told of the next number each time that some were given out. */
+  readonly onNumber?: (next: number) => void
   /** Called by each writer before it puts again; what it returns is waited for. */
   readonly pause?: () => Promise<void> | undefined
 }
 
 /** Puts a load until it is done or an error ends it. Singly for the most part, now and then as a batch. */
 export async function putLoad(store: MessageStore, options: LoadOptions): Promise<void> {
-  const { round, writers, window, acks, onError, pause } = options
+  const { round, writers, window, acks, onError, onNumber, pause } = options
   let next = options.first ?? 0
   const end = next + (options.messages ?? Number.POSITIVE_INFINITY)
   let ended = false
-  const failed = (error: unknown, n: number): void => {
+  const failed = (error: unknown, first: number, count: number): void => {
     if (onError === undefined) throw error
-    if (!onError(error, n)) ended = true
+    if (!onError(error, first, count)) ended = true
   }
   const putOne = (n: number): Promise<void> => {
     const message = messageOf(round, n)
@@ -184,7 +194,7 @@ export async function putLoad(store: MessageStore, options: LoadOptions): Promis
       (receipt) => {
         if (receipt.status === 'PUT_OK') acks.add(n, receipt, message.body)
       },
-      (error) => failed(error, n),
+      (error) => failed(error, n, 1),
     )
   }
   const putSome = (first: number, count: number): Promise<void> => {
@@ -195,15 +205,17 @@ export async function putLoad(store: MessageStore, options: LoadOptions): Promis
           if (receipt.status === 'PUT_OK') acks.add(first + i, receipt, batch[i]!.body)
         }
       },
-      (error) => failed(error, first),
+      (error) => failed(error, first, count),
     )
   }
   const writer = async (random: Random): Promise<void> => {
     while (!ended && next < end) {
       await pause?.()
+      if (ended || next >= end) return
       const count = Math.min(random.between(1, window), end - next)
       const first = next
       next += count
+      onNumber?.(next)
       if (count > 1 && random.chance(0.1)) await putSome(first, count)
       else await Promise.all(Array.from({ length: count }, (_, i) => putOne(first + i)))
     }

@@ -15,19 +15,20 @@ export type Hook = (name: string, moment: Moment) => void
 
 /** What a path below a store directory is for. */
 export function partOf(root: string, path: string): string {
+  if (root.startsWith(`${path}/`)) return 'parent'
   const inside = path.startsWith(root) ? path.slice(root.length) : path
   if (inside === '' || inside === '/') return 'store'
-  for (const [pattern, part] of PARTS) if (pattern.test(inside)) return part
+  for (const [pattern, part] of PARTS) if (pattern.test(inside)) return inside.replace(pattern, part)
   return `other(${inside})`
 }
 
 const PARTS: readonly (readonly [RegExp, string])[] = [
   [/^\/commitlog$/, 'log.directory'],
-  [/^\/commitlog\//, 'log'],
+  [/^\/commitlog\/.*/, 'log'],
   [/^\/consumequeue(\/[^/]+){0,2}$/, 'queue.directory'],
-  [/^\/consumequeue\//, 'queue'],
+  [/^\/consumequeue\/.*/, 'queue'],
   [/^\/index$/, 'index.directory'],
-  [/^\/index\//, 'index'],
+  [/^\/index\/.*/, 'index'],
   [/^\/checkpoint$/, 'checkpoint'],
   [/^\/checkpoint\.tmp$/, 'checkpoint.new'],
   [/^\/abort$/, 'abort'],
@@ -36,13 +37,9 @@ const PARTS: readonly (readonly [RegExp, string])[] = [
   [/^\/ext\/tmp\/index$/, 'index.new'],
   [/^\/ext\/tmp\/segment$/, 'segment.new'],
   [/^\/ext\/durable$/, 'durable'],
-  [/^\/ext\/(\w+)\.tmp$/, 'mark.new'],
-  [/^\/ext\/clean$/, 'clean'],
-  [/^\/ext\/ranges$/, 'ranges'],
-  [/^\/ext\/seals/, 'seals'],
-  [/^\/ext\/cut-/, 'evidence'],
-  [/^\/ext\/lock/, 'lock'],
-  [/^\/lock/, 'lock'],
+  [/^\/ext\/cut-.*/, 'evidence'],
+  [/^\/ext\/(clean|ranges|views|seals)\.tmp$/, '$1.new'],
+  [/^\/ext\/(clean|ranges|views|seals)$/, '$1'],
 ]
 
 /** Wraps a disk; see the head of this file. */

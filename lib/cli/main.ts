@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+/** `mqlite`: the only file that touches the process: its arguments, streams, signals and exit code. */
+import { systemClock } from '../base/system.js'
+import { exitCodes } from './command.js'
+import { runLine } from './run.js'
+import { Terminal } from './terminal.js'
+
+const { stdout, stderr, env, argv } = process
+const stop = new AbortController()
+const terminal = new Terminal({ out: stdout, error: stderr, environment: env, clock: systemClock, stop })
+let signals = 0
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    // Whoever asks twice does not want to wait for the step that runs.
+    if (++signals > 1) process.exit(exitCodes.interrupted.code)
+    stop.abort(new DOMException('interrupted', 'AbortError'))
+  })
+}
+process.exitCode = await runLine(argv.slice(2), terminal)

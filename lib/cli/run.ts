@@ -1,0 +1,104 @@
+/**
+ * The command line without the process: finds the command, runs it, tells how it ended.
+ *
+ * Errors are told in one line on standard error, never with a stack.
+ */
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { MessageStoreError, shown } from '../base/errors.js'
+import { DiskError } from '../disk/disk.js'
+import { nodeDisk } from '../disk/node-disk.js'
+import { readWhole } from '../disk/replace.js'
+import { type Command, type ExitName, exitCodes, UsageError } from './command.js'
+import { inspectCommand } from './inspect.js'
+import { repairCommand } from './repair.js'
+import { tailCommand } from './tail.js'
+import type { Terminal } from './terminal.js'
+import { verifyCommand } from './verify.js'
+
+const commands: Readonly<Record<string, Command>> = {
+  inspect: inspectCommand,
+  verify: verifyCommand,
+  repair: repairCommand,
+  tail: tailCommand,
+}
+
+/** The overview. */
+function overview(): string {
+  const list = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(9)}${summary}`)
+  const codes = Object.values(exitCodes).map(({ code, meaning }) => `  ${String(code).padEnd(5)}${meaning}`)
+  return `usage: mqlite COMMAND DIR [options]
+
+${list.join('\n')}
+
+mqlite COMMAND --help tells more; --json gives output for programs; --version the version.
+All but repair only read, take no lock, and work on directories of RocketMQ brokers.
+
+exit codes
+${codes.join('\n')}`
+}
+
+/** The version of the package. */
+function version(): string {
+  const bytes = readWhole(nodeDisk, fileURLToPath(new URL('../../package.json', import.meta.url)))
+  return (JSON.parse(bytes?.toString('utf8') ?? '{}') as { version?: string }).version ?? 'unknown'
+}
+
+/** Runs one command line. */
+async function run(line: readonly string[], terminal: Terminal): Promise<ExitName> {
+  const [name, ...rest] = line
+  if (name === undefined) throw new UsageError('a command is missing')
+  if (name === '--version' || name === '-V') {
+    await terminal.line(version())
+    return 'ok'
+  }
+  const isHelp = name === '--help' || name === '-h' || name === 'help'
+  const command = Object.hasOwn(commands, isHelp ? (rest[0] ?? '') : name) ? commands[isHelp ? rest[0]! : name] : undefined
+  if (isHelp) {
+    await terminal.line(command?.help ?? overview())
+    return 'ok'
+  }
+  if (command === undefined) throw new UsageError(`no command ${shown(name)}; there are ${Object.keys(commands).join(', ')}`)
+  const { positionals, values } = parse(rest, command)
+  if (values['help'] === true) {
+    await terminal.line(command.help)
+    return 'ok'
+  }
+  return command.run({ positionals, values, terminal })
+}
+
+function parse(args: string[], { options }: Command) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true })
+  } catch (error) {
+    throw new UsageError((error as Error).message.split('\n')[0]!)
+  }
+}
+
+/** Tells why a command ended early. */
+function explain(error: unknown, line: readonly string[], terminal: Terminal): ExitName {
+  if (terminal.isGone) return 'ok'
+  if (terminal.signal.aborted && (error === terminal.signal.reason || (error as Error)?.name === 'AbortError'))
+    return 'interrupted'
+  const text = error instanceof Error ? error.message : String(error)
+  if (error instanceof UsageError) {
+    const name = line[0] !== undefined && Object.hasOwn(commands, line[0]) ? `${line[0]} ` : ''
+    terminal.problem(`${text} (see mqlite ${name}--help)`)
+    return 'usage'
+  }
+  const isKnown = error instanceof MessageStoreError || error instanceof DiskError
+  terminal.problem(isKnown ? text : `unexpected: ${text}`)
+  return 'unusable'
+}
+
+/** Runs a command line to its end. @returns the exit code */
+export async function runLine(line: readonly string[], terminal: Terminal): Promise<number> {
+  let end: ExitName
+  try {
+    end = await run(line, terminal)
+    if (terminal.signal.aborted) end = 'interrupted'
+  } catch (error) {
+    end = explain(error, line, terminal)
+  }
+  return exitCodes[terminal.isGone ? 'ok' : end].code
+}

@@ -1,0 +1,59 @@
+/**
+ * Follows a log that another process writes, for a store that was opened to be read.
+ *
+ * Nobody tells it of anything: each time it is asked it looks for segments that came or went, and walks from
+ * where it had got to the last whole record. What it finds goes into views in memory. A record that the other
+ * process is about to write may be there in part; its checks fail then, and the next look begins at it.
+ */
+import type { Timers } from '../base/system.js'
+import type { SegmentChain } from '../disk/segment-chain.js'
+import type { CheckLevel } from '../format/record.js'
+import type { CommitLog } from '../log/commit-log.js'
+import { LogScanner } from '../log/scanner.js'
+import type { Views } from './views.js'
+
+/** What following needs. */
+export interface LiveLogOptions {
+  readonly chain: SegmentChain
+  readonly log: CommitLog
+  readonly views: Views
+  readonly levelAt: (address: number) => CheckLevel
+  readonly timers: Timers
+  /** Makes readers see everything below. */
+  readonly show: (end: number) => void
+}
+
+/** See the head of this file. */
+export class LiveLog {
+  readonly #options: LiveLogOptions
+  readonly #scanner: LogScanner
+  #running: Promise<void> | undefined
+
+  constructor(options: LiveLogOptions) {
+    this.#options = options
+    const pause = (): Promise<void> => new Promise((resolve) => options.timers.endOfTurn(resolve))
+    this.#scanner = new LogScanner({ chain: options.chain, levelAt: options.levelAt, pause })
+  }
+
+  /** Takes in what has been written since. */
+  catchUp(): Promise<void> {
+    this.#running ??= this.#catchUp().finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  async #catchUp(): Promise<void> {
+    const { chain, log, views, show } = this.#options
+    chain.refresh()
+    const from = Math.max(log.end, chain.start)
+    const stop = await this.#scanner.scan(from, chain.end, (block, at, size, address) =>
+      views.dispatchRecord(block, at, size, address),
+    )
+    if (stop.address > log.end) {
+      log.followTo(stop.address)
+      show(stop.address)
+    }
+    views.trim(chain.start)
+  }
+}

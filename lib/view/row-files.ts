@@ -141,9 +141,11 @@ export class RowFiles {
     const { rowBytes } = this.#options
     const from = this.written
     const count = rows.length / rowBytes
+    const perSegment = this.rowsPerSegment
+    // Before anything is written: from the write on nothing may fail, or the rows would be written twice.
+    if (this.#unchecked?.has(from - (from % perSegment))) this.#check(from)
     this.#chain.writeAt(rows, from * rowBytes)
     this.written = from + count
-    const perSegment = this.rowsPerSegment
     const block = blockOf(rows)
     for (let done = 0; done < count; ) {
       const within = (from + done) % perSegment
@@ -154,7 +156,6 @@ export class RowFiles {
   }
 
   #continueSum(first: number, within: number, rows: number, block: Block, at: number): void {
-    if (this.#unchecked?.has(first)) this.#check(first)
     const known = this.#sums.get(first) ?? (within === 0 ? { crc: 0, rows: 0 } : undefined)
     if (known === undefined || known.rows !== within) return
     this.#sums.set(first, { crc: crc32(block, at, at + rows * this.#options.rowBytes, known.crc), rows: within + rows })

@@ -14,6 +14,7 @@
  */
 import { zeroBlock } from '../format/block.js'
 import { entryOffset, entrySize, FILLER_SIZE, isEntry, QUEUE_ENTRY_BYTES, writeQueueEntry } from '../format/queue-entry.js'
+import { MIN_RECORD_BYTES } from '../format/record.js'
 import { searchFirst } from './bisect.js'
 import type { EntryBlock } from './entry-block.js'
 import { EntryTail } from './entry-tail.js'
@@ -37,7 +38,9 @@ export interface ConsumeQueueOptions extends FilesOfQueue {
 
 const BYTES = QUEUE_ENTRY_BYTES
 /** What `place` did. */
-export type Placed = 'appended' | 'same' | 'rewritten' | 'filled'
+export type Placed = 'appended' | 'same' | 'rewritten' | 'filled' | 'refused'
+/** Entries beyond this have no place in files whose addresses are safe integers. */
+const MAX_OFFSET = 2 ** 48
 
 const scratch = zeroBlock(BYTES)
 
@@ -123,7 +126,7 @@ export class ConsumeQueue {
 
   /**
    * Puts an entry at its offset, as the log says: idempotent. What stands there and differs is rewritten;
-   * a gap before it is filled with fillers, and an empty queue starts there.
+   * a gap before it is filled with fillers, and an empty queue starts there. An impossible offset is refused.
    */
   place(queueOffset: number, commitLogOffset: number, size: number, tagsCode: number): Placed {
     if (queueOffset === this.#max) {
@@ -131,10 +134,21 @@ export class ConsumeQueue {
       return 'appended'
     }
     if (queueOffset < this.#max) return this.#rewrite(queueOffset, commitLogOffset, size, tagsCode)
+    if (!this.#mayStandAt(queueOffset, commitLogOffset)) return 'refused'
     if (this.#max === this.#min) this.#startAt(queueOffset)
     else while (this.#max < queueOffset) this.append(0, FILLER_SIZE, 0)
     this.append(commitLogOffset, size, tagsCode)
     return 'filled'
+  }
+
+  /**
+   * Whether a record can be that far on in the queue: for each offset that is missing, a record must have stood
+   * between the last one and this one. Without a checksum of the whole record a damaged offset may ask for more
+   * fillers than there is memory.
+   */
+  #mayStandAt(queueOffset: number, commitLogOffset: number): boolean {
+    if (this.#max === this.#min) return queueOffset <= MAX_OFFSET
+    return (queueOffset - this.#max) * MIN_RECORD_BYTES <= commitLogOffset - this.#lastEnd
   }
 
   /**

@@ -30,6 +30,12 @@ export interface BookkeepingOptions {
   readonly manifest: (viewsEnd: number, settled: boolean) => Manifest | undefined
 }
 
+/** How far RocketMQ's checkpoint may go; see `Views.checkpointBounds`. */
+export interface CheckpointBounds {
+  readonly logicsMs: number
+  readonly indexMs: number
+}
+
 /** See the head of this file. */
 export class Bookkeeping {
   readonly #options: BookkeepingOptions
@@ -63,8 +69,13 @@ export class Bookkeeping {
     return this.#durableMs
   }
 
-  /** Marks the store as open, durably; only then may it be written. @param logEnd - everything below is durable */
-  async begin(logEnd: number, lastTimestamp: number): Promise<void> {
+  /**
+   * Marks the store as open, durably; only then may it be written.
+   *
+   * @param logEnd - everything below is durable
+   * @param bounds - how far the checkpoint may go: from here on RocketMQ would believe it after a crash
+   */
+  async begin(logEnd: number, lastTimestamp: number, bounds: CheckpointBounds): Promise<void> {
     const { disk, layout, recordCrc, processId } = this.#options
     this.#lockMs = lockTime(disk, layout)
     this.#logEnd = logEnd
@@ -75,6 +86,8 @@ export class Bookkeeping {
     this.#mark = new DurableMark(disk, layout.durable)
     this.#mark.write(this.#current())
     await this.#mark.flush()
+    const { physicMs, logicsMs, indexMs } = this.#checkpoint
+    if (logicsMs > bounds.logicsMs || indexMs > bounds.indexMs) await this.#writeCheckpoint(within(bounds, physicMs, logicsMs))
     const abort = disk.open(layout.abort, { write: true, create: true })
     try {
       abort.resize(0)
@@ -113,21 +126,20 @@ export class Bookkeeping {
   /**
    * Notes that view entries are flushed for everything below `viewsEnd`, and writes the checkpoint.
    *
-   * @param viewsMs - no entry stored after this time is known to be flushed
+   * @param durableMs - how far the log was durable before that flush
    */
-  async viewsFlushed(viewsEnd: number, viewsMs: number, indexMs: number): Promise<void> {
+  async viewsFlushed(viewsEnd: number, durableMs: number, bounds: CheckpointBounds): Promise<void> {
     await this.#writeManifest(viewsEnd, false)
     this.#viewsEnd = viewsEnd
-    const logicsMs = Math.max(0, Math.min(viewsMs, this.#durableMs))
-    await this.#writeCheckpoint({ physicMs: this.#durableMs, logicsMs, indexMs: Math.max(0, indexMs) })
+    await this.#writeCheckpoint(within(bounds, this.#durableMs, durableMs))
   }
 
   /** Marks the store as cleanly closed. Everything must be durable, views included. */
-  async finish(logEnd: number): Promise<void> {
+  async finish(logEnd: number, bounds: CheckpointBounds): Promise<void> {
     const { disk, layout } = this.#options
     this.#logEnd = logEnd
     await this.#writeManifest(logEnd, true)
-    await this.#writeCheckpoint({ ...this.#checkpoint, physicMs: this.#durableMs, logicsMs: this.#durableMs })
+    await this.#writeCheckpoint(within(bounds, this.#durableMs, this.#durableMs))
     await replaceFile(disk, layout.ranges, encodeRanges(settleRanges(this.#ranges, 0, logEnd)))
     this.#viewsEnd = logEnd
     this.#mark?.write(this.#current())
@@ -171,4 +183,8 @@ export class Bookkeeping {
     this.#checkpoint = next
     this.#mark?.write(this.#current())
   }
+}
+
+function within(bounds: CheckpointBounds, physicMs: number, logicsMs: number): CheckpointTimes {
+  return { physicMs, logicsMs: Math.max(0, Math.min(logicsMs, bounds.logicsMs)), indexMs: Math.max(0, bounds.indexMs) }
 }

@@ -73,8 +73,8 @@ export class ViewFlusher {
     const { durableMs } = books
     this.#next = end + FLUSH_EVERY_BYTES
     try {
-      const { logicsMs, indexMs } = await views.flush(end)
-      await books.viewsFlushed(end, Math.min(logicsMs, durableMs), indexMs)
+      const bounds = await views.flush(end)
+      await books.viewsFlushed(end, durableMs, bounds)
     } catch (error) {
       // Views can wait for space: the log has everything. The next time tries again.
       if (error instanceof DiskError && error.isSpace) onNoSpace()

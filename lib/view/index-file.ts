@@ -183,6 +183,11 @@ export class IndexFile {
     return Math.max(0, done)
   }
 
+  /** Whether the file is full and flushed: nothing in it will change. */
+  get isSealed(): boolean {
+    return this.isFull && !this.isDirty
+  }
+
   /** Adds an entry. The file must not be full. */
   put(keyHash: number, commitLogOffset: number, end: number, storeTimestamp: number): void {
     const slots = (this.#slots ??= this.#loadSlots())

@@ -10,7 +10,7 @@ import type { Clock } from '../base/system.js'
 import type { Disk } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { type IndexHeader, indexFileBytes } from '../format/index-layout.js'
-import { indexFileName, isIndexFileName } from '../format/names.js'
+import { indexFileName, indexFileTime, isIndexFileName } from '../format/names.js'
 import { IndexFile } from './index-file.js'
 import type { IndexRow } from './manifest.js'
 
@@ -54,7 +54,6 @@ export class IndexView {
   /** Whether a file turned out not to be what was written. */
   isDamaged = false
   #namesChanged = false
-  #sealedMs = 0
 
   private constructor(options: IndexViewOptions) {
     this.#options = options
@@ -188,17 +187,20 @@ export class IndexView {
     return this.#files.findLast(({ header }) => header.indexCount > 1)?.header.endCommitLogOffset ?? -1
   }
 
-  /** `beginTimestamp` of the file that is being filled, `Infinity` without one: it is not safe until it is full. */
+  /** `beginTimestamp` of the first file that is not sealed, `Infinity` without one: after a crash RocketMQ deletes it. */
   get unsealedSince(): number {
-    const last = this.#last
-    return last === undefined || last.header.indexCount <= 1 || !last.isDirty
-      ? Number.POSITIVE_INFINITY
-      : last.header.beginTimestamp
+    const file = this.#files.find((one) => one.header.indexCount > 1 && !one.isSealed)
+    return file?.header.beginTimestamp ?? Number.POSITIVE_INFINITY
   }
 
-  /** `endTimestamp` of the newest file that is full and flushed, 0 without one. RocketMQ's `indexMsgTimestamp`. */
+  /** `endTimestamp` of the last file before the first that is not sealed, 0 without one. RocketMQ's `indexMsgTimestamp`. */
   get sealedMs(): number {
-    return this.#sealedMs
+    let sealedMs = 0
+    for (const file of this.#files) {
+      if (!file.isSealed) break
+      sealedMs = file.header.endTimestamp
+    }
+    return sealedMs
   }
 
   /** Adds an entry. @param keyHash - as `indexKeyHash` makes it */
@@ -228,7 +230,6 @@ export class IndexView {
     for (const file of [...this.#files]) {
       if (!file.isDirty) continue
       await file.flush(durableEnd)
-      if (file.isFull && !file.isDirty) this.#sealedMs = Math.max(this.#sealedMs, file.header.endTimestamp)
       if (file !== this.#last) file.release()
     }
     if (!this.#namesChanged) return
@@ -272,12 +273,11 @@ export class IndexView {
             beginCommitLogOffset: previous.endCommitLogOffset,
             endCommitLogOffset: previous.endCommitLogOffset,
           }
+    const lastName = this.#last?.path.slice(directory.length + 1) ?? ''
     let ms = Math.max(clock.now(), storeTimestamp)
-    while (
-      disk.stat(`${directory}/${indexFileName(ms)}`) !== undefined ||
-      `${directory}/${indexFileName(ms)}` <= (this.#last?.path ?? '')
-    )
-      ms++
+    // Names ascend, though clocks are set back, and local time is every autumn.
+    if (indexFileName(ms) <= lastName) ms = indexFileTime(lastName) + 1
+    while (indexFileName(ms) <= lastName || disk.stat(`${directory}/${indexFileName(ms)}`) !== undefined) ms++
     const path = `${directory}/${indexFileName(ms)}`
     if (writable) this.#makeFile(path)
     const added = new IndexFile(files, path, slots, entries, writable, header)

@@ -1,12 +1,15 @@
 /** What a test leaves behind is taken away in the opposite order: first processes and stores, then directories. */
-import type { TestContext } from 'node:test'
-
 type Step = () => void | Promise<void>
 
-const stepsOf = new WeakMap<TestContext, Step[]>()
+/** What ends: a test, or a script. */
+export interface Scope {
+  after(step: () => Promise<void>): void
+}
 
-/** Does something after the test, before everything that was asked for earlier. */
-export function cleanUp(t: TestContext, step: Step): void {
+const stepsOf = new WeakMap<Scope, Step[]>()
+
+/** Does something when a test or script ends, before everything that was asked for earlier. */
+export function cleanUp(t: Scope, step: Step): void {
   const known = stepsOf.get(t)
   if (known !== undefined) {
     known.push(step)

@@ -3,14 +3,16 @@ import { createInterface } from 'node:readline'
 import { MessageStore } from '../../lib/index.js'
 import { type Receipt, type Spec, toMessage } from './data.js'
 import { openOptions } from './ours.js'
-import type { Sizes } from './shell.js'
+import { PacedPorts } from './paced-ports.js'
+import type { Pace, Sizes } from './shell.js'
 
 type Command =
-  | ({ readonly do: 'open'; readonly directory: string } & Sizes)
+  | ({ readonly do: 'open'; readonly directory: string; readonly pace?: Pace } & Sizes)
   | { readonly do: 'put' | 'putBatch'; readonly messages: readonly Spec[] }
-  | { readonly do: 'close' }
+  | { readonly do: 'close' | 'viewOperations' }
 
 let store: MessageStore | undefined
+let ports: PacedPorts | undefined
 
 function print(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`)
@@ -24,8 +26,9 @@ function opened(): MessageStore {
 async function execute(command: Command): Promise<unknown> {
   switch (command.do) {
     case 'open': {
-      const { do: _do, directory, ...sizes } = command
-      store = await MessageStore.open(directory, openOptions(sizes))
+      const { do: _do, directory, pace, ...sizes } = command
+      ports = pace && new PacedPorts(pace)
+      store = await MessageStore.open(directory, openOptions(sizes), ports ?? {})
       if (store.status !== 'open') throw new Error(`the store is ${store.status}: ${JSON.stringify(store.recovery)}`)
       return null
     }
@@ -40,6 +43,8 @@ async function execute(command: Command): Promise<unknown> {
       const ids = receipts.map((receipt) => receipt.messageId)
       return { ...(receipts[0]!.toJSON() as object as Receipt), messageId: ids.join(',') }
     }
+    case 'viewOperations':
+      return ports?.viewOperations
     case 'close':
       await opened().close()
       return null

@@ -3,9 +3,8 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { MessageStore, type StoreOptions } from '../../lib/index.js'
-import { cleanUp } from './clean-up.js'
+import { cleanUp, type Scope } from './clean-up.js'
 import { type Described, describeOurs } from './data.js'
 import type { QueueState, Sizes } from './shell.js'
 
@@ -25,14 +24,14 @@ export function openOptions(sizes: Sizes): StoreOptions {
 }
 
 /** An empty directory that goes away with the test, after everything else of the test. */
-export function temporary(t: TestContext): string {
+export function temporary(t: Scope): string {
   const directory = mkdtempSync(join(tmpdir(), 'mqlite-interop-'))
   cleanUp(t, () => rmSync(directory, { recursive: true, force: true }))
   return directory
 }
 
 /** Opens a directory in which nothing may be damaged, as far as `verify` sees. It is closed with the test at the latest. */
-export async function openOurs(t: TestContext, directory: string, sizes: Sizes): Promise<MessageStore> {
+export async function openOurs(t: Scope, directory: string, sizes: Sizes): Promise<MessageStore> {
   const store = await MessageStore.open(directory, openOptions(sizes))
   cleanUp(t, () => store.close())
   assert.equal(store.status, 'open', `recovery: ${JSON.stringify(store.recovery)}`)

@@ -9,12 +9,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { cleanUp } from './clean-up.js'
+import { cleanUp, type Scope } from './clean-up.js'
 import type { Described, Receipt, Spec } from './data.js'
 import { toJava } from './data.js'
-import { type Generation, javaClassPath } from './java-build.js'
+import { cannotRun, type Generation, javaClassPath } from './java-build.js'
 
 /** Sizes and modes of a store, for both sides. Without sizes: RocketMQ's own. */
 export interface Sizes {
@@ -25,6 +24,14 @@ export interface Sizes {
   readonly flush?: 'async' | 'sync'
   /** Records carry a CRC of the whole record. */
   readonly recordCrc?: boolean
+}
+
+/** How a store of ours is to hurry, and when to die. */
+export interface Pace {
+  /** So many times as fast run its clock and its timers. */
+  readonly speed: number
+  /** The operation on a file other than the log before which its process kills itself; 0 for none. */
+  readonly killAt: number
 }
 
 /** The bounds of one queue. */
@@ -69,13 +76,13 @@ export class Shell {
     this.#child.stdin.on('error', () => {})
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#receive(JSON.parse(line) as Answer))
     this.#exited = new Promise((resolve) => {
-      this.#child.once('error', (error) => this.#gone(String(error), resolve))
+      this.#child.once('error', (error) => this.#gone(`${cannotRun(command)}: ${error.message}`, resolve))
       this.#child.once('close', (code, signal) => this.#gone(`exit ${code ?? signal}`, resolve))
     })
   }
 
   /** Starts RocketMQ; it ends with the test. */
-  static async java(t: TestContext, generation: Generation): Promise<Shell> {
+  static async java(t: Scope, generation: Generation): Promise<Shell> {
     const classPath = javaClassPath(generation)
     const home = mkdtempSync(join(tmpdir(), 'mqlite-java-'))
     const flags = [
@@ -96,12 +103,12 @@ export class Shell {
   }
 
   /** Starts mqlite in a process of its own; it ends with the test. */
-  static async mqlite(t: TestContext): Promise<Shell> {
+  static async mqlite(t: Scope): Promise<Shell> {
     const script = fileURLToPath(new URL('./mqlite-shell.js', import.meta.url))
     return new Shell(process.execPath, [script], (spec) => spec).#started(t, undefined)
   }
 
-  async #started(t: TestContext, home: string | undefined): Promise<Shell> {
+  async #started(t: Scope, home: string | undefined): Promise<Shell> {
     cleanUp(t, async () => {
       await this.kill()
       if (home !== undefined) rmSync(home, { recursive: true, force: true })
@@ -113,8 +120,8 @@ export class Shell {
   }
 
   /** Opens, and creates if need be, the store in a directory. */
-  async open(directory: string, sizes: Sizes = {}): Promise<void> {
-    await this.#ask({ do: 'open', directory, ...sizes })
+  async open(directory: string, sizes: Sizes = {}, pace?: Pace): Promise<void> {
+    await this.#ask({ do: 'open', directory, ...sizes, ...(pace === undefined ? {} : { pace }) })
   }
 
   /** Puts messages one after the other. Each acknowledgement is told as it comes. */
@@ -159,6 +166,16 @@ export class Shell {
   /** Stops the store cleanly; the process lives on and can open another. */
   async close(): Promise<void> {
     await this.#ask({ do: 'close' })
+  }
+
+  /** Lets go of the store as a crash would; the process lives on and can open another. Only RocketMQ's shell. */
+  async abandon(): Promise<void> {
+    await this.#ask({ do: 'abandon' })
+  }
+
+  /** How many operations the paced store has done on its views. Only mqlite's shell. */
+  async viewOperations(): Promise<number> {
+    return (await this.#ask({ do: 'viewOperations' })) as number
   }
 
   /** Ends the process from inside without any shutdown. */

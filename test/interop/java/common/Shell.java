@@ -82,6 +82,10 @@ public final class Shell {
                 store.shutdown();
                 store = null;
                 return true;
+            case "abandon":
+                // Neither shut down nor used again, so that another can be opened: a process for each takes too long.
+                store = null;
+                return true;
             case "halt":
                 Runtime.getRuntime().halt(9);
                 return null;

@@ -12,7 +12,7 @@ export const COLUMNS: readonly Column[] = ['mqlite', 'fs', 'lmdb', 'java']
 /** One row of the table. */
 export interface Row {
   readonly title: string
-  readonly unit: '/s' | 'ms' | 'MB/s' | 'MiB'
+  readonly unit: '/s' | 'ms' | 'ns' | 'MB/s' | 'MiB'
   /** `hand`: rounds of a fixed time or one long task each; `tinybench`: a short task, repeated. */
   readonly timing: 'hand' | 'tinybench'
   readonly columns: Partial<Record<Column, (bed: Bed, java: JavaStore) => Promise<Outcome> | Outcome>>
@@ -52,6 +52,19 @@ function batches(flush: 'async' | 'sync'): Row {
   const options = { flush, batch: 32 }
   const columns = { mqlite: own('put', options), fs: own('rawWrite', options), lmdb: own('lmdbPut', options) }
   return { title: `putBatch of 32, ${flush}, 1 in flight`, unit: '/s', timing: 'hand', columns }
+}
+
+/** How the choice in `lib/format/crc.ts` was made. */
+function crc(bytes: number): Row[] {
+  return [
+    {
+      title: `CRC-32 of ${bytes} bytes, as records get it`,
+      unit: 'ns',
+      timing: 'tinybench',
+      columns: { mqlite: own('crcHere', { bytes }) },
+    },
+    { title: `CRC-32 of ${bytes} bytes, zlib`, unit: 'ns', timing: 'tinybench', columns: { mqlite: own('crcZlib', { bytes }) } },
+  ]
 }
 
 /** One process for each round: the first open of a process is what its users wait for. */
@@ -140,5 +153,6 @@ export const suites: Readonly<Record<string, readonly Row[]>> = {
     { title: 'recovery, queues and index lost', unit: 'MB/s', timing: 'hand', columns: { mqlite: rebuild } },
   ],
   queues: [{ title: 'put, async, 10,000 queues', unit: '/s', timing: 'hand', columns: { mqlite: own('manyQueues') } }],
+  crc: [128, 260, 1024].flatMap(crc),
   memory: [{ title: 'memory, puts then reads', unit: 'MiB', timing: 'hand', columns: { mqlite: own('putThenRead') } }],
 }

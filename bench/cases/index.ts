@@ -15,6 +15,8 @@ export const cases = {
   abandon: async (): Promise<Case> => (await import('./open.js')).abandon,
   openOnce: async (): Promise<Case> => (await import('./open.js')).openOnce,
   openAndClose: async (): Promise<Case> => (await import('./open.js')).openAndClose,
+  crcHere: async (): Promise<Case> => (await import('./crc.js')).crcHere,
+  crcZlib: async (): Promise<Case> => (await import('./crc.js')).crcZlib,
   putThenRead: async (): Promise<Case> => (await import('./memory.js')).putThenRead,
   manyQueues: async (): Promise<Case> => (await import('./memory.js')).manyQueues,
 } as const

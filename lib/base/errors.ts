@@ -33,6 +33,7 @@ export type ErrorCode = keyof typeof errorCodes
 /** An operating failure of the store. `code` is stable; `message` starts with it and gives the numbers. */
 export class MessageStoreError extends Error {
   override readonly name = 'MessageStoreError'
+  /** Which failure it is; stable over versions. */
   readonly code: ErrorCode
   /** Further facts for programs, such as `nextOffset` of a damaged record. */
   readonly details: Readonly<Record<string, unknown>>

@@ -29,6 +29,12 @@ export function indexFileName(ms: number): string {
   return `${day}${two(date.getHours())}${two(date.getMinutes())}${two(date.getSeconds())}${String(date.getMilliseconds()).padStart(3, '0')}`
 }
 
+/** The time that the name of an index file stands for, in milliseconds since 1970. */
+export function indexFileTime(name: string): number {
+  const at = (from: number, to: number): number => Number(name.slice(from, to))
+  return new Date(at(0, 4), at(4, 6) - 1, at(6, 8), at(8, 10), at(10, 12), at(12, 14), at(14, 17)).getTime()
+}
+
 /** Whether a name is one of an index file. */
 export function isIndexFileName(name: string): boolean {
   return /^[0-9]{17}$/.test(name)

@@ -51,7 +51,8 @@ export class CommitLog {
 
   /** Address of the oldest byte. */
   get start(): number {
-    return this.chain.start
+    // A crash may leave a later segment without the first, which a store that is only read cannot remove.
+    return Math.min(this.chain.start, this.#end)
   }
 
   /** Where the next record goes. */
@@ -187,18 +188,22 @@ export class CommitLog {
    * Takes back what was appended and not written, after a failed write: zeroes what a part of the write
    * left behind, so that no torn record and no stale one can come to light later.
    *
+   * @returns what has to be flushed before anybody may rely on it; `undefined` when nothing was left behind
    * @throws {DiskError} when even that failed
    */
-  undoUnwritten(): void {
+  undoUnwritten(): { from: number; to: number } | undefined {
     const torn = this.#tail.chunks.filter((chunk) => chunk.written < chunk.used)
+    let zeroed = false
     for (const chunk of torn) {
       const from = chunk.base + chunk.written
-      if (this.chain.has(from)) zeroWhatIsThere(this.chain, from, chunk.base + chunk.used)
+      if (this.chain.has(from)) zeroed = zeroWhatIsThere(this.chain, from, chunk.base + chunk.used) || zeroed
     }
+    const range = zeroed ? { from: this.#writtenEnd, to: this.#end } : undefined
     this.#tail.cut(this.#writtenEnd)
     this.#end = this.#writtenEnd
     this.#segmentEnd = this.#segmentEndOf(this.#end)
     this.blocks.forget()
+    return range
   }
 
   /** Makes everything written by now durable. After a rejection nothing more may be written. */
@@ -237,14 +242,27 @@ export class CommitLog {
   }
 }
 
-/** Overwrites the non-zero bytes of `[from, to)` with zeros; holes are left, so that no space is needed. */
-export function zeroWhatIsThere(chain: SegmentChain, from: number, to: number): void {
-  const page = Buffer.alloc(4096)
-  const zeros = Buffer.alloc(4096)
+/** File systems give space in units that divide or are a multiple of this. */
+const BLOCK_BYTES = 4096
+
+/** Overwrites the non-zero bytes of `[from, to)` with zeros; holes are left, so that no space is needed. @returns whether there were any */
+export function zeroWhatIsThere(chain: SegmentChain, from: number, to: number): boolean {
+  const block = Buffer.alloc(BLOCK_BYTES)
+  const zeros = Buffer.alloc(BLOCK_BYTES)
+  let found = false
   for (let at = from; at < to; ) {
-    const got = chain.readAt(page.subarray(0, Math.min(page.length, to - at)), at)
-    if (got === 0) return
-    if (page.compare(zeros, 0, got, 0, got) !== 0) chain.writeAt(zeros.subarray(0, got), at)
+    // Block by block, and no further than the last byte that is not zero: behind it may be a hole.
+    const got = chain.readAt(block.subarray(0, Math.min(BLOCK_BYTES - (at % BLOCK_BYTES), to - at)), at)
+    if (got === 0) break
+    let first = 0
+    while (first < got && block[first] === 0) first++
+    let end = got
+    while (end > first && block[end - 1] === 0) end--
+    if (end > first) {
+      chain.writeAt(zeros.subarray(first, end), at + first)
+      found = true
+    }
     at += got
   }
+  return found
 }

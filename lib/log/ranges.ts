@@ -7,8 +7,7 @@
  * The file is text, replaced as a whole: a head, a line `from to` for each range, `-` for the end of the
  * one that is being written, and the CRC-32 of the lines before it.
  */
-import { blockOf } from '../format/block.js'
-import { crc32 } from '../format/crc.js'
+import { sealText, unsealText } from '../format/sealed-text.js'
 
 /** `[from, to)`; `to` is `Infinity` while the store that writes it is open. */
 export interface LogRange {
@@ -20,29 +19,18 @@ const HEAD = 'mqlite ranges 1'
 
 /** The file for given ranges. */
 export function encodeRanges(ranges: readonly LogRange[]): Buffer {
-  const lines = ranges.map(({ from, to }) => `${from} ${to === Number.POSITIVE_INFINITY ? '-' : to}\n`)
-  const text = `${HEAD}\n${lines.join('')}`
-  return Buffer.from(`${text}crc ${crcOf(text)}\n`, 'latin1')
+  return sealText(
+    HEAD,
+    ranges.map(({ from, to }) => `${from} ${to === Number.POSITIVE_INFINITY ? '-' : to}`),
+  )
 }
 
 /** The ranges in a file; none when it is absent or damaged, which only makes checks less strict. */
 export function decodeRanges(bytes: Buffer | undefined): LogRange[] {
-  const text = bytes?.toString('latin1') ?? ''
-  const tail = text.lastIndexOf('crc ')
-  if (!text.startsWith(`${HEAD}\n`) || tail < 0 || text.slice(tail) !== `crc ${crcOf(text.slice(0, tail))}\n`) return []
-  const lines = text
-    .slice(HEAD.length + 1, tail)
-    .split('\n')
-    .slice(0, -1)
-  return lines.map((line) => {
+  return (unsealText(HEAD, bytes) ?? []).map((line) => {
     const [from, to] = line.split(' ')
     return { from: Number(from), to: to === '-' ? Number.POSITIVE_INFINITY : Number(to) }
   })
-}
-
-function crcOf(text: string): number {
-  const block = blockOf(Buffer.from(text, 'latin1'))
-  return crc32(block, 0, block.bytes.length)
 }
 
 /** Closes an open range at `end`, drops what lies before `start` or is empty, and joins neighbours. */

@@ -100,6 +100,8 @@ class Recovery {
   readonly #corruption: CorruptRange[] = []
   #watermark: number
   #records = 0
+  /** Store timestamp of the last good record. */
+  #lastMs = 0
 
   constructor(plan: RecoveryPlan, ports: RecoveryPorts) {
     this.#plan = plan
@@ -151,7 +153,8 @@ class Recovery {
 
   readonly #visit: RecordVisitor = (block, at, size, address) => {
     this.#records++
-    if (this.#plan.writer === 'java' && readRecord.storeTimestamp(block.view, at) <= this.#plan.physicMs) {
+    this.#lastMs = readRecord.storeTimestamp(block.view, at)
+    if (this.#plan.writer === 'java' && this.#lastMs <= this.#plan.physicMs) {
       this.#watermark = Math.max(this.#watermark, address + size)
     }
     this.#ports.visit(block, at, size, address)
@@ -181,7 +184,9 @@ class Recovery {
       const candidate = await scanner.findRecord(from, lastNonZero)
       if (candidate < 0) return -1
       const { block } = await scanner.checkOne(candidate)
-      const flushed = readRecord.storeTimestamp(block.view, 0) <= this.#plan.physicMs
+      const stored = readRecord.storeTimestamp(block.view, 0)
+      // RocketMQ cuts in memory only, so whole records may stand behind its end: they are older than the end.
+      const flushed = stored <= this.#plan.physicMs && stored >= this.#lastMs
       if (flushed && this.#ports.evidence.confirms(block, 0, candidate)) return candidate
       from = candidate + 1
     }

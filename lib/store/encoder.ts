@@ -4,7 +4,7 @@
  *
  * Everything is checked before anything counts: bytes behind the end of the log are scratch.
  */
-import { MessageStoreError, shown } from '../base/errors.js'
+import { shown } from '../base/errors.js'
 import { type Block, zeroBlock } from '../format/block.js'
 import { javaHash, javaHashContinue } from '../format/hash.js'
 import { parseHost } from '../format/host.js'
@@ -21,16 +21,13 @@ import {
 import { closeRecord, propertiesRange, type RecordFields, writeRecordHead, writeRecordTopic } from '../format/record.js'
 import { SCHEDULE_TOPIC, tagsCodeOf } from '../format/tags.js'
 import type { Message } from './message.js'
+import { checkText, illegal, int32, queueIdOf, roomFor, safeInteger, tooLarge } from './message-checks.js'
 
-/** RocketMQ numbers queues with 32 bits. */
-const MAX_QUEUE_ID = 0x7fffffff
 /** RocketMQ allows a record this much more than a body. */
 export const RECORD_OVER_BODY_BYTES = 65_536
 /** Most keys of a message: each makes an index entry. */
 export const MAX_KEYS = 32
 const NO_HASHES: readonly number[] = []
-/** A name of a further queue takes two bytes at least, its offset seventeen at most. */
-const OFFSET_ROOM = 40
 
 const TAGS = propertyKey(PropertyName.tags)
 const KEYS = propertyKey(PropertyName.keys)
@@ -101,23 +98,7 @@ export class MessageEncoder {
 
   /** At most how many bytes the record of a message takes. Cheap, and checks types on the way. */
   roomFor(message: Message): number {
-    const { body, tags, keys, properties, encodedProperties } = message
-    let room = 200 + 255 + CRC_PROPERTY_BYTES + 20
-    if (typeof body === 'string') room += body.length * 3
-    else if (body instanceof Uint8Array) room += body.length
-    else throw new TypeError(`body must be a Uint8Array or a string, got ${shown(body)}`)
-    // A string has at least as many bytes as units, so that what is surely too large takes no memory.
-    if (body.length > this.#options.maxBodyBytes) throw tooLarge('the body', Buffer.byteLength(body), this.#options.maxBodyBytes)
-    if (typeof tags === 'string') room += 8 + tags.length * 3
-    else if (tags !== undefined) throw new TypeError(`tags must be a string, got ${shown(tags)}`)
-    if (keys !== undefined) room += keysRoom(keys)
-    if (properties !== undefined) room += propertiesRoom(properties)
-    if (encodedProperties === undefined) return room
-    if (!(encodedProperties instanceof Uint8Array))
-      throw new TypeError(`encodedProperties must be a Uint8Array, got ${shown(encodedProperties)}`)
-    if (tags !== undefined || keys !== undefined || properties !== undefined)
-      throw illegal('encodedProperties stand for tags, keys and properties: give one or the other')
-    return room + encodedProperties.length + roomForOffsets(encodedProperties)
+    return roomFor(message, this.#options.maxBodyBytes)
   }
 
   /**
@@ -323,12 +304,6 @@ function keyHash(topic: TopicBytes, key: string): number {
   return hash === -0x80000000 ? 0 : Math.abs(hash)
 }
 
-/** Room for the offsets in further queues that encoded properties may name. */
-function roomForOffsets(encoded: Uint8Array): number {
-  const { buffer, byteOffset, length } = encoded
-  return Buffer.from(buffer, byteOffset, length).includes(MULTI_DISPATCH) ? length * OFFSET_ROOM : 0
-}
-
 /** RocketMQ dispatches neither retried, nor delayed, nor its own messages to further queues. */
 function mayDispatchFurther(topic: string): boolean {
   return topic !== SCHEDULE_TOPIC && !topic.startsWith('%RETRY%') && !topic.startsWith('rmq_sys_')
@@ -341,62 +316,4 @@ function dropProperty(block: Block, start: number, end: number, name: Buffer): n
   const prefix = `${name.toString('latin1')}\u0001`
   const kept = pieces.filter((piece) => !piece.startsWith(prefix)).join('\u0002')
   return start + block.bytes.write(kept, start, 'latin1')
-}
-
-function keysRoom(keys: unknown): number {
-  if (typeof keys === 'string') return 8 + keys.length * 3
-  if (!Array.isArray(keys)) throw new TypeError(`keys must be a string or an array of strings, got ${shown(keys)}`)
-  let room = 8
-  for (const key of keys as readonly unknown[]) {
-    if (typeof key !== 'string') throw new TypeError(`keys must be strings, got ${shown(key)}`)
-    room += 1 + key.length * 3
-  }
-  return room
-}
-
-function propertiesRoom(properties: Readonly<Record<string, unknown>>): number {
-  if (typeof properties !== 'object' || properties === null || Symbol.iterator in properties)
-    throw new TypeError(`properties must be an object of strings, got ${shown(properties)}`)
-  let room = 0
-  for (const name of Object.keys(properties)) {
-    const value = properties[name]
-    if (name === PropertyName.multiDispatch) room += String(value).length * OFFSET_ROOM
-    if (typeof value !== 'string') throw new TypeError(`property ${shown(name)} must be a string, got ${shown(value)}`)
-    room += 2 + (name.length + value.length) * 3
-  }
-  return room
-}
-
-function queueIdOf({ queueId }: Message): number {
-  if (queueId === undefined) return 0
-  if (!Number.isInteger(queueId) || queueId < 0 || queueId > MAX_QUEUE_ID)
-    throw new RangeError(`queueId must be a whole number from 0 to ${MAX_QUEUE_ID}, got ${shown(queueId)}`)
-  return queueId
-}
-
-function checkText(text: string, name: string): void {
-  if (text.includes('\u0001') || text.includes('\u0002'))
-    throw illegal(`property ${shown(name)} holds 0x01 or 0x02, which separate properties`)
-  if (!text.isWellFormed()) throw illegal(`property ${shown(name)} holds half of a surrogate pair, which UTF-8 cannot represent`)
-}
-
-function int32(name: string, value: number | undefined): number {
-  if (value === undefined) return 0
-  if (typeof value !== 'number' || (value | 0) !== value)
-    throw new RangeError(`${name} must be a 32-bit integer, got ${shown(value)}`)
-  return value
-}
-
-function safeInteger(name: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new RangeError(`${name} must be a whole number of at least 0, got ${shown(value)}`)
-  return value
-}
-
-function tooLarge(what: string, bytes: number, limit: number): MessageStoreError {
-  return new MessageStoreError('MESSAGE_TOO_LARGE', `${what} takes ${bytes} bytes, at most ${limit} are allowed`)
-}
-
-function illegal(what: string): MessageStoreError {
-  return new MessageStoreError('MESSAGE_ILLEGAL', what)
 }

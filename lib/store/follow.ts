@@ -4,6 +4,7 @@ import { shown } from '../base/errors.js'
 import { abortReason } from '../base/signals.js'
 import type { Clock } from '../base/system.js'
 import type { Arrivals } from './arrivals.js'
+import { storeErrorOf } from './disk-failure.js'
 import type { GetRequest } from './message.js'
 import type { GetPlan, GetResult, Reader } from './reader.js'
 import type { StoreState } from './state.js'
@@ -90,7 +91,7 @@ export async function* follow(parts: WaitingParts, request: Omit<GetRequest, 'wa
       result = await getWaiting(parts, { ...request, offset, waitMs: FOLLOW_WAIT_MS })
     } catch (error) {
       if (signal?.aborted || parts.state.status === 'closing' || parts.state.status === 'closed') return
-      throw error
+      throw storeErrorOf(error)
     }
     for (const message of result.messages) {
       yield message

@@ -5,6 +5,7 @@ import type { OpenFiles } from '../disk/open-files.js'
 import { CheckLevel } from '../format/record.js'
 import { CommitLog } from '../log/commit-log.js'
 import { inRanges, type LogRange } from '../log/ranges.js'
+import { Seals } from '../log/seals.js'
 import { Arrivals } from './arrivals.js'
 import type { StoreLayout } from './layout.js'
 import type { ResolvedOptions, StorePorts } from './options.js'
@@ -37,6 +38,7 @@ export interface Foundation extends StoreInput {
   readonly arrivals: Arrivals
   readonly reader: Reader
   readonly search: Search
+  readonly seals: Seals
 }
 
 /** Builds the reading side. */
@@ -54,6 +56,7 @@ export function layFoundation(input: StoreInput): Foundation {
     verify: options.log.verifyReads,
     visibleEnd: () => visible.end,
   })
+  const pause = (): Promise<void> => new Promise((resolve) => ports.timers.endOfTurn(resolve))
   return {
     ...input,
     state,
@@ -63,7 +66,13 @@ export function layFoundation(input: StoreInput): Foundation {
     visible,
     records,
     arrivals: new Arrivals(ports.timers),
-    reader: new Reader(records, () => log.start, log.segmentBytes),
+    reader: new Reader({
+      records,
+      logStart: () => log.start,
+      segmentBytes: log.segmentBytes,
+      gapsAreDamage: report.corruption.length > 0,
+    }),
+    seals: new Seals({ disk: ports.disk, path: input.layout.seals, chain, pause }),
     search: new Search({ views, index: views.index, records, logStart: () => log.start }),
   }
 }

@@ -20,6 +20,7 @@ export interface StoreLayout {
   readonly ranges: string
   readonly seals: string
   readonly views: string
+  readonly purged: string
   readonly temporary: string
 }
 
@@ -43,6 +44,7 @@ export function layoutOf(root: string): StoreLayout {
     ranges: `${ext}/ranges`,
     seals: `${ext}/seals`,
     views: `${ext}/views`,
+    purged: `${ext}/purged`,
     temporary: `${ext}/tmp`,
   }
 }

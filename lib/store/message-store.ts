@@ -1,13 +1,24 @@
 /** The one door to a store. It forwards; the logic is in the parts that `open.ts` wires together. */
+import { storeErrorOf } from './disk-failure.js'
 import type { GetRequest, Message, PutReceipt, QueryRequest, QueueBounds } from './message.js'
 import { type OpenStore, openStore } from './open.js'
 import type { StoreOptions, StorePorts } from './options.js'
 import type { GetResult } from './reader.js'
 import type { RecoveryReport } from './recover.js'
+import type { Replication } from './replication.js'
 import type { StoreEvents, StoreStatus } from './state.js'
 import type { StoredMessage } from './stored-message.js'
 import type { VerifyOptions } from './verify.js'
 import type { VerifyReport } from './verify-report.js'
+
+/** Whatever goes wrong is told in errors of the store. */
+async function told<Result>(action: () => Result | Promise<Result>): Promise<Result> {
+  try {
+    return await action()
+  } catch (error) {
+    throw storeErrorOf(error)
+  }
+}
 
 /**
  * A message store: RocketMQ's CommitLog, ConsumeQueues and index in one directory, used by one process.
@@ -68,12 +79,12 @@ export class MessageStore implements AsyncDisposable {
    *   with `STORE_FAILED`, where nobody knows
    */
   async put(message: Message): Promise<PutReceipt> {
-    return this.#store.writer.put(message)
+    return told(() => this.#store.writer.put(message))
   }
 
   /** Appends several messages as consecutive records: all are stored, or none. As {@link put} otherwise. */
   async putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
-    return this.#store.writer.putBatch(messages)
+    return told(() => this.#store.writer.putBatch(messages))
   }
 
   /**
@@ -85,7 +96,7 @@ export class MessageStore implements AsyncDisposable {
    * @throws {MessageStoreError} `STORE_CORRUPT` when the record at `offset` is damaged; `details.nextOffset` steps over it
    */
   async get(request: GetRequest): Promise<GetResult> {
-    return this.#store.get(request)
+    return told(() => this.#store.get(request))
   }
 
   /** Reads a queue without end, waiting for what comes. Ends when `signal` fires or the store closes. */
@@ -97,15 +108,19 @@ export class MessageStore implements AsyncDisposable {
   /** The messages of a topic with a key, newest first. Only true hits: key and topic are read from the records. */
   async query(request: QueryRequest): Promise<StoredMessage[]> {
     this.#store.state.checkOpen()
-    await this.#store.live?.catchUp()
-    return this.#store.search.query(request)
+    return told(async () => {
+      await this.#store.live?.catchUp()
+      return this.#store.search.query(request)
+    })
   }
 
   /** The message with an id, or at an address of the log; `undefined` when no intact record starts there. */
   async lookup(target: string | { commitLogOffset: number }): Promise<StoredMessage | undefined> {
     this.#store.state.checkOpen()
-    await this.#store.live?.catchUp()
-    return this.#store.search.lookup(target)
+    return told(async () => {
+      await this.#store.live?.catchUp()
+      return this.#store.search.lookup(target)
+    })
   }
 
   /** The first offset stored at or after a time (`lower`), or the last at or before it (`upper`). */
@@ -116,8 +131,10 @@ export class MessageStore implements AsyncDisposable {
     boundary: 'lower' | 'upper' = 'lower',
   ): Promise<number> {
     this.#store.state.checkOpen()
-    await this.#store.live?.catchUp()
-    return this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary)
+    return told(async () => {
+      await this.#store.live?.catchUp()
+      return this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary)
+    })
   }
 
   /** The offsets of a queue that can be read; both 0 for an unknown queue. */
@@ -140,9 +157,30 @@ export class MessageStore implements AsyncDisposable {
     return listed.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.queueId - b.queueId))
   }
 
+  /**
+   * Empties a topic's queues, or one of them: `minOffset` becomes `maxOffset`. The disk space of the messages is
+   * freed when their segments expire. A Java store that opens the directory still sees what the queue's last
+   * file holds.
+   *
+   * @throws {MessageStoreError} `TOPIC_INVALID`, or why the store may not be written
+   */
+  async purge(topic: string, queueId?: number): Promise<void> {
+    await told(() => this.#store.admin.purge(topic, queueId))
+  }
+
+  /** Deletes a topic's queues and their files; its next message gets offset 0. As {@link purge} otherwise. */
+  async deleteTopic(topic: string): Promise<void> {
+    await told(() => this.#store.admin.deleteTopic(topic))
+  }
+
+  /** Hooks for replication: the log's bytes for replicas, their acknowledgements, and taking a primary's log. */
+  get replication(): Replication {
+    return this.#store.replication
+  }
+
   /** Makes everything put so far durable. @throws {MessageStoreError} `STORE_FAILED` */
   async flush(): Promise<void> {
-    await this.#store.flush()
+    return told(() => this.#store.flush())
   }
 
   /**
@@ -151,7 +189,7 @@ export class MessageStore implements AsyncDisposable {
    */
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
     this.#store.state.checkOpen()
-    return this.#store.verify(options)
+    return told(() => this.#store.verify(options))
   }
 
   /** Calls a listener at each event of a name. @returns a function that ends it */
@@ -166,9 +204,10 @@ export class MessageStore implements AsyncDisposable {
    * @throws {MessageStoreError} `STORE_FAILED` when something could not be flushed; the store is closed all the same
    */
   close(): Promise<void> {
-    return this.#store.close()
+    return told(() => this.#store.close())
   }
 
+  /** {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

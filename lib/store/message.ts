@@ -41,8 +41,11 @@ export type PutStatus = 'PUT_OK' | 'FLUSH_DISK_TIMEOUT' | 'FLUSH_SLAVE_TIMEOUT' 
 
 /** Where a message was put. */
 export class PutReceipt {
+  /** How the put ended. */
   status: PutStatus = 'PUT_OK'
+  /** Topic that the message was put to. */
   readonly topic: string
+  /** Queue of the topic. */
   readonly queueId: number
   /** Ordinal of the message in its queue. */
   queueOffset: number
@@ -85,6 +88,7 @@ export class PutReceipt {
 
 /** What a `get` asks for. */
 export interface GetRequest {
+  /** The topic to read. */
   readonly topic: string
   /** @default 0 */
   readonly queueId?: number
@@ -116,6 +120,7 @@ export type GetStatus =
 
 /** What a `query` asks for. */
 export interface QueryRequest {
+  /** The topic to search. */
   readonly topic: string
   /** One of the message's keys, or its unique key. */
   readonly key: string
@@ -129,6 +134,8 @@ export interface QueryRequest {
 
 /** The offsets of a queue: `[minOffset, maxOffset)` can be read. */
 export interface QueueBounds {
+  /** The oldest message that is there. */
   readonly minOffset: number
+  /** What the next message will get. */
   readonly maxOffset: number
 }

@@ -5,12 +5,14 @@ import { DiskError, type DiskLock } from '../disk/disk.js'
 import { nodeDisk } from '../disk/node-disk.js'
 import { OpenFiles } from '../disk/open-files.js'
 import { makeDurableDirectory } from '../disk/replace.js'
+import { storeErrorOf } from './disk-failure.js'
 import { follow, getWaiting } from './follow.js'
 import { type Foundation, layFoundation, type StoreInput } from './foundation.js'
 import { checkIsStore, layoutOf, type StoreLayout } from './layout.js'
 import { LiveLog } from './live-log.js'
 import type { GetRequest } from './message.js'
 import { type ResolvedOptions, resolveOptions, type StoreOptions, type StorePorts } from './options.js'
+import { QueueAdmin } from './queue-admin.js'
 import { recoverStore } from './recover.js'
 import { Replication } from './replication.js'
 import { type VerifyOptions, type VerifyParts, verifyStore } from './verify.js'
@@ -33,7 +35,7 @@ export async function openStore(directory: string, given: StoreOptions | undefin
   } catch (error) {
     files.closeAll()
     lock?.release()
-    throw error instanceof DiskError ? asStoreError(error) : error
+    throw storeErrorOf(error)
   }
 }
 
@@ -48,12 +50,8 @@ async function prepare(layout: StoreLayout, options: ResolvedOptions, { disk }: 
     if ('heldBy' in lock) throw new MessageStoreError('STORE_LOCKED', `${layout.root} is in use by ${lock.heldBy}`)
     return lock
   } catch (error) {
-    throw error instanceof DiskError ? asStoreError(error) : error
+    throw storeErrorOf(error)
   }
-}
-
-function asStoreError(error: DiskError): MessageStoreError {
-  return new MessageStoreError(error.isSpace ? 'DISK_FULL' : 'DISK_ERROR', error.message, { cause: error })
 }
 
 async function assemble(input: StoreInput) {
@@ -80,6 +78,7 @@ async function assemble(input: StoreInput) {
     topics,
     upkeep,
     replication: new Replication(base, writing),
+    admin: new QueueAdmin(base, writing),
     flush: () => flush(base, writing),
     close: () => (closing ??= takeDown(base, writing)),
     verify: (options?: VerifyOptions) => verifyStore(verifiedParts(base), options),
@@ -110,7 +109,7 @@ function liveLogOf({ options, state, recovered, log, records, ports, visible, ar
 }
 
 /** What `verify` looks at. */
-function verifiedParts({ layout, options, ports, recovered, records, visible, log }: Foundation): VerifyParts {
+function verifiedParts({ layout, options, ports, recovered, records, visible, log, seals }: Foundation): VerifyParts {
   const { chain, views, report } = recovered
   return {
     ...ports,
@@ -120,6 +119,7 @@ function verifiedParts({ layout, options, ports, recovered, records, visible, lo
     levelAt: records.levelAt,
     visibleEnd: () => visible.end,
     writtenEnd: () => log.writtenEnd,
+    seals,
     recovery: report,
     isWriter: !options.readOnly,
   }
@@ -127,7 +127,9 @@ function verifiedParts({ layout, options, ports, recovered, records, visible, lo
 
 async function flush(base: Foundation, writing: WritingSide): Promise<void> {
   base.state.checkOpen()
-  if (base.state.status !== 'readOnly') await makeDurable(base, writing)
+  if (base.state.status === 'readOnly') return
+  await writing.writer.letWaitingIn()
+  await makeDurable(base, writing)
 }
 
 /** @throws {MessageStoreError} `STORE_FAILED` */

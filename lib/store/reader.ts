@@ -6,7 +6,7 @@
  */
 
 import { findProperty, PropertyName, propertyKey } from '../format/properties.js'
-import { propertiesRange, RecordAt, readRecord, topicRange } from '../format/record.js'
+import { Finding, propertiesRange, RecordAt, readRecord, topicRange } from '../format/record.js'
 import { isStandIn } from '../format/stand-in.js'
 import { Cursor } from '../log/log-blocks.js'
 import { ConsumeQueue } from '../view/consume-queue.js'
@@ -28,11 +28,15 @@ const FILLER_SIZE = 0x7fffffff
 
 /** The answer to a get. */
 export interface GetResult {
+  /** Whether there are messages, and if not, why. */
   readonly status: GetStatus
+  /** In the order of the queue; empty unless `status` is `FOUND`. */
   readonly messages: StoredMessage[]
   /** Where to go on. */
   readonly nextOffset: number
+  /** The oldest message of the queue. */
   readonly minOffset: number
+  /** What the next message of the queue will get. */
   readonly maxOffset: number
 }
 
@@ -46,6 +50,15 @@ export interface GetPlan {
   readonly filter: TagFilter | undefined
 }
 
+/** What a reader needs. */
+export interface ReaderOptions {
+  readonly records: RecordReader
+  readonly logStart: () => number
+  readonly segmentBytes: number
+  /** Whether an offset without an entry stands for a record that is damaged, as in a log that is not repaired. */
+  readonly gapsAreDamage: boolean
+}
+
 /** See the head of this file. */
 export class Reader {
   readonly #records: RecordReader
@@ -55,10 +68,13 @@ export class Reader {
   readonly #entries = new EntryBlock()
   readonly #batches: BatchReader
 
-  constructor(records: RecordReader, logStart: () => number, segmentBytes: number) {
+  readonly #gapsAreDamage: boolean
+
+  constructor({ records, logStart, segmentBytes, gapsAreDamage }: ReaderOptions) {
     this.#records = records
     this.#logStart = logStart
     this.#segmentBytes = segmentBytes
+    this.#gapsAreDamage = gapsAreDamage
     this.#batches = new BatchReader(records, logStart)
   }
 
@@ -101,6 +117,10 @@ export class Reader {
       const at = i * ENTRY_BYTES
       const address = view.getInt32(at) * TWO_32 + view.getUint32(at + 4)
       const size = view.getInt32(at + 8)
+      if (size === FILLER_SIZE && this.#gapsAreDamage) {
+        this.#stopAt(queue, first + i, -1, Finding.unwritten, scan)
+        return first + i
+      }
       if (size === FILLER_SIZE || (address >= 0 && address < scan.resumeAt)) continue
       if (filter !== undefined && !mayMatch(view, at + 12, filter)) {
         scan.missed()
@@ -124,18 +144,7 @@ export class Reader {
       scan.missed()
       return true
     }
-    if (found <= 0 || !isMessageOf(cursor, queue, queueOffset)) {
-      if (scan.messages.length > 0) {
-        scan.isFull = true
-        return false
-      }
-      throw this.#records.corrupt(address, found, {
-        topic: queue.topic,
-        queueId: queue.queueId,
-        offset: queueOffset,
-        nextOffset: queueOffset + 1,
-      })
-    }
+    if (found <= 0 || !isMessageOf(cursor, queue, queueOffset)) return this.#stopAt(queue, queueOffset, address, found, scan)
     const { filter } = scan.plan
     if (filter !== undefined && !matches(cursor, filter)) {
       scan.missed()
@@ -144,6 +153,14 @@ export class Reader {
     scan.messages.push(new StoredMessage(queue.topic, queue.queueId, queueOffset, address, size, cursor.block, cursor.at))
     scan.took(size)
     return true
+  }
+
+  /** Ends the batch before a damaged message, or throws when it would be the first. */
+  #stopAt({ topic, queueId }: ConsumeQueue, offset: number, address: number, finding: number, scan: Scan): false {
+    if (scan.messages.length === 0)
+      throw this.#records.corrupt(address, finding, { topic, queueId, offset, nextOffset: offset + 1 })
+    scan.isFull = true
+    return false
   }
 }
 

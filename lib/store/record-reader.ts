@@ -73,8 +73,10 @@ export class RecordReader {
     return this.seek(cursor, address, size, false) > 0 ? readRecord.storeTimestamp(cursor.block.view, cursor.at) : undefined
   }
 
-  /** The error for a record that is not what it should be. */
+  /** The error for a record that is not what it should be. @param address - -1 when nobody knows it any more */
   corrupt(address: number, finding: number, details: Record<string, unknown>): MessageStoreError {
+    if (address < 0)
+      return new MessageStoreError('STORE_CORRUPT', 'the log is damaged where the record of this offset stood', { details })
     const what = finding > 0 ? 'it is another message than the queue says' : findingName(finding)
     return new MessageStoreError('STORE_CORRUPT', `the record at ${address} is damaged: ${what}`, {
       details: { commitLogOffset: address, ...details },

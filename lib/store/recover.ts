@@ -25,7 +25,9 @@ const CHECKPOINT_MARGIN_MS = 3000
 export interface RecoveryReport extends LogRecovery {
   /** How the store had been left. */
   readonly origin: Origin
+  /** Where in the log the reading began. */
   readonly scannedFrom: number
+  /** How long it took. */
   readonly durationMs: number
 }
 
@@ -73,7 +75,8 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   const planned = scanStart(trusted.plan.scanFrom, views, chain)
   const plan = { ...trusted.plan, scanFrom: input.wholeLog ? Math.min(planned, chain.start) : planned }
   const ranges = scanRanges(found)
-  let lastTimestamp = found.origin === 'clean' ? found.checkpoint.physicMs : 0
+  // A checkpoint of our own is as good as the record that it was taken from.
+  let lastTimestamp = ['clean', 'crash'].includes(found.origin) ? found.checkpoint.physicMs : 0
   const { onProgress } = options
   const scanner = new LogScanner({
     chain,
@@ -94,8 +97,10 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
     },
   })
   views.truncate(log.end)
+  if (log.corruption.length === 0 && !log.noSpace) views.settle()
   // Deleting a segment and its queue entries is not one step: a crash may have come between.
   views.trim(chain.start)
+  views.applyPurges()
   const report = { ...log, origin: found.origin, scannedFrom: plan.scanFrom, durationMs: clock.monotonic() - started }
   return {
     chain,
@@ -206,7 +211,9 @@ function planOf(found: Found, chain: SegmentChain, writable: boolean): Trusts {
     default: {
       const isClean = found.origin === 'java-clean'
       const scanFrom = from(scanStartByTime(chain, checkpoint))
-      const plan = { ...common, writer: 'java', scanFrom, watermark: start, unflushedBound: everything } as const
+      // RocketMQ flushes everything when it stops, and not always notes until when.
+      const physicMs = isClean ? everything : checkpoint.physicMs
+      const plan = { ...common, physicMs, writer: 'java', scanFrom, watermark: start, unflushedBound: everything } as const
       return trusts(plan, !found.hasViews ? 0 : isClean ? everything : scanFrom)
     }
   }

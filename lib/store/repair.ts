@@ -24,6 +24,7 @@ import { zeroWhatIsThere } from '../log/commit-log.js'
 import { keepEvidence } from '../log/evidence.js'
 import { inRanges } from '../log/ranges.js'
 import type { CorruptRange } from '../log/recovery.js'
+import { breakSeals } from '../log/seals.js'
 import { ConsumeQueue } from '../view/consume-queue.js'
 import { EntryBlock } from '../view/entry-block.js'
 import { QueueTable } from '../view/queue-table.js'
@@ -59,7 +60,9 @@ export interface RepairedRange extends CorruptRange {
 
 /** What `repair` found and did. */
 export interface RepairReport {
+  /** Whether it was only asked what would be done. */
   readonly dryRun: boolean
+  /** The damaged ranges of the log, in order. */
   readonly ranges: readonly RepairedRange[]
   /** Whether queues and index were made anew, or would be. */
   readonly rebuiltViews: boolean
@@ -231,6 +234,7 @@ async function writePieces(
   }
   const last = pieces[pieces.length - 1]!
   await chain.flush(pieces[0]!.address, last.address + last.size)
+  await breakSeals(disk, layout.seals, chain.segmentBytes, pieces[0]!.address, last.address + last.size)
 }
 
 /**

@@ -36,6 +36,7 @@ export class StoreState {
     this.#reason = reason
   }
 
+  /** What state the store is in. */
   get status(): StoreStatus {
     return this.#status
   }

@@ -17,7 +17,9 @@ const UNIQUE_KEY = propertyKey(PropertyName.uniqueKey)
 
 /** A message read from a store. */
 export class StoredMessage {
+  /** Topic that the message was put to. */
   readonly topic: string
+  /** Queue of the topic. */
   readonly queueId: number
   /** Ordinal in the queue. */
   readonly queueOffset: number
@@ -177,6 +179,7 @@ export class StoredMessage {
     return { ...place, tags, keys, properties: { ...properties }, ...times, body: this.body.toString('base64') }
   }
 
+  /** One line for people. */
   [inspect.custom](): string {
     return `StoredMessage ${this.topic}/${this.queueId}@${this.queueOffset} (${this.size} bytes at ${this.commitLogOffset})`
   }

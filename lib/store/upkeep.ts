@@ -4,10 +4,11 @@
  */
 import type { Emitter } from '../base/signals.js'
 import type { Clock, Timer, Timers } from '../base/system.js'
-import type { Disk, DiskSpace } from '../disk/disk.js'
+import { type Disk, DiskError, type DiskSpace } from '../disk/disk.js'
 import { readRecord } from '../format/record.js'
 import type { CommitLog } from '../log/commit-log.js'
 import { type DeleteReason, expiredSegments, type RetentionRules, type SegmentAge } from '../log/retention.js'
+import type { Seals } from '../log/seals.js'
 import type { StoreEvents, StoreState } from './state.js'
 
 /** RocketMQ's interval. */
@@ -30,6 +31,7 @@ export interface UpkeepOptions {
   readonly state: StoreState
   readonly events: Emitter<StoreEvents>
   readonly onFailure: (error: unknown) => void
+  readonly seals: Seals
   /** Makes it known durably how far the log is durable: a log that starts behind that place counts as cut. */
   readonly beforeDelete: () => Promise<void>
   /** Moves the views' minimum offsets up to the start of the log. */
@@ -68,18 +70,18 @@ export class Upkeep {
   /** The system refused a write for want of space: refuse puts until there is some. */
   sawNoSpace(): void {
     this.#sawNoSpace = true
-    this.#setFull(true, this.#space())
+    this.#setFull(true, this.#spaceIfKnown())
     if (this.#timer === undefined || this.#running !== undefined) return
     this.#timer.cancel()
     this.start()
   }
 
-  /** What goes wrong in a round is tried again in the next one, unless the disk itself fails. */
+  /** What the disk refuses in a round is tried again in the next one. */
   async #roundSafely(): Promise<void> {
     try {
       await this.round()
     } catch (error) {
-      this.#options.onFailure(error)
+      if (!(error instanceof DiskError) || error.code === 'EIO') this.#options.onFailure(error)
     }
   }
 
@@ -91,6 +93,7 @@ export class Upkeep {
     await this.#deleteExpired(space)
     this.#judgeSpace(space)
     if (log.segmentRoom < log.segmentBytes / 2 && !this.#isFull) this.#prepareSegment()
+    if (!this.#isFull) await this.#options.seals.sealNext(log.durableEnd)
   }
 
   /** Deletes all whole segments below an address at once, whatever their age. @returns how many went */
@@ -107,6 +110,8 @@ export class Upkeep {
     const facts = { now, hour: new Date(now).getHours(), usedShare: usedShare(space) }
     const expired = expiredSegments(rules, facts, this.#ages())
     await this.#deleteAll(expired)
+    // Also when nothing was deleted: the last time may have failed on the way.
+    this.#options.trimViews(this.#options.log.start)
   }
 
   async #deleteAll(segments: readonly { segment: SegmentAge; reason: DeleteReason }[]): Promise<void> {
@@ -165,6 +170,15 @@ export class Upkeep {
       this.#options.log.prepareNextSegment()
     } catch {
       // It is only a head start: the put that needs the segment meets the error, and tells it.
+    }
+  }
+
+  /** Asked while an answer to a put is due: that the space is not known must not get in its way. */
+  #spaceIfKnown(): DiskSpace {
+    try {
+      return this.#space()
+    } catch {
+      return { totalBytes: 0, freeBytes: 0 }
     }
   }
 

@@ -16,6 +16,7 @@ import { entersQueues, furtherPlaces, type QueuePlace } from '../view/belonging.
 import type { ConsumeQueue } from '../view/consume-queue.js'
 import { type DispatchedRecord, isInnerBatch } from '../view/dispatcher.js'
 import { EntryBlock } from '../view/entry-block.js'
+import type { Purges } from '../view/purges.js'
 import type { QueueTable } from '../view/queue-table.js'
 import { dispatchedRecord } from './dispatch-record.js'
 import type { Findings } from './verify-report.js'
@@ -35,6 +36,7 @@ export type RecordAtAddress = (address: number, size: number) => { block: Block;
 export interface QueueCheckOptions {
   readonly queues: QueueTable<ConsumeQueue>
   readonly batchQueues: QueueTable<BatchConsumeQueue>
+  readonly purges: Purges
   readonly findings: Findings
   readonly logStart: () => number
   readonly logEnd: number
@@ -108,7 +110,8 @@ export class QueueCheck {
 
   #check(record: DispatchedRecord, place: QueuePlace): void {
     const { topic, queueId, queueOffset } = place
-    const { findings, queues } = this.#options
+    const { findings, queues, purges } = this.#options
+    if (purges.hides(topic, queueId, record.commitLogOffset)) return
     const queue = queues.find(topic, queueId)
     const where = { file: fileOf(place), topic, queueId, queueOffset, commitLogOffset: record.commitLogOffset }
     const expected = `${record.commitLogOffset}, ${record.size} bytes, tags code ${record.tagsCode}`

@@ -16,6 +16,11 @@ export const findingKinds = {
   recordDamaged: { severity: 'damage', remedy: 'repair', meaning: 'bytes in the log that are no intact record' },
   recordsMissing: { severity: 'damage', remedy: 'repair', meaning: 'zeros in the log where records had been' },
   segmentMissing: { severity: 'damage', remedy: 'repair', meaning: 'a segment in the middle of the log is not there' },
+  sealBroken: {
+    severity: 'warning',
+    remedy: 'nothing',
+    meaning: 'a full segment that has changed since it was sealed; its records may still be intact',
+  },
   blankDirty: { severity: 'note', remedy: 'nothing', meaning: 'bytes in the unused rest of a segment' },
   behindEnd: { severity: 'warning', remedy: 'nothing', meaning: 'bytes behind the end of the log' },
   unflushedTail: { severity: 'note', remedy: 'nothing', meaning: 'a torn write that opening the store cuts off' },
@@ -70,12 +75,17 @@ export interface FindingPlace {
 
 /** One finding, or a run of equal ones. */
 export interface VerifyFinding {
+  /** What is wrong. */
   readonly kind: FindingKind
+  /** How bad that is. */
   readonly severity: Severity
+  /** What helps. */
   readonly remedy: Remedy
   /** Where the first of them is. */
   readonly place: FindingPlace
+  /** What is there. */
   readonly found: string
+  /** What should be there. */
   readonly expected: string
   /** How many follow one another. */
   count: number
@@ -95,9 +105,11 @@ export interface VerifyReport extends VerifyCounts {
   readonly ok: boolean
   /** The worst severity, `undefined` when nothing was found. */
   readonly worst: Severity | undefined
+  /** In the order in which they were met, at most {@link MAX_FINDINGS}. */
   readonly findings: readonly VerifyFinding[]
   /** How many more findings there were than are kept. */
   readonly omitted: number
+  /** How long it took. */
   readonly durationMs: number
 }
 

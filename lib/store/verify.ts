@@ -16,7 +16,9 @@ import type { Clock, Timers } from '../base/system.js'
 import type { Disk } from '../disk/disk.js'
 import type { SegmentChain } from '../disk/segment-chain.js'
 import { allocateBlock } from '../format/block.js'
+import { segmentName } from '../format/names.js'
 import { type CheckLevel, checkRecord, readRecord } from '../format/record.js'
+import type { Seals } from '../log/seals.js'
 import { dispatchedRecord } from './dispatch-record.js'
 import type { StoreLayout } from './layout.js'
 import type { RecoveryReport } from './recover.js'
@@ -30,9 +32,11 @@ import type { Views } from './views.js'
 
 /** How far a check has come. */
 export interface VerifyProgress {
+  /** What is being read. */
   readonly phase: 'log' | 'queues'
   /** Bytes of the log, or queues. */
   readonly done: number
+  /** How many there are in all. */
   readonly total: number
 }
 
@@ -51,13 +55,14 @@ export interface VerifyParts {
   readonly clock: Clock
   readonly timers: Timers
   readonly chain: SegmentChain
-  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'index'>
+  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'index' | 'purges'>
   /** How closely the record at an address can be checked. */
   readonly levelAt: (address: number) => CheckLevel
   /** Records below this are in the views. */
   readonly visibleEnd: () => number
   /** Nothing but zeros stands behind this, unless another process writes. */
   readonly writtenEnd: () => number
+  readonly seals: Seals
   readonly recovery: Pick<RecoveryReport, 'origin' | 'cut'>
   /** Whether this store may be the one that writes; if not, another process may. */
   readonly isWriter: boolean
@@ -78,17 +83,7 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   const begin = chain.start
   const marks = new MarkCheck({ disk, layout, findings, origin: recovery.origin })
   const isDamaged = (address: number): boolean => log.isDamaged(address)
-  const common = { findings, logStart, logEnd, isDamaged }
-  const queues = new QueueCheck({
-    ...common,
-    queues: views.queues,
-    batchQueues: views.batchQueues,
-    hasExtension: disk.stat(`${layout.root}/consumequeue_ext`) !== undefined,
-    recordAt: recordReader(chain, levelAt),
-    pause,
-    onProgress: (done) => onProgress?.({ phase: 'queues', done, total: views.queues.size }),
-  })
-  const index = views.index === undefined ? undefined : new IndexCheck({ ...common, index: views.index })
+  const { queues, index } = viewChecks(parts, { findings, logStart, logEnd, isDamaged }, pause, onProgress)
   let newestMs = 0
   const log = new LogCheck({
     chain,
@@ -106,6 +101,7 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   await pause()
   await log.walk(logEnd)
   await checkBehind(parts, log, findings)
+  await checkSeals(parts, findings)
   await queues.finish()
   index?.finish()
   const { origin } = recovery
@@ -125,6 +121,26 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
     index: index === undefined ? undefined : { files: views.index?.fileCount ?? 0, entries: index.entries },
     durationMs: clock.monotonic() - started,
   }
+}
+
+/** The checks of the views, which are fed with the records of the log. */
+function viewChecks(
+  { disk, layout, chain, views, levelAt }: VerifyParts,
+  common: { findings: Findings; logStart: () => number; logEnd: number; isDamaged: (address: number) => boolean },
+  pause: () => Promise<void>,
+  onProgress: VerifyOptions['onProgress'],
+): { queues: QueueCheck; index: IndexCheck | undefined } {
+  const queues = new QueueCheck({
+    ...common,
+    queues: views.queues,
+    batchQueues: views.batchQueues,
+    purges: views.purges,
+    hasExtension: disk.stat(`${layout.root}/consumequeue_ext`) !== undefined,
+    recordAt: recordReader(chain, levelAt),
+    pause,
+    onProgress: (done) => onProgress?.({ phase: 'queues', done, total: views.queues.size }),
+  })
+  return { queues, index: views.index === undefined ? undefined : new IndexCheck({ ...common, index: views.index }) }
 }
 
 /** What stands behind the end: zeros, or what the origin explains. */
@@ -155,5 +171,17 @@ function recordReader(chain: SegmentChain, levelAt: (address: number) => CheckLe
     const got = chain.readAt(block.bytes.subarray(0, size), address)
     const limit = chain.segmentBytes - (address % chain.segmentBytes)
     return checkRecord(block, 0, limit, got, address, levelAt(address)) === size ? { block, at: 0 } : undefined
+  }
+}
+
+/** Full segments must still be what they were when they were sealed. */
+async function checkSeals({ chain, seals }: VerifyParts, findings: Findings): Promise<void> {
+  for (const start of [...chain.starts]) {
+    const expected = seals.sumOf(start)
+    if (expected === undefined) continue
+    const crc = await seals.read(start)
+    if (crc === undefined || crc === expected) continue
+    const file = `commitlog/${segmentName(start)}`
+    findings.add('sealBroken', { file, commitLogOffset: start }, `CRC ${crc}`, `CRC ${expected}`)
   }
 }

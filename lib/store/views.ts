@@ -9,6 +9,7 @@ import { ConsumeQueue } from '../view/consume-queue.js'
 import { Dispatcher, isInnerBatch } from '../view/dispatcher.js'
 import { IndexView } from '../view/index-view.js'
 import type { Manifest } from '../view/manifest.js'
+import { Purges } from '../view/purges.js'
 import { queueSegmentEntries } from '../view/queue-sizes.js'
 import { QueueTable } from '../view/queue-table.js'
 import { dispatchedRecord } from './dispatch-record.js'
@@ -38,6 +39,7 @@ export class Views {
   readonly queues: QueueTable<ConsumeQueue>
   readonly batchQueues: QueueTable<BatchConsumeQueue>
   readonly index: IndexView | undefined
+  readonly purges: Purges
   readonly #indexSizes: Manifest['indexSizes']
   readonly #dispatcher: Dispatcher
   /** Store timestamp of the oldest record dispatched since the last flush began, `Infinity` without one. */
@@ -50,7 +52,7 @@ export class Views {
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd }
     const asked = options.views.queueSegmentEntries
     const entriesPerSegment = queueSegmentEntries(ports.disk, layout.consumeQueue, asked, defaultSizes.queueSegmentEntries)
-    const table = { ...common, entriesPerSegment }
+    const table = { ...common, entriesPerSegment, mayHaveShrunk: logStart > (manifest?.logStart ?? 0) }
     const rows = (isBatch: boolean) => manifest?.queues.filter((row) => (row.rows !== undefined) === isBatch)
     this.queues = QueueTable.load({
       ...table,
@@ -68,12 +70,26 @@ export class Views {
     const place = { ...common, ...this.#indexSizes, directory: layout.index, rows: manifest?.index, logStart, clock: ports.clock }
     this.index = options.views.indexEnabled ? IndexView.load(place) : undefined
     if (this.index === undefined && !options.readOnly) dropIndex(ports.disk, layout.index)
+    this.purges = Purges.load(ports.disk, layout.purged)
     this.#dispatcher = new Dispatcher(this)
   }
 
   /** The queue, or `undefined`. */
   find(topic: string, queueId: number): AnyQueue | undefined {
     return this.queues.find(topic, queueId) ?? this.batchQueues.find(topic, queueId)
+  }
+
+  /** After recovery: what was purged is not read, whatever the queue files say. */
+  applyPurges(): void {
+    for (const { topic, queueId, below, next } of this.purges.all) {
+      for (const table of [this.queues, this.batchQueues]) {
+        for (const queue of table.queuesOf(topic)) {
+          if (queueId !== undefined && queueId !== queue.queueId) continue
+          queue.trim(below)
+          queue.continueAt(next)
+        }
+      }
+    }
   }
 
   /** Whether queues were not what the manifest says: the log brings them again. */
@@ -167,11 +183,18 @@ export class Views {
     this.index?.truncate(logEnd)
   }
 
+  /** To be called when recovery has judged the log: what the views had beyond its end is no evidence any more. */
+  settle(): void {
+    this.queues.settle()
+    this.batchQueues.settle()
+  }
+
   /** Follows the start of the log. @returns the files that were deleted */
   trim(logStart: number): string[] {
     if (logStart === this.#trimmedTo) return []
+    const deleted = [...this.queues.trim(logStart), ...this.batchQueues.trim(logStart), ...(this.index?.trim(logStart) ?? [])]
     this.#trimmedTo = logStart
-    return [...this.queues.trim(logStart), ...this.batchQueues.trim(logStart), ...(this.index?.trim(logStart) ?? [])]
+    return deleted
   }
 }
 

@@ -128,8 +128,10 @@ export class WriteGroups {
     try {
       for (const put of puts) dispatch(put)
     } catch (error) {
-      onFailure(error)
-      for (const put of puts) put.reject(error)
+      // The records are in the log and some views know of them: only recovery can put that right.
+      const unknown = storeFailed('a message could not be entered into its queue and the index', error)
+      onFailure(unknown)
+      this.#rejectAll(puts, unknown)
       return
     }
     this.#visibleEnd = puts[puts.length - 1]!.end
@@ -149,23 +151,35 @@ export class WriteGroups {
 
   /** Undoes a turn whose write failed: offsets, tails, torn bytes. */
   #takeBack(puts: readonly PendingPut[], error: unknown): void {
-    const { log, onFailure, onNoSpace } = this.#options
+    const { onFailure, onNoSpace } = this.#options
     for (let i = puts.length - 1; i >= 0; i--) {
       const { queue, receipt, count, further } = puts[i]!
       if (count > 0) queue.nextOffset = receipt.queueOffset
       for (const place of further ?? []) place.queue.nextOffset = Math.min(place.queue.nextOffset, place.queueOffset)
     }
-    let failure = error
-    try {
-      log.undoUnwritten()
-      if (error instanceof DiskError && error.isSpace) onNoSpace()
-      else if (isGrave(error)) onFailure(error)
-    } catch (undoError) {
-      failure = undoError
-      // Even for want of space: what is left of the write could come to light under the next one.
-      onFailure(new MessageStoreError('STORE_FAILED', 'a torn write could not be zeroed', { cause: undoError }))
-    }
-    for (const put of puts) put.reject(refusal(error, failure))
+    const undone = this.#undo()
+    if (error instanceof DiskError && error.isSpace) onNoSpace()
+    else if (isGrave(error)) onFailure(error)
+    undone.then(
+      () => this.#rejectAll(puts, refusal(error)),
+      (undoError) => {
+        // Even for want of space: what is left of the write could come to light under the next one.
+        const unknown = storeFailed('a torn write could not be zeroed', undoError)
+        onFailure(unknown)
+        this.#rejectAll(puts, unknown)
+      },
+    )
+  }
+
+  /** Takes back what was not written whole. Only when that is durable can no crash bring it to light again. */
+  async #undo(): Promise<void> {
+    const { log } = this.#options
+    const torn = log.undoUnwritten()
+    if (torn !== undefined) await log.chain.flush(torn.from, torn.to)
+  }
+
+  #rejectAll(puts: readonly PendingPut[], error: unknown): void {
+    for (const put of puts) put.reject(error)
     this.onProgress()
   }
 
@@ -195,9 +209,18 @@ function isGrave(error: unknown): boolean {
   return error instanceof DiskError ? error.code === 'EIO' : !(error instanceof MessageStoreError)
 }
 
-/** The error for puts whose write failed. @param failure - the same error, or that of taking the write back */
-function refusal(error: unknown, failure: unknown): MessageStoreError {
+/** The error for puts whose write failed and was taken back. */
+function refusal(error: unknown): MessageStoreError {
   if (error instanceof MessageStoreError) return error
   const code = !(error instanceof DiskError) ? 'STORE_FAILED' : error.isSpace ? 'DISK_FULL' : 'DISK_ERROR'
-  return new MessageStoreError(code, `the log could not be written: ${String((failure as Error).message)}`, { cause: error })
+  return new MessageStoreError(code, `the log could not be written: ${causeText(error)}`, { cause: error })
+}
+
+/** The answer when nobody knows whether a message was stored. */
+function storeFailed(what: string, cause: unknown): MessageStoreError {
+  return new MessageStoreError('STORE_FAILED', `${what}: ${causeText(cause)}`, { cause })
+}
+
+function causeText(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }

@@ -89,6 +89,11 @@ export class Writer {
     return this.#isCrowded() ? this.#putLater(messages) : this.#putBatch(messages)
   }
 
+  /** Resolves when the puts that wait for room by now have gone on, or were refused. */
+  async letWaitingIn(): Promise<void> {
+    if (!this.#room.isEmpty) await this.#room.wait(() => Promise.resolve())
+  }
+
   /** Writes what is pending now, not only at the end of the turn. */
   write(): void {
     this.#options.groups.write()

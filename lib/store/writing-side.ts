@@ -68,8 +68,14 @@ export async function buildWritingSide(base: Foundation): Promise<WritingSide> {
   parts.groups = buildGroups(base, parts)
   parts.writer = buildWriter(base, parts)
   parts.writer.resumeAt(recovered.lastTimestamp)
-  if (state.status === 'open') await begin(base, parts)
-  return parts
+  try {
+    if (state.status === 'open') await begin(base, parts)
+    return parts
+  } catch (error) {
+    await parts.viewFlusher.close()
+    parts.books.close()
+    throw error
+  }
 }
 
 /** From here on the directory says that it is in use. */
@@ -131,7 +137,7 @@ function buildFlusher({ options, ports, log }: Foundation, parts: WritingSide): 
   })
 }
 
-function buildUpkeep({ layout, options, ports, log, state, events, recovered }: Foundation, parts: WritingSide): Upkeep {
+function buildUpkeep({ layout, options, ports, log, state, events, recovered, seals }: Foundation, parts: WritingSide): Upkeep {
   return new Upkeep({
     root: layout.root,
     disk: ports.disk,
@@ -141,6 +147,7 @@ function buildUpkeep({ layout, options, ports, log, state, events, recovered }: 
     rules: options.retention,
     state,
     events,
+    seals,
     beforeDelete: () => parts.books.flush(),
     trimViews: (logStart) => recovered.views.trim(logStart),
     onFailure: parts.fail,

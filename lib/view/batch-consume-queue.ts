@@ -55,6 +55,8 @@ export class BatchConsumeQueue {
   #max = 0
   #lastEnd = -1
   #evidenceEnd = -1
+  /** Behind the rows that were believed, files may hold others up to here. */
+  #staleEnd = -1
 
   constructor(options: ConsumeQueueOptions) {
     this.topic = options.topic
@@ -174,6 +176,13 @@ export class BatchConsumeQueue {
     this.#cut(searchFirst(this.#firstRow, this.#endRow, (row) => this.#read(row) && recordEnd() > logEnd))
   }
 
+  /** Overwrites rows in the files that were not believed, once they are no evidence any more. */
+  settle(): void {
+    const { written } = this.#files
+    if (this.#writable && this.#staleEnd > written) this.#files.zero(written, this.#staleEnd)
+    this.#staleEnd = -1
+  }
+
   /** Lets the minimum offset follow the start of the log; deletes files that hold nothing above it, never the last. */
   trim(logStart: number): string[] {
     this.#firstRow = searchFirst(
@@ -185,11 +194,11 @@ export class BatchConsumeQueue {
     return this.#files.trim(this.#firstRow)
   }
 
-  /** Empties the queue: what is in it now is not read any more. @returns the files that were deleted */
-  purge(): string[] {
-    this.#firstRow = this.#endRow
-    this.#min = this.#max
-    return this.#files.trim(this.#firstRow)
+  /** Lets an empty queue go on at an offset further on. */
+  continueAt(offset: number): void {
+    if (this.#firstRow !== this.#endRow || this.#max >= offset) return
+    this.#min = offset
+    this.#max = offset
   }
 
   /** Makes deleted files stay deleted. */
@@ -198,9 +207,9 @@ export class BatchConsumeQueue {
   }
 
   /** Deletes all files. */
-  async remove(): Promise<void> {
+  remove(): void {
     this.#tail.clear()
-    await this.#files.remove()
+    this.#files.remove()
   }
 
   #adopt({ min, max, lastEnd, rows = 0, sums }: QueueRow, trustedEnd: number): void {
@@ -218,7 +227,7 @@ export class BatchConsumeQueue {
     this.#evidenceEnd = lastEnd
     if (trustedEnd === Number.POSITIVE_INFINITY) return
     this.#evidenceEnd = Math.max(lastEnd, this.#evidenceIn(rows, files.capacityEnd))
-    if (this.#writable) files.zero(rows, files.capacityEnd)
+    this.#staleEnd = files.capacityEnd
   }
 
   #load(trustedEnd: number): void {
@@ -229,7 +238,7 @@ export class BatchConsumeQueue {
     this.#evidenceEnd = this.#evidenceIn(Math.max(first, end - 1), last)
     files.written = end
     files.flushed = end
-    if (this.#writable && trustedEnd !== Number.POSITIVE_INFINITY) files.zero(end, last)
+    if (trustedEnd !== Number.POSITIVE_INFINITY) this.#staleEnd = last
     this.#firstRow = first
     this.#endRow = end
     this.#settleBounds()

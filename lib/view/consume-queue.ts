@@ -31,6 +31,8 @@ export interface ConsumeQueueOptions extends FilesOfQueue {
   readonly row?: QueueRow | undefined
   /** Entries of records that end above this are dropped when loading. */
   readonly trustedEnd: number
+  /** Whether the log has lost its oldest segments since the manifest was written, and queues their oldest files. */
+  readonly mayHaveShrunk?: boolean
 }
 
 const BYTES = QUEUE_ENTRY_BYTES
@@ -53,6 +55,8 @@ export class ConsumeQueue {
   #evidenceEnd = -1
   /** End of the record of the last entry. */
   #lastEnd = -1
+  /** Behind the entries that were believed, files may hold others up to here. */
+  #staleEnd = -1
 
   constructor(options: ConsumeQueueOptions) {
     this.topic = options.topic
@@ -62,7 +66,7 @@ export class ConsumeQueue {
     this.#files = new RowFiles({ ...options, rowBytes: BYTES })
     const { row } = options
     if (row === undefined) this.#load(options.trustedEnd)
-    else this.#adopt(row, options.trustedEnd)
+    else this.#adopt(row, options.trustedEnd, options.mayHaveShrunk ?? false)
   }
 
   /** The first offset that can be read. */
@@ -106,7 +110,7 @@ export class ConsumeQueue {
 
   /** Compares the files with their sums. @returns whether they are what was written */
   check(): boolean {
-    return this.#files.checkAll()
+    return !this.#files.isDamaged && this.#files.checkAll()
   }
 
   /** Adds the entry of the next message and returns its offset. */
@@ -126,9 +130,8 @@ export class ConsumeQueue {
       this.append(commitLogOffset, size, tagsCode)
       return 'appended'
     }
-    // A crash may have left a later file of the queue without the first.
+    if (queueOffset < this.#max) return this.#rewrite(queueOffset, commitLogOffset, size, tagsCode)
     if (this.#max === this.#min) this.#startAt(queueOffset)
-    else if (queueOffset < this.#max) return this.#rewrite(queueOffset, commitLogOffset, size, tagsCode)
     else while (this.#max < queueOffset) this.append(0, FILLER_SIZE, 0)
     this.append(commitLogOffset, size, tagsCode)
     return 'filled'
@@ -197,6 +200,13 @@ export class ConsumeQueue {
     this.#cut(searchFirst(this.#min, this.#max, (offset) => this.#endOf(offset) > logEnd))
   }
 
+  /** Overwrites entries in the files that were not believed, once they are no evidence any more. */
+  settle(): void {
+    const { written } = this.#files
+    if (this.#writable && this.#staleEnd > written) this.#files.zero(written, this.#staleEnd)
+    this.#staleEnd = -1
+  }
+
   /** Lets the minimum offset follow the start of the log; deletes files that hold nothing above it, never the last. */
   trim(logStart: number): string[] {
     if (this.#max > this.#min && !(this.#readOne(this.#min) && isAtLeast(logStart))) {
@@ -205,10 +215,9 @@ export class ConsumeQueue {
     return this.#files.trim(this.#min)
   }
 
-  /** Empties the queue: what is in it now is not read any more. @returns the files that were deleted */
-  purge(): string[] {
-    this.#min = this.#max
-    return this.#files.trim(this.#min)
+  /** Lets an empty queue go on at an offset further on. */
+  continueAt(offset: number): void {
+    if (this.#max === this.#min && this.#max < offset && this.#writable) this.#startAt(offset)
   }
 
   /** Makes deleted files stay deleted. */
@@ -217,13 +226,14 @@ export class ConsumeQueue {
   }
 
   /** Deletes all files. */
-  async remove(): Promise<void> {
+  remove(): void {
     this.#tail.clear()
-    await this.#files.remove()
+    this.#files.remove()
   }
 
-  #adopt({ min, max, lastEnd, sums }: QueueRow, trustedEnd: number): void {
+  #adopt({ min, max, lastEnd, sums }: QueueRow, trustedEnd: number, mayHaveShrunk: boolean): void {
     this.#files.adopt(max, sums)
+    if (!mayHaveShrunk && max > min && this.#files.first > min) this.#files.isDamaged = true
     // Files that retention deleted after the manifest was written took the minimum along.
     this.#min = Math.max(min, Math.min(this.#files.first, max))
     this.#max = max
@@ -233,7 +243,7 @@ export class ConsumeQueue {
     if (trustedEnd === Number.POSITIVE_INFINITY) return
     const last = this.#files.capacityEnd
     this.#evidenceEnd = Math.max(lastEnd, this.#evidenceIn(max, last))
-    if (this.#writable) this.#files.zero(max, last)
+    this.#staleEnd = last
   }
 
   #load(trustedEnd: number): void {
@@ -247,11 +257,17 @@ export class ConsumeQueue {
     const end = searchFirst(first, last, isPast)
     this.#evidenceEnd = this.#evidenceIn(end, last)
     if (end > 0 && this.#readAny(end - 1)) this.#evidenceEnd = Math.max(this.#evidenceEnd, entryEnd(scratch.view, 0) || -1)
-    files.written = end
-    files.flushed = end
-    this.#max = end
-    if (this.#writable && trustedEnd !== Number.POSITIVE_INFINITY) files.zero(end, last)
-    this.#min = searchFirst(first, end, (offset) => this.#readOne(offset) && entrySize(scratch.view, 0) !== FILLER_SIZE)
+    // A crash may have left a later file without the first: a queue of which nothing is believed begins anywhere.
+    const kept = end > first ? end : 0
+    files.written = kept
+    files.flushed = kept
+    this.#max = kept
+    if (trustedEnd !== Number.POSITIVE_INFINITY) this.#staleEnd = last
+    this.#min = searchFirst(
+      Math.min(first, kept),
+      kept,
+      (offset) => this.#readOne(offset) && entrySize(scratch.view, 0) !== FILLER_SIZE,
+    )
     this.#lastEnd = this.#endOfLast()
   }
 

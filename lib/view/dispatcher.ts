@@ -5,9 +5,10 @@
  */
 import { SysFlag } from '../format/record.js'
 import type { BatchConsumeQueue } from './batch-consume-queue.js'
-import { entersQueues, furtherPlaces, indexHashes } from './belonging.js'
+import { entersQueues, furtherPlaces, indexHashes, type QueuePlace } from './belonging.js'
 import type { ConsumeQueue } from './consume-queue.js'
 import type { IndexView } from './index-view.js'
+import type { Purges } from './purges.js'
 import type { QueueTable } from './queue-table.js'
 
 /** What the views need to know of a record. */
@@ -35,6 +36,7 @@ export interface DispatcherOptions {
   readonly queues: QueueTable<ConsumeQueue>
   readonly batchQueues: QueueTable<BatchConsumeQueue>
   readonly index: IndexView | undefined
+  readonly purges: Purges
 }
 
 /** See the head of this file. */
@@ -42,10 +44,12 @@ export class Dispatcher {
   readonly #queues: QueueTable<ConsumeQueue>
   readonly #batchQueues: QueueTable<BatchConsumeQueue>
   readonly #index: IndexView | undefined
+  readonly #purges: Purges
   /** Records up to this address have their index entries. */
   #indexedTo: number
 
-  constructor({ queues, batchQueues, index }: DispatcherOptions) {
+  constructor({ queues, batchQueues, index, purges }: DispatcherOptions) {
+    this.#purges = purges
     this.#queues = queues
     this.#batchQueues = batchQueues
     this.#index = index
@@ -57,19 +61,22 @@ export class Dispatcher {
     const { topic, queueId, queueOffset, commitLogOffset, size, tagsCode } = record
     if (isInnerBatch(record)) this.#dispatchBatch(record, record.innerBatch!)
     else if (entersQueues(record)) {
-      this.#queues.obtain(topic, queueId).place(queueOffset, commitLogOffset, size, tagsCode)
+      this.#place({ topic, queueId, queueOffset }, commitLogOffset, size, tagsCode)
       if (record.multiDispatch !== undefined) {
-        for (const place of furtherPlaces(record)) {
-          this.#queues.obtain(place.topic, place.queueId).place(place.queueOffset, commitLogOffset, size, tagsCode)
-        }
+        for (const place of furtherPlaces(record)) this.#place(place, commitLogOffset, size, tagsCode)
       }
     }
     this.#dispatchKeys(record)
   }
 
+  #place({ topic, queueId, queueOffset }: QueuePlace, commitLogOffset: number, size: number, tagsCode: number): void {
+    if (this.#purges.hides(topic, queueId, commitLogOffset)) return
+    this.#queues.obtain(topic, queueId).place(queueOffset, commitLogOffset, size, tagsCode)
+  }
+
   #dispatchBatch(record: DispatchedRecord, { base, count }: NonNullable<DispatchedRecord['innerBatch']>): void {
-    if (!entersQueues(record)) return
     const { topic, queueId, commitLogOffset, size, tagsCode, storeTimestamp } = record
+    if (!entersQueues(record) || this.#purges.hides(topic, queueId, commitLogOffset)) return
     const entry = { commitLogOffset, size, tagsCode, storeTimestamp, baseOffset: base, batchSize: count }
     this.#batchQueues.obtain(topic, queueId).place(entry)
   }

@@ -10,7 +10,7 @@ import type { Clock } from '../base/system.js'
 import type { Disk } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { type IndexHeader, indexFileBytes } from '../format/index-layout.js'
-import { indexFileName, isIndexFileName } from '../format/names.js'
+import { indexFileName, indexFileTime, isIndexFileName } from '../format/names.js'
 import { IndexFile } from './index-file.js'
 import type { IndexRow } from './manifest.js'
 
@@ -273,12 +273,11 @@ export class IndexView {
             beginCommitLogOffset: previous.endCommitLogOffset,
             endCommitLogOffset: previous.endCommitLogOffset,
           }
+    const lastName = this.#last?.path.slice(directory.length + 1) ?? ''
     let ms = Math.max(clock.now(), storeTimestamp)
-    while (
-      disk.stat(`${directory}/${indexFileName(ms)}`) !== undefined ||
-      `${directory}/${indexFileName(ms)}` <= (this.#last?.path ?? '')
-    )
-      ms++
+    // Names ascend, though clocks are set back, and local time is every autumn.
+    if (indexFileName(ms) <= lastName) ms = indexFileTime(lastName) + 1
+    while (indexFileName(ms) <= lastName || disk.stat(`${directory}/${indexFileName(ms)}`) !== undefined) ms++
     const path = `${directory}/${indexFileName(ms)}`
     if (writable) this.#makeFile(path)
     const added = new IndexFile(files, path, slots, entries, writable, header)

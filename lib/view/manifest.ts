@@ -18,9 +18,8 @@
  *   crc CRC
  * ```
  */
-import { blockOf } from '../format/block.js'
-import { crc32 } from '../format/crc.js'
 import { isIndexFileName, isTopic } from '../format/names.js'
+import { sealText, unsealText } from '../format/sealed-text.js'
 import type { SegmentSum } from './row-files.js'
 
 /** What the manifest says of a queue. */
@@ -67,7 +66,7 @@ const HEAD = 'mqlite views 1'
 
 /** The file for a manifest. */
 export function encodeManifest({ logStart, viewsEnd, indexSizes, queues, index }: Manifest): Buffer {
-  const lines = [HEAD, `log ${logStart} ${viewsEnd}`, `sizes ${indexSizes.slots} ${indexSizes.entries}`]
+  const lines = [`log ${logStart} ${viewsEnd}`, `sizes ${indexSizes.slots} ${indexSizes.entries}`]
   for (const { topic, queueId, min, max, lastEnd, rows, sums } of queues) {
     const fields = [
       rows === undefined ? 'queue' : 'batch',
@@ -85,20 +84,14 @@ export function encodeManifest({ logStart, viewsEnd, indexSizes, queues, index }
     const bounds = [beginTimestamp, endTimestamp, beginCommitLogOffset, endCommitLogOffset]
     lines.push(['index', name, count, ...bounds, entriesCrc, slotsCrc ?? '-'].join(' '))
   }
-  const text = `${lines.join('\n')}\n`
-  return Buffer.from(`${text}crc ${crcOf(text)}\n`, 'latin1')
+  return sealText(HEAD, lines)
 }
 
 /** The manifest in a file, or `undefined` when the file is absent or not whole. */
 export function decodeManifest(bytes: Buffer | undefined): Manifest | undefined {
-  const text = bytes?.toString('latin1') ?? ''
-  const tail = text.lastIndexOf('crc ')
-  if (!text.startsWith(`${HEAD}\n`) || tail < 0 || text.slice(tail) !== `crc ${crcOf(text.slice(0, tail))}\n`) return undefined
-  const [, log, sizes, ...rows] = text
-    .slice(0, tail)
-    .trimEnd()
-    .split('\n')
-    .map((line) => line.split(' '))
+  const lines = unsealText(HEAD, bytes)
+  if (lines === undefined) return undefined
+  const [log, sizes, ...rows] = lines.map((line) => line.split(' '))
   const queues = rows.filter(([kind]) => kind === 'queue' || kind === 'batch').map(queueRow)
   const index = rows.filter(([kind]) => kind === 'index').map(indexRow)
   const manifest = {
@@ -133,9 +126,4 @@ function isSane({ logStart, viewsEnd, indexSizes, queues, index }: Manifest): bo
     queues.every((row) => isTopic(row.topic) && areWhole(row.queueId, row.min, row.max, row.lastEnd, row.rows ?? 0)) &&
     index.every(({ name, slotsCrc, ...row }) => isIndexFileName(name) && areWhole(slotsCrc ?? 0, ...Object.values(row)))
   )
-}
-
-function crcOf(text: string): number {
-  const block = blockOf(Buffer.from(text, 'latin1'))
-  return crc32(block, 0, block.bytes.length)
 }

@@ -19,9 +19,10 @@ export interface TableQueue {
   check(): boolean
   flush(durableEnd: number): Promise<void>
   truncate(logEnd: number): void
+  settle(): void
   trim(logStart: number): string[]
-  purge(): string[]
-  remove(): Promise<void>
+  continueAt(offset: number): void
+  remove(): void
 }
 
 /** How to load the queues of a store. */
@@ -39,6 +40,8 @@ export interface QueueTableOptions<Queue extends TableQueue> {
   readonly trustedEnd: number
   /** What a manifest says of the queues, if there is one to believe. */
   readonly rows?: readonly QueueRow[] | undefined
+  /** Whether the log has lost its oldest segments since the manifest was written. */
+  readonly mayHaveShrunk?: boolean
 }
 
 /** How many queues are flushed before the event loop may turn. */
@@ -200,6 +203,11 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
     }
   }
 
+  /** Overwrites entries in the files that were not believed, once they are no evidence any more. */
+  settle(): void {
+    for (const queue of this.#loaded()) queue.settle()
+  }
+
   /** Lets minimum offsets follow the start of the log. @returns the files that were deleted */
   trim(logStart: number): string[] {
     const deleted: string[] = []
@@ -207,19 +215,27 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
     return deleted
   }
 
-  /** Deletes a queue, or all queues of a topic; the messages stay in the log until they expire. */
-  async remove(topic: string, queueId?: number): Promise<void> {
+  /**
+   * Deletes all queues of a topic with their files; its next message gets offset 0. The messages stay in the
+   * log until they expire.
+   *
+   * @returns how many queues there were
+   */
+  remove(topic: string): number {
     const { disk, directory } = this.#options
-    const queues = this.#topics.get(topic)
-    for (const queue of this.queuesOf(topic)) {
-      if (queueId !== undefined && queue.queueId !== queueId) continue
-      await queue.remove()
-      queues!.delete(queue.queueId)
+    const queues = this.queuesOf(topic)
+    for (const queue of queues) {
+      queue.remove()
       disk.remove(`${directory}/${topic}/${queue.queueId}`)
     }
-    if (queues?.size !== 0) return
+    if (queues.length > 0) disk.remove(`${directory}/${topic}`)
     this.#topics.delete(topic)
-    disk.remove(`${directory}/${topic}`)
-    await disk.flushDirectory(directory)
+    return queues.length
+  }
+
+  /** Makes deleted topics stay deleted. */
+  async flushNames(): Promise<void> {
+    const { disk, directory } = this.#options
+    if (disk.stat(directory) !== undefined) await disk.flushDirectory(directory)
   }
 }

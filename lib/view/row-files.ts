@@ -189,10 +189,9 @@ export class RowFiles {
     return this.#chain.flushDirectory()
   }
 
-  /** Deletes all files. */
-  async remove(): Promise<void> {
+  /** Deletes all files. The names go for good when the directory above is flushed. */
+  remove(): void {
     this.startAt(0)
-    await this.#chain.flushDirectory()
   }
 
   /** Looks again at what is on the disk, written by another process. */

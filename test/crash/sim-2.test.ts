@@ -80,12 +80,12 @@ async function explore(seed: number): Promise<CrashExplorer['counts']> {
     store,
     queues: 4,
     flushLatencyMs: () => latency.int(20),
-    onDisk: (disk) => {
+    onDisk: (disk, { oracle }) => {
       let next = crashes.int(1 / share)
       disk.onOperation = (kind, path, index) => {
         if (index < next) return
         next = index + crashes.int(2 / share)
-        explorer.take(disk, run.oracle, `before operation ${index}, ${kind} ${path}`)
+        explorer.take(disk, oracle, `before operation ${index}, ${kind} ${path}`)
       }
     },
   })

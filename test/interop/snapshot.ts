@@ -134,8 +134,14 @@ export function adopt(snapshot: Snapshot, acknowledged: readonly Acknowledged[],
   return all
 }
 
-/** Everything that was acknowledged is there, as it was put, where it was said to be, and can be found by its keys. */
+/** Everything that was acknowledged is there, and nothing else in its queues. */
 export function assertHolds(snapshot: Snapshot, acknowledged: readonly Acknowledged[]): void {
+  assertFound(snapshot, acknowledged)
+  assertWholeQueues(snapshot)
+}
+
+/** Every given message is there, as it was put, where it was said to be, and can be found by its keys. */
+export function assertFound(snapshot: Snapshot, acknowledged: readonly Acknowledged[]): void {
   const byPlace = new Map(snapshot.records.map((record) => [record.commitLogOffset, record]))
   const queued = new Set(snapshot.messages.map((message) => message.commitLogOffset))
   for (const { spec, receipt } of acknowledged) {
@@ -151,7 +157,6 @@ export function assertHolds(snapshot: Snapshot, acknowledged: readonly Acknowled
       assert.ok(found.includes(receipt.commitLogOffset), `${key} does not find ${receipt.commitLogOffset}, only ${found}`)
     }
   }
-  assertWholeQueues(snapshot)
 }
 
 /** No queue has gaps or duplicates, and the order of each queue is the order of the log. */

@@ -393,7 +393,7 @@ describe('on the real disk', () => {
     const before = treeHash(directory)
     await assert.rejects(MessageStore.open(other, tiny), code('STORE_INCOMPATIBLE'))
     await assert.rejects(MessageStore.open(path, { ...tiny, segmentBytes: 8192 }), code('STORE_INCOMPATIBLE'))
-    await assert.rejects(MessageStore.open(path, { ...tiny, index: {} }), code('STORE_INCOMPATIBLE'))
+    await assert.rejects(MessageStore.open(path, { ...tiny, index: { slots: 8, entries: 12 } }), code('STORE_INCOMPATIBLE'))
     assert.equal(treeHash(directory), before)
     const again = await MessageStore.open(path, tiny)
     assert.equal(again.recovery.origin, 'clean')

@@ -17,6 +17,8 @@ const methods: Record<string, (store: MessageStore) => unknown> = {
   offsetByTime: (store) => store.offsetByTime('a', 0, 0),
   bounds: (store) => store.bounds('a'),
   queues: (store) => store.queues(),
+  purge: (store) => store.purge('a'),
+  deleteTopic: (store) => store.deleteTopic('a'),
   flush: (store) => store.flush(),
   verify: (store) => store.verify(),
 }
@@ -224,7 +226,7 @@ describe('a full disk', () => {
     await store.put({ topic: 'a', body: 'first' })
     disk.inject({ on: 'write', path: 'commitlog', code: 'ENOSPC', partialBytes: 48 })
     disk.inject({ on: 'write', path: 'commitlog', code: 'EIO', skip: 0 })
-    await assert.rejects(store.put({ topic: 'a', body: 'no' }), code('DISK_FULL'))
+    await assert.rejects(store.put({ topic: 'a', body: 'no' }), code('STORE_FAILED'))
     assert.equal(store.status, 'failed')
     await assert.rejects(store.put({ topic: 'a', body: 'no' }), code('STORE_FAILED'))
     await store.close()

@@ -76,6 +76,21 @@ describe('a read-only store', () => {
     assert.equal(hashOf(disk), before)
   })
 
+  test('without the first or the last file of a queue it makes the queue in memory only', async () => {
+    for (const offset of [0, 160, 320]) {
+      const disk = await filled()
+      const expected = await open(disk, { readOnly: true })
+      const wanted = await everything(expected)
+      await expected.close()
+      disk.remove(`${root}/consumequeue/a/1/${String(offset).padStart(20, '0')}`)
+      const before = hashOf(disk)
+      const store = await open(disk, { readOnly: true })
+      assert.deepEqual(await everything(store), wanted)
+      await store.close()
+      assert.equal(hashOf(disk), before)
+    }
+  })
+
   test('it opens beside a writer, and beside other readers', async () => {
     const disk = await filled()
     const writer = await open(disk)

@@ -10,7 +10,7 @@
  */
 
 import assert from 'node:assert/strict'
-import type { OpenStore } from '../../lib/store/open.js'
+import type { MessageStore } from '../../lib/store/message-store.js'
 import type { StoreOptions } from '../../lib/store/options.js'
 import { printOf, printsOf } from './disk-print.js'
 import { type Chooser, EveryChoice, type Random, randomChooser } from './random.js'
@@ -68,6 +68,16 @@ export class CrashExplorer {
     this.#options = options
   }
 
+  /** What its choices come from. */
+  get seed(): number {
+    return this.#options.random.seed
+  }
+
+  /** Options of the stores that are opened. */
+  get store(): StoreOptions {
+    return this.#options.store
+  }
+
   /** Begins with another run: moments of it are told apart from those of the run before. */
   begin(): void {
     this.#judged.clear()
@@ -80,7 +90,7 @@ export class CrashExplorer {
   }
 
   /** Takes crashes before every operation of a disk, until the function returned is called. */
-  attach(disk: SimDisk, oracle: StoreOracle, isWanted: () => boolean = () => true): () => void {
+  attach(disk: SimDisk, oracle: Pick<StoreOracle, 'owes'>, isWanted: () => boolean = () => true): () => void {
     disk.onOperation = (kind, path, index) => {
       if (isWanted()) this.take(disk, oracle, `before operation ${index}, ${kind} ${path}`)
     }
@@ -90,7 +100,7 @@ export class CrashExplorer {
   }
 
   /** Takes the crashes of this moment, if anything has happened since the last time. */
-  take(disk: SimDisk, oracle: StoreOracle, label: string): void {
+  take(disk: SimDisk, oracle: Pick<StoreOracle, 'owes'>, label: string): void {
     const debt = oracle.owes()
     const moment = `${debt.moment}/${debt.submitted}/${disk.changeCount}`
     if (moment === this.#lastMoment) return
@@ -218,16 +228,16 @@ async function look(disk: SimDisk, time: SimTime, options: StoreOptions): Promis
   return content
 }
 
-function checkSound({ state, recovery }: OpenStore): void {
+function checkSound({ status, recovery }: MessageStore): void {
   assert.deepEqual(recovery.corruption, [], 'what a crash leaves is no corruption')
   assert.equal(recovery.noSpace, false)
-  assert.equal(state.status, 'open')
+  assert.equal(status, 'open')
 }
 
 /** Puts one more message, closes, opens. */
-async function goOn(store: OpenStore, disk: SimDisk, time: SimTime, options: StoreOptions, content: Content): Promise<void> {
+async function goOn(store: MessageStore, disk: SimDisk, time: SimTime, options: StoreOptions, content: Content): Promise<void> {
   const number = 1 + Math.max(-1, ...content.messages.map((message) => message.number))
-  const receipt = await time.run(store.writer.put(messageOf(number, 100, 2)))
+  const receipt = await time.run(store.put(messageOf(number, 100, 2)))
   const before = content.messages.filter(({ topic, queueId }) => topic === receipt.topic && queueId === receipt.queueId)
   assert.equal(
     receipt.queueOffset,

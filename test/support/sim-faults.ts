@@ -65,6 +65,8 @@ interface ArmedFault {
 
 /** The faults of one disk. */
 export class Faults {
+  /** Nothing strikes, and nothing counts, while it is set. */
+  isPaused = false
   #armed: ArmedFault[] = []
 
   /** Arms a fault. */
@@ -85,7 +87,7 @@ export class Faults {
 
   /** The fault that strikes this operation, if one does. */
   take(kind: OperationKind, path: string): Fault | undefined {
-    if (this.#armed.length === 0) return undefined
+    if (this.#armed.length === 0 || this.isPaused) return undefined
     for (const armed of this.#armed) {
       const { fault } = armed
       if (!strikes(fault, kind, path)) continue

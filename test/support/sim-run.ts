@@ -7,7 +7,7 @@
 
 import { MessageStoreError } from '../../lib/base/errors.js'
 import type { PutReceipt } from '../../lib/store/message.js'
-import type { OpenStore } from '../../lib/store/open.js'
+import type { MessageStore } from '../../lib/store/message-store.js'
 import type { StoreOptions } from '../../lib/store/options.js'
 import type { Random } from './random.js'
 import { SimDisk } from './sim-disk.js'
@@ -21,7 +21,7 @@ export interface SimRunOptions {
   /** How many of the queues are written to. */
   readonly queues: number
   /** Called with every disk that the run uses, before it is used. */
-  readonly onDisk?: (disk: SimDisk) => void
+  readonly onDisk?: (disk: SimDisk, run: SimRun) => void
   /** Milliseconds that each flush takes. */
   readonly flushLatencyMs?: () => number
 }
@@ -35,8 +35,10 @@ export class SimRun {
   /** The disk of the process that runs now. */
   disk: SimDisk
   readonly #options: SimRunOptions
-  #store: OpenStore | undefined
+  #store: MessageStore | undefined
   #next = 0
+  /** Whether a store failed, so that only another opening can tell what became of its messages. */
+  #isDoubtful = false
   #underWay = new Set<Promise<unknown>>()
   /** Counts processes: answers to one that has ended come to nobody. */
   #process = 0
@@ -48,7 +50,7 @@ export class SimRun {
   }
 
   /** The store, if it is open. */
-  get store(): OpenStore | undefined {
+  get store(): MessageStore | undefined {
     return this.#store
   }
 
@@ -58,9 +60,20 @@ export class SimRun {
   }
 
   /** Opens the store if it is closed. */
-  async open(): Promise<OpenStore> {
-    this.#store ??= await this.time.run(openSim(this.disk, this.time, this.#options.store))
-    return this.#store
+  async open(): Promise<MessageStore> {
+    if (this.#store !== undefined) return this.#store
+    const store = await this.time.run(openSim(this.disk, this.time, this.#options.store))
+    this.#store = store
+    store.on('segmentDeleted', ({ commitLogOffset, bytes }) => this.oracle.deleted(commitLogOffset + bytes))
+    if (this.#isDoubtful && store.status === 'open') {
+      // The fate of what was under way is now known.
+      this.disk.faults.isPaused = true
+      const content = await readStore(store, this.#options.store)
+      this.disk.faults.isPaused = false
+      this.oracle.recovered(content, this.oracle.judge(content, this.oracle.owes(), 'kill'))
+      this.#isDoubtful = false
+    }
+    return store
   }
 
   /** Puts messages as a batch, or one without; resolves once they are answered. */
@@ -87,9 +100,9 @@ export class SimRun {
   async pass(ms: number): Promise<void> {
     const store = await this.open()
     // What has expired may go.
-    this.oracle.deleting(store.log.end)
+    this.oracle.deleting(endOf(store))
     await this.time.pass(ms)
-    this.oracle.deleted(store.log.start)
+    this.oracle.doneDeleting(startOf(store))
   }
 
   /** Lets log, views and checkpoint be flushed. */
@@ -97,18 +110,18 @@ export class SimRun {
     const store = await this.open()
     await this.settle()
     const { submitted } = this.oracle.owes()
-    this.oracle.deleting(store.log.end)
+    this.oracle.deleting(endOf(store))
     await checkpoint(this.time)
-    this.oracle.deleted(store.log.start)
-    this.oracle.flushed(submitted)
+    this.oracle.doneDeleting(startOf(store))
+    if (store.status === 'open') this.oracle.flushed(submitted)
   }
 
   /** Lets segments expire and deletes them. */
   async expire(): Promise<void> {
     const store = await this.open()
-    this.oracle.deleting(store.log.end)
-    await deleteExpired(store, this.time)
-    this.oracle.deleted(store.log.start)
+    this.oracle.deleting(endOf(store))
+    await deleteExpired(this.time)
+    this.oracle.doneDeleting(startOf(store))
   }
 
   /** Waits for everything that was left under way. */
@@ -122,9 +135,16 @@ export class SimRun {
     if (store === undefined) return
     await this.settle()
     const { submitted } = this.oracle.owes()
-    await this.time.run(store.close())
-    this.oracle.flushed(submitted)
     this.#store = undefined
+    const isSound = store.status === 'open'
+    this.#isDoubtful ||= !isSound
+    try {
+      await this.time.run(store.close())
+    } catch (error) {
+      this.#isDoubtful = true
+      throw error
+    }
+    if (isSound) this.oracle.flushed(submitted)
   }
 
   /** The process ends, alone or with the power, and another one takes over. */
@@ -156,7 +176,7 @@ export class SimRun {
   #use(disk: SimDisk): SimDisk {
     const { flushLatencyMs, onDisk } = this.#options
     if (flushLatencyMs !== undefined) disk.flushLatency = () => this.time.wait(flushLatencyMs())
-    onDisk?.(disk)
+    onDisk?.(disk, this)
     return disk
   }
 
@@ -166,14 +186,13 @@ export class SimRun {
     promise.then(done, done)
   }
 
-  async #put(store: OpenStore, bodies: readonly number[]): Promise<void> {
+  async #put(store: MessageStore, bodies: readonly number[]): Promise<void> {
     const process = this.#process
     const messages = bodies.map((bytes) => messageOf(this.#next++, bytes, this.#options.queues))
     const submissions = bodies.map((bytes, i) => this.oracle.submit(messages[i]!.flag!, bytes))
     this.trace.push(`    put ${submissions.map(({ number, bodyBytes }) => `${number} (${bodyBytes})`).join(', ')}`)
     try {
-      const put =
-        messages.length === 1 ? store.writer.put(messages[0]!).then((receipt) => [receipt]) : store.writer.putBatch(messages)
+      const put = messages.length === 1 ? store.put(messages[0]!).then((receipt) => [receipt]) : store.putBatch(messages)
       this.#answered(process, submissions, await put)
     } catch (error) {
       if (process === this.#process) this.#refused(submissions, error)
@@ -194,7 +213,7 @@ export class SimRun {
     if (error.code !== 'STORE_FAILED') for (const submission of submissions) this.oracle.refuse(submission)
   }
 
-  async #flush(store: OpenStore): Promise<void> {
+  async #flush(store: MessageStore): Promise<void> {
     const process = this.#process
     const { submitted } = this.oracle.owes()
     try {
@@ -206,3 +225,6 @@ export class SimRun {
     }
   }
 }
+
+const startOf = (store: MessageStore): number => store.metrics.snapshot()['commitLogStart'] ?? 0
+const endOf = (store: MessageStore): number => store.metrics.snapshot()['commitLogEnd'] ?? 0

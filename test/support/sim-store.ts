@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import type { StoredMessage } from '../../lib/index.js'
 import type { Message } from '../../lib/store/message.js'
-import { type OpenStore, openStore } from '../../lib/store/open.js'
+import { MessageStore } from '../../lib/store/message-store.js'
 import type { StoreOptions } from '../../lib/store/options.js'
 import type { SimDisk } from './sim-disk.js'
 import type { SimTime } from './sim-time.js'
@@ -39,8 +39,8 @@ export const TINY: StoreOptions = {
 const RETENTION_MS = 3_600_000
 
 /** Opens the store of a disk. */
-export function openSim(disk: SimDisk, time: SimTime, options: StoreOptions): Promise<OpenStore> {
-  return openStore(ROOT, options, { disk, clock: time, timers: time })
+export function openSim(disk: SimDisk, time: SimTime, options: StoreOptions): Promise<MessageStore> {
+  return MessageStore.open(ROOT, options, { disk, clock: time, timers: time })
 }
 
 /** The message with a number, of which `bodyBytes` are body. */
@@ -91,18 +91,18 @@ export interface Content {
  * that belongs there, the log holds these messages one behind the other and nothing else, and each key finds
  * exactly its messages.
  */
-export async function readStore(store: OpenStore, options: StoreOptions): Promise<Content> {
+export async function readStore(store: MessageStore, options: StoreOptions): Promise<Content> {
   const messages: FoundMessage[] = []
   for (const { topic, queueId } of QUEUES) await readQueue(store, topic, queueId, messages)
   messages.sort((a, b) => a.commitLogOffset - b.commitLogOffset)
   const { commitLogStart = 0, commitLogEnd = 0 } = store.metrics.snapshot()
   checkContiguous(messages, commitLogStart, commitLogEnd, options.segmentBytes!)
-  checkKeys(store, messages)
+  await checkKeys(store, messages)
   return { start: commitLogStart, end: commitLogEnd, messages }
 }
 
-async function readQueue(store: OpenStore, topic: string, queueId: number, into: FoundMessage[]): Promise<void> {
-  let offset = store.views.queues.find(topic, queueId)?.minOffset ?? 0
+async function readQueue(store: MessageStore, topic: string, queueId: number, into: FoundMessage[]): Promise<void> {
+  let offset = store.bounds(topic, queueId).minOffset
   for (;;) {
     const got = await store.get({ topic, queueId, offset, maxMessages: 1000, maxBytes: 2 ** 31 - 1 })
     if (offset >= got.maxOffset) return
@@ -138,11 +138,11 @@ function nextSegment(address: number, segmentBytes: number): number {
 }
 
 /** Every message is found by the key that it shares, and nothing else is; the last one by its own as well. */
-function checkKeys(store: OpenStore, messages: readonly FoundMessage[]): void {
+async function checkKeys(store: MessageStore, messages: readonly FoundMessage[]): Promise<void> {
   for (const topic of ['even', 'odd']) {
     for (let group = 0; group < 3; group++) {
       const expected = messages.filter((message) => message.topic === topic && message.number % 3 === group)
-      const found = store.search.query({ topic, key: `g${group}`, maxMessages: 100_000 })
+      const found = await store.query({ topic, key: `g${group}`, maxMessages: 100_000 })
       assert.deepEqual(
         found.map(({ commitLogOffset }) => commitLogOffset),
         expected.map(({ commitLogOffset }) => commitLogOffset).reverse(),
@@ -152,7 +152,7 @@ function checkKeys(store: OpenStore, messages: readonly FoundMessage[]): void {
   }
   const last = messages.at(-1)
   if (last === undefined) return
-  const found = store.search.query({ topic: last.topic, key: `k${last.number}` })
+  const found = await store.query({ topic: last.topic, key: `k${last.number}` })
   assert.deepEqual(
     found.map(({ flag }) => flag),
     [last.number],
@@ -160,10 +160,10 @@ function checkKeys(store: OpenStore, messages: readonly FoundMessage[]): void {
   )
 }
 
-/** Lets every segment expire that may, and deletes what has. */
-export async function deleteExpired(store: OpenStore, time: SimTime): Promise<void> {
+/** Lets every segment expire that may; the store deletes them of itself within ten seconds. */
+export async function deleteExpired(time: SimTime): Promise<void> {
   time.wallStepMs += RETENTION_MS
-  await time.run(store.upkeep.round())
+  await time.pass(10_500)
 }
 
 /** Lets the store flush log and views and write its checkpoint, as it does of itself every 30 seconds. */

@@ -99,10 +99,15 @@ export class StoreOracle {
     this.#latestStart = Math.max(this.#latestStart, upTo)
   }
 
-  /** The deletion is done and durable. */
+  /** A deletion is durable: the log starts there at the earliest. */
   deleted(start: number): void {
     this.#moment++
     this.#earliestStart = start
+  }
+
+  /** No more is being deleted: the log starts there at the latest. */
+  doneDeleting(start: number): void {
+    this.#moment++
     this.#latestStart = start
   }
 

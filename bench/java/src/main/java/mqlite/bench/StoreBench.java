@@ -119,7 +119,7 @@ public final class StoreBench {
             for (long offset = 0; offset < max; ) {
                 GetMessageResult result = store.getMessage("bench", TOPIC, queueId, offset, 512, null);
                 if (decode) {
-                    for (ByteBuffer buffer : result.getMessageBufferList()) MessageDecoder.decode(buffer);
+                    for (ByteBuffer buffer : result.getMessageBufferList()) MessageDecoder.decode(buffer, true, false, false, false, true);
                 }
                 count += result.getMessageCount();
                 offset = result.getNextBeginOffset();

@@ -1,0 +1,9 @@
+/** What the disk refuses, told in the store's own errors. */
+import { MessageStoreError } from '../base/errors.js'
+import { DiskError } from '../disk/disk.js'
+
+/** The error to throw for one that was caught: a `DiskError` becomes `DISK_FULL` or `DISK_ERROR`, others stay. */
+export function storeErrorOf(error: unknown): unknown {
+  if (!(error instanceof DiskError)) return error
+  return new MessageStoreError(error.isSpace ? 'DISK_FULL' : 'DISK_ERROR', error.message, { cause: error })
+}

@@ -153,9 +153,10 @@ export class NodeDisk implements Disk {
             throw new DiskError('EINVAL', 'lock', path)
           }),
         closeDescriptor: (fd) => fs.closeSync(fd),
-        writeIfEmpty: (fd, text) => {
-          if (fs.fstatSync(fd).size === 0) fs.writeSync(fd, text, 0)
-        },
+        writeIfEmpty: (fd, text) =>
+          attempt('lock', javaLockPath, () => {
+            if (fs.fstatSync(fd).size === 0) fs.writeSync(fd, text, 0)
+          }),
         link: (from, to) => attempt('link', to, () => fs.linkSync(from, to)),
       },
       extLockPath,

@@ -242,16 +242,24 @@ export class CommitLog {
   }
 }
 
+/** File systems give space in units that divide or are a multiple of this. */
+const BLOCK_BYTES = 4096
+
 /** Overwrites the non-zero bytes of `[from, to)` with zeros; holes are left, so that no space is needed. @returns whether there were any */
 export function zeroWhatIsThere(chain: SegmentChain, from: number, to: number): boolean {
-  const page = Buffer.alloc(4096)
-  const zeros = Buffer.alloc(4096)
+  const block = Buffer.alloc(BLOCK_BYTES)
+  const zeros = Buffer.alloc(BLOCK_BYTES)
   let found = false
   for (let at = from; at < to; ) {
-    const got = chain.readAt(page.subarray(0, Math.min(page.length, to - at)), at)
+    // Block by block, and no further than the last byte that is not zero: behind it may be a hole.
+    const got = chain.readAt(block.subarray(0, Math.min(BLOCK_BYTES - (at % BLOCK_BYTES), to - at)), at)
     if (got === 0) break
-    if (page.compare(zeros, 0, got, 0, got) !== 0) {
-      chain.writeAt(zeros.subarray(0, got), at)
+    let first = 0
+    while (first < got && block[first] === 0) first++
+    let end = got
+    while (end > first && block[end - 1] === 0) end--
+    if (end > first) {
+      chain.writeAt(zeros.subarray(first, end), at + first)
       found = true
     }
     at += got

@@ -93,7 +93,11 @@ export class LogBlocks {
     const to = Math.min(blockBase + READ_BLOCK_BYTES, this.#writtenEnd())
     for (let at = from; at < to; ) {
       const got = this.#chain.readAt(block.bytes.subarray(at - blockBase, to - blockBase), at)
-      if (got === 0) return end <= at ? point(cursor, block, blockBase, at - blockBase, address) : false
+      // A segment is missing; what stands behind it in the block is read by itself.
+      if (got === 0)
+        return end <= at
+          ? point(cursor, block, blockBase, at - blockBase, address)
+          : this.#readExactly(cursor, address, end - address)
       at += got
     }
     this.#cache.set(blockBase, { block, length: to - blockBase })

@@ -256,7 +256,7 @@ export class ConsumeQueue {
     // After a clean close nothing can stand behind the last entry.
     if (trustedEnd === Number.POSITIVE_INFINITY) return
     const last = this.#files.capacityEnd
-    this.#evidenceEnd = Math.max(lastEnd, this.#evidenceIn(max, last))
+    this.#evidenceEnd = Math.max(lastEnd, this.#files.furthest(max, evidenceOf))
     this.#staleEnd = last
   }
 
@@ -269,7 +269,7 @@ export class ConsumeQueue {
     const isPast = (offset: number): boolean =>
       !this.#readAny(offset) || !isEntry(scratch.view, 0) || entryEnd(scratch.view, 0) > trustedEnd
     const end = searchFirst(first, last, isPast)
-    this.#evidenceEnd = this.#evidenceIn(end, last)
+    this.#evidenceEnd = this.#files.furthest(end, evidenceOf)
     if (end > 0 && this.#readAny(end - 1)) this.#evidenceEnd = Math.max(this.#evidenceEnd, entryEnd(scratch.view, 0) || -1)
     // A crash may have left a later file without the first: a queue of which nothing is believed begins anywhere.
     const kept = end > first ? end : 0
@@ -283,15 +283,6 @@ export class ConsumeQueue {
       (offset) => this.#readOne(offset) && entrySize(scratch.view, 0) !== FILLER_SIZE,
     )
     this.#lastEnd = this.#endOfLast()
-  }
-
-  /** The furthest record end in the entries from `from` up to the first that was never written. */
-  #evidenceIn(from: number, last: number): number {
-    let evidence = -1
-    for (let offset = from; offset < last && this.#readAny(offset) && isEntry(scratch.view, 0); offset++) {
-      evidence = Math.max(evidence, entryEnd(scratch.view, 0) || -1)
-    }
-    return evidence
   }
 
   #readAny(offset: number): boolean {
@@ -352,6 +343,11 @@ export class ConsumeQueue {
 function entryEnd(view: DataView, at: number): number {
   const size = entrySize(view, at)
   return size === FILLER_SIZE ? 0 : entryOffset(view, at) + size
+}
+
+/** Where the record of an entry ends, whether it is believed or not; `undefined` where no entry was ever written. */
+function evidenceOf(view: DataView, at: number): number | undefined {
+  return isEntry(view, at) ? entryEnd(view, at) || -1 : undefined
 }
 
 /** Whether the entry in the scratch block is a message at or above an address. */

@@ -58,12 +58,13 @@ function haveAll(jarsFile: string): boolean {
   return readFileSync(jarsFile, 'utf8').trim().split(':').every(existsSync)
 }
 
+/** What to tell when a program of the JDK or Maven is not there. */
+export function cannotRun(tool: string): string {
+  return `${tool} cannot be run: the interop suite needs a JDK 17 (java, javac) and Maven (mvn) in the PATH`
+}
+
 function run(tool: string, given: readonly string[]): void {
   const { error, status, stdout, stderr } = spawnSync(tool, given, { encoding: 'utf8' })
-  if (error !== undefined) {
-    throw new Error(`${tool} cannot be run: the interop suite needs a JDK 17 (java, javac) and Maven (mvn) in the PATH`, {
-      cause: error,
-    })
-  }
+  if (error !== undefined) throw new Error(cannotRun(tool), { cause: error })
   if (status !== 0) throw new Error(`${tool} failed with ${status}:\n${stdout}${stderr}`)
 }

@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { cleanUp, type Scope } from './clean-up.js'
 import type { Described, Receipt, Spec } from './data.js'
 import { toJava } from './data.js'
-import { type Generation, javaClassPath } from './java-build.js'
+import { cannotRun, type Generation, javaClassPath } from './java-build.js'
 
 /** Sizes and modes of a store, for both sides. Without sizes: RocketMQ's own. */
 export interface Sizes {
@@ -76,7 +76,7 @@ export class Shell {
     this.#child.stdin.on('error', () => {})
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#receive(JSON.parse(line) as Answer))
     this.#exited = new Promise((resolve) => {
-      this.#child.once('error', (error) => this.#gone(String(error), resolve))
+      this.#child.once('error', (error) => this.#gone(`${cannotRun(command)}: ${error.message}`, resolve))
       this.#child.once('close', (code, signal) => this.#gone(`exit ${code ?? signal}`, resolve))
     })
   }

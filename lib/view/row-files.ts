@@ -11,7 +11,7 @@ import { MessageStoreError } from '../base/errors.js'
 import type { Disk } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { SegmentChain } from '../disk/segment-chain.js'
-import { type Block, blockOf, zeroBlock } from '../format/block.js'
+import { allocateBlock, type Block, blockOf, zeroBlock } from '../format/block.js'
 import { crc32 } from '../format/crc.js'
 
 /** Where the files of a queue are. */
@@ -112,6 +112,28 @@ export class RowFiles {
   /** Reads a row if a file has room for it, written or not. For recovery. */
   readAny(row: number, target: Uint8Array): boolean {
     return this.#chain.readAt(target, row * this.#options.rowBytes) === this.#options.rowBytes
+  }
+
+  /**
+   * The largest of what `endOf` makes of the rows from `from` on, up to the first for which it says `undefined`, believed or
+   * not; -1 without any. For recovery.
+   */
+  furthest(from: number, endOf: (view: DataView, at: number) => number | undefined): number {
+    const { rowBytes } = this.#options
+    const last = this.capacityEnd
+    const block = allocateBlock(Math.floor(CHECK_BYTES / rowBytes) * rowBytes)
+    let furthest = -1
+    for (let row = from; row < last; ) {
+      const rows = Math.floor(this.#chain.readAt(block.bytes, row * rowBytes) / rowBytes)
+      for (let i = 0; i < rows; i++) {
+        const end = endOf(block.view, i * rowBytes)
+        if (end === undefined) return furthest
+        furthest = Math.max(furthest, end)
+      }
+      if (rows === 0) return furthest
+      row += rows
+    }
+    return furthest
   }
 
   /** Writes rows behind the last one, without flushing. */

@@ -56,7 +56,7 @@ async function writeJava(t: TestContext, generation: Generation, directory: stri
     encoded: encodedProperties(spec, endsWithSeparator || !!sizes.recordCrc),
   })
   for (let round = 0; round < 8; round++) {
-    const specs = manySpecs(random, 60, dataFor(generation)).map(encode)
+    const specs = [...manySpecs(random, 60, dataFor(generation)), ...delayed(random, generation)].map(encode)
     const receipts = await java.put(specs)
     steps.push(...specs.map((spec, i) => ({ specs: [spec], times: [receipts[i]!.storeTimestamp] })))
     const batch = batchSpecs(random, random.between(2, 20)).map(encodeInBatch)
@@ -67,6 +67,17 @@ async function writeJava(t: TestContext, generation: Generation, directory: stri
   }
   await java.close()
   return steps
+}
+
+/** Messages that wait: their queue entries tell when they are due. 4.9 rewrites them when they are put. */
+function delayed(random: Random, generation: Generation): Spec[] {
+  if (generation === '4.9.8') return []
+  const topic = 'SCHEDULE_TOPIC_XXXX'
+  return manySpecs(random, 6).map((spec) => {
+    const level = random.between(1, 18)
+    const properties = { ...spec.properties, DELAY: String(level), REAL_TOPIC: spec.topic, REAL_QID: String(spec.queueId) }
+    return { ...spec, topic, queueId: level - 1, properties }
+  })
 }
 
 /** @param asGiven - passes the properties on as they are encoded; else mqlite encodes them itself */

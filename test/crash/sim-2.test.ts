@@ -19,7 +19,7 @@ for (const { name, seeds, clockSteps } of [
     const sum = { points: 0, crashes: 0, states: 0, disks: 0 }
     const started = performance.now()
     for (let seed = first; seed < first + count; seed++) {
-      const counts = await runWorkload(seed, { steps: STEPS, crashShare: sized(0.06, 0.5), clockSteps })
+      const counts = await runWorkload(seed, { steps: STEPS, crashShare: sized(0.03, 0.5), clockSteps })
       for (const key of ['points', 'crashes', 'states', 'disks'] as const) sum[key] += counts[key]
     }
     const took = `${Math.round(performance.now() - started)} ms`

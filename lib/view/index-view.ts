@@ -9,7 +9,7 @@ import { MessageStoreError } from '../base/errors.js'
 import type { Clock } from '../base/system.js'
 import type { Disk } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
-import { type IndexHeader, indexFileBytes } from '../format/index-layout.js'
+import { encodeIndexHeader, type IndexHeader, indexFileBytes } from '../format/index-layout.js'
 import { indexFileName, indexFileTime, isIndexFileName } from '../format/names.js'
 import { IndexFile } from './index-file.js'
 import type { IndexRow } from './manifest.js'
@@ -44,6 +44,12 @@ const NEW_HEADER: IndexHeader = {
   hashSlotCount: 0,
   indexCount: 1,
 }
+
+/**
+ * Stands in a new file until the first flush. After a crash RocketMQ deletes index files that end after its
+ * checkpoint; one that seems to end early it takes for the newest, and enters everything again behind it.
+ */
+const UNFLUSHED_HEADER: IndexHeader = { ...NEW_HEADER, endTimestamp: Number.MAX_SAFE_INTEGER }
 
 /** See the head of this file. */
 export class IndexView {
@@ -295,6 +301,7 @@ export class IndexView {
     const file = disk.open(made, { write: true, create: true })
     try {
       file.resize(indexFileBytes(slots, entries))
+      file.writeAt(encodeIndexHeader(UNFLUSHED_HEADER), 0)
     } finally {
       file.close()
     }

@@ -104,6 +104,21 @@ describe('the log', () => {
     )
   })
 
+  test('store times do not go back after a crash that recovery had nothing to read after', async () => {
+    const { disk, time, store, put } = await start(SYNC)
+    await put(10)
+    let crashed: SimDisk | undefined
+    disk.onOperation = (kind, path) => {
+      if (kind === 'create' && path.endsWith('/checkpoint.tmp')) crashed ??= disk.crash()
+    }
+    await time.run(store.close())
+    const earlier = new SimTime(1_600_000_000_000)
+    const again = await earlier.run(openSim(crashed!, earlier, SYNC))
+    await earlier.run(again.put(messageOf(1, 10, 2)))
+    // It compares the times of neighbours.
+    assert.equal((await readStore(again, SYNC)).messages.length, 2)
+  })
+
   test('flush covers puts that still wait for room', async () => {
     const { disk, time, store } = await start(ASYNC)
     const puts = Array.from({ length: 12 }, (_, i) => store.put(messageOf(i, 1500, 2)))

@@ -4,6 +4,8 @@ import { describe, test } from 'node:test'
 import { systemClock } from '../../lib/base/system.js'
 import { MemoryDisk } from '../../lib/disk/memory-disk.js'
 import { OpenFiles } from '../../lib/disk/open-files.js'
+import { readWhole } from '../../lib/disk/replace.js'
+import { decodeIndexHeader } from '../../lib/format/index-layout.js'
 import { IndexView } from '../../lib/view/index-view.js'
 
 const RECORDS = 41
@@ -67,6 +69,20 @@ describe('an index of which only the beginning is believed', () => {
     assert.equal(index.lastCommitLogOffset, -1)
     fill(index, 0)
     assertFindsAll(index)
+  })
+
+  test('a file that no flush has covered seems to end after every checkpoint, so that RocketMQ deletes it', async () => {
+    const disk = await filled()
+    const names = disk.list('/index').map(({ name }) => name)
+    const index = load(disk, Number.POSITIVE_INFINITY)
+    for (let n = RECORDS; n < RECORDS + 20; n++) index.put(n, n * RECORD_BYTES, RECORD_BYTES, 1_700_000_000_000 + n)
+    const added = disk.list('/index').filter(({ name }) => !names.includes(name))
+    const headers = added.map(({ name }) => decodeIndexHeader(readWhole(disk, `/index/${name}`)!))
+    assert.ok(headers.length > 0)
+    for (const { endTimestamp, indexCount } of headers) assert.deepEqual([endTimestamp, indexCount], [Number.MAX_SAFE_INTEGER, 1])
+    await index.flush(Number.POSITIVE_INFINITY)
+    const last = decodeIndexHeader(readWhole(disk, `/index/${added.at(-1)!.name}`)!)
+    assert.equal(last.endTimestamp, 1_700_000_000_000 + RECORDS + 19)
   })
 
   test('a record whose entries were lost in part comes again with all of them', async () => {

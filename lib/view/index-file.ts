@@ -21,6 +21,7 @@ import {
   slotPosition,
 } from '../format/index-layout.js'
 import { IndexEntry } from '../format/tables.js'
+import { searchFirst } from './bisect.js'
 import { EntryTail } from './entry-tail.js'
 import type { IndexRow } from './manifest.js'
 
@@ -54,8 +55,6 @@ export class IndexFile {
   #written: number
   #flushed: number
   #headerIsDirty = false
-  /** End of the record of the last entry put since loading. */
-  #lastRecordEnd = -1
   /** CRC of the entries that are written; `undefined` when they were not all written or checked by this store. */
   #entriesCrc: number | undefined
   /** CRC of header and slots as they are in the file, once nothing changes them any more. */
@@ -189,7 +188,7 @@ export class IndexFile {
   }
 
   /** Adds an entry. The file must not be full. */
-  put(keyHash: number, commitLogOffset: number, end: number, storeTimestamp: number): void {
+  put(keyHash: number, commitLogOffset: number, storeTimestamp: number): void {
     const slots = (this.#slots ??= this.#loadSlots())
     const { header } = this
     const slot = keyHash % this.#slotCount
@@ -216,7 +215,6 @@ export class IndexFile {
     header.indexCount = entry + 1
     header.endCommitLogOffset = commitLogOffset
     header.endTimestamp = storeTimestamp
-    this.#lastRecordEnd = end
   }
 
   /** The entries of a hash, newest first, as far as they may lie in the time range; entries count whole seconds. */
@@ -329,19 +327,9 @@ export class IndexFile {
 
   /** How many entries at the front of the tail may be written. */
   #readyEntries(durableEnd: number): number {
-    if (this.#lastRecordEnd <= durableEnd) return this.#tail.count
-    const { view } = this.#tail
-    let low = 0
-    let high = this.#tail.count
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const at = middle * INDEX_ENTRY_BYTES
-      // The record's size is not known here: one that starts below the mark is taken to end below it only if the next does not start later than the mark.
-      const next = middle + 1 < this.#tail.count ? this.#offsetIn(view, at + INDEX_ENTRY_BYTES) : this.#lastRecordEnd
-      if (Math.max(next, this.#offsetIn(view, at)) > durableEnd) high = middle
-      else low = middle + 1
-    }
-    return low
+    const { count } = this.#tail
+    // What is durable ends between two records, so a record that starts below ends there at the latest.
+    return searchFirst(0, count, (n) => this.#offsetIn(this.#tail.view, n * INDEX_ENTRY_BYTES) >= durableEnd)
   }
 
   #offsetIn(view: DataView, at: number): number {

@@ -210,10 +210,10 @@ export class IndexView {
   }
 
   /** Adds an entry. @param keyHash - as `indexKeyHash` makes it */
-  put(keyHash: number, commitLogOffset: number, size: number, storeTimestamp: number): void {
+  put(keyHash: number, commitLogOffset: number, storeTimestamp: number): void {
     let file = this.#last
     if (file === undefined || file.isFull) file = this.#addFile(storeTimestamp)
-    file.put(keyHash, commitLogOffset, commitLogOffset + size, storeTimestamp)
+    file.put(keyHash, commitLogOffset, storeTimestamp)
   }
 
   /** Addresses of records that may have a key of that hash and a store time in the range, newest first. */

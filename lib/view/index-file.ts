@@ -43,7 +43,9 @@ export interface IndexCandidate {
 export class IndexFile {
   readonly path: string
   readonly header: IndexHeader
-  readonly #file: DiskFile
+  #file: DiskFile
+  /** Makes the file of a new one, at the first flush: a put must not fail for want of space for the index. */
+  #make: (() => DiskFile) | undefined
   readonly #slotCount: number
   readonly #capacity: number
   readonly #tail = new EntryTail(INDEX_ENTRY_BYTES)
@@ -63,7 +65,7 @@ export class IndexFile {
   #unchecked: IndexRow | undefined
 
   /**
-   * @param header - of a new file; an existing one brings its own
+   * @param fresh - of a new file, which is made at its first flush; an existing one brings its own header
    * @param row - what a manifest says of an existing file
    */
   constructor(
@@ -72,18 +74,24 @@ export class IndexFile {
     slots: number,
     capacity: number,
     writable: boolean,
-    header?: IndexHeader,
+    fresh?: { readonly header: IndexHeader; readonly make: () => void },
     row?: IndexRow,
   ) {
     this.path = path
     this.#slotCount = slots
     this.#capacity = capacity
-    // A new file of a store that is only read stays in memory: nothing of it is ever written, so nothing is read.
-    this.#file = header !== undefined && !writable ? absentFile(path) : files.file(path, writable)
-    this.header = header ?? this.#readHeader()
+    // What is new is in memory, and stays there in a store that is only read: nothing of it is in a file yet.
+    this.#file = fresh === undefined ? files.file(path, writable) : absentFile(path)
+    this.header = fresh?.header ?? this.#readHeader()
     this.#written = this.header.indexCount
     this.#flushed = this.#written
-    if (header !== undefined) {
+    if (fresh !== undefined) {
+      if (writable) {
+        this.#make = () => {
+          fresh.make()
+          return files.file(path, true)
+        }
+      }
       this.#slots = new Int32Array(slots)
       this.#headerIsDirty = true
       this.#entriesCrc = 0
@@ -143,6 +151,11 @@ export class IndexFile {
       at += got
     }
     return crc
+  }
+
+  /** Whether it is on the disk. */
+  get isMade(): boolean {
+    return this.#make === undefined
   }
 
   /** Whether there is room for no more entry. */
@@ -241,6 +254,11 @@ export class IndexFile {
   /** Writes the entries of records that end at or below `durableEnd`, then slots and header, and flushes them. */
   async flush(durableEnd: number): Promise<void> {
     const ready = this.#readyEntries(durableEnd)
+    if (this.#make !== undefined) {
+      if (ready === 0) return
+      this.#file = this.#make()
+      this.#make = undefined
+    }
     if (ready > 0) {
       const bytes = ready * INDEX_ENTRY_BYTES
       this.#file.writeAt(this.#tail.bytes.subarray(0, bytes), entryPosition(this.#slotCount, this.#written))

@@ -164,7 +164,8 @@ export class Shell {
   /** For each topic and key the log offsets of the messages found, ascending. */
   async query(asked: readonly { topic: string; key: string }[]): Promise<number[][]> {
     const answers = (await this.#ask({ do: 'query', asked })) as number[][]
-    return answers.map((found) => found.sort((a, b) => a - b))
+    // RocketMQ enters the last record of its index again when it recovers, and then finds it twice.
+    return answers.map((found) => [...new Set(found)].sort((a, b) => a - b))
   }
 
   /** For each queue and time the queue offset found. */

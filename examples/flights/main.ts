@@ -46,6 +46,7 @@ async function main(): Promise<boolean> {
   table(['', 'files', 'length', 'on the disk'], sizesOf(directory))
   console.log(`\n  the directory    ${directory}`)
   console.log(`  look inside      npx mqlite inspect ${directory}`)
+  console.log(`  check all of it  npx mqlite verify ${directory}`)
   console.log(`\n  ${isProved ? 'Nothing acknowledged was lost' : 'NOT EVERYTHING WAS PROVED'}; ${elapsed(started)}.`)
   return isProved
 }

@@ -1,8 +1,9 @@
 /** `mqlite tail DIR TOPIC`: the messages of a topic, and on request those that come. */
 import { MessageStoreError } from '../base/errors.js'
+import { sleep } from '../base/system.js'
 import type { MessageStore } from '../store/message-store.js'
 import type { StoredMessage } from '../store/stored-message.js'
-import { compileTags, type TagFilter } from '../store/tag-filter.js'
+import { compileTags } from '../store/tag-filter.js'
 import {
   type Command,
   type CommandInput,
@@ -15,12 +16,12 @@ import {
   textOption,
   UsageError,
 } from './command.js'
-import { followLog } from './follow-log.js'
 import { indexSlotsOption, noSuchQueue, openToRead, storeLayout } from './store-access.js'
 import { plain, timeText } from './table.js'
 import type { Terminal } from './terminal.js'
 
 const DEFAULT_LINES = 10
+const LOOK_EVERY_MS = 200
 
 /** The command. */
 export const tailCommand: Command = {
@@ -70,9 +71,9 @@ function wantedOf(input: CommandInput): Wanted {
   return { topic, queueId: optionalNumber(values, 'queue'), from, limit, tags, follow: values['follow'] === true }
 }
 
-function checkTags(tags: string | undefined): TagFilter | undefined {
+function checkTags(tags: string | undefined): void {
   try {
-    return compileTags(tags)
+    compileTags(tags)
   } catch (error) {
     throw new UsageError(`--tags: ${(error as Error).message}`)
   }
@@ -84,26 +85,41 @@ async function tail(input: CommandInput): Promise<ExitName> {
   const layout = storeLayout(directoryOf(input))
   const printer = new Printer(terminal, wanted, values['json'] === true)
   const store = await openToRead(layout.root, values, terminal)
-  const logEnd = store.metrics.snapshot()['commitLogEnd'] ?? 0
   try {
-    const queues = store
-      .queues()
-      .filter(({ topic, queueId }) => topic === wanted.topic && (wanted.queueId ?? queueId) === queueId)
+    const queues = queuesOf(store, wanted)
     if (queues.length === 0 && !wanted.follow) {
       const topics = [...new Set(store.queues().map(({ topic }) => topic))]
       throw noSuchQueue(wanted.topic, topics.includes(wanted.topic) ? wanted.queueId : undefined, topics)
     }
     await printStored(store, queues, wanted, printer)
+    if (wanted.follow) await followStore(store, queues, wanted, printer)
   } finally {
     await store.close()
   }
-  if (wanted.follow) {
-    for await (const message of followLog(layout, logEnd, terminal.signal)) {
-      if (printer.isFull) break
-      if (isWanted(message, wanted)) await printer.print(message)
-    }
-  }
   return printer.sawDamage ? 'findings' : 'ok'
+}
+
+function queuesOf(store: MessageStore, wanted: Wanted): Bounds[] {
+  return store.queues().filter(({ topic, queueId }) => topic === wanted.topic && (wanted.queueId ?? queueId) === queueId)
+}
+
+/** Prints what comes, in the order of the log. A store that is only read takes in what others write when it is asked. */
+async function followStore(store: MessageStore, printed: readonly Bounds[], wanted: Wanted, printer: Printer): Promise<void> {
+  const { topic, from = 0, queueId = 0 } = wanted
+  const next = new Map(printed.map((queue) => [queue.queueId, queue.maxOffset]))
+  while (!printer.isFull) {
+    await store.get({ topic, queueId, offset: next.get(queueId) ?? 0, maxMessages: 1 }).catch(() => {})
+    const grown = queuesOf(store, wanted).filter((queue) => queue.maxOffset > (next.get(queue.queueId) ?? 0))
+    const readers = grown.map((queue) =>
+      messagesOf(store, queue, Math.max(next.get(queue.queueId) ?? queue.minOffset, from), wanted, printer),
+    )
+    for await (const message of merged(readers)) {
+      if (printer.isFull) return
+      await printer.print(message)
+    }
+    for (const queue of grown) next.set(queue.queueId, queue.maxOffset)
+    if (grown.length === 0) await sleep(LOOK_EVERY_MS, printer.signal)
+  }
 }
 
 interface Bounds {
@@ -186,13 +202,6 @@ async function* merged(readers: AsyncGenerator<StoredMessage>[]): AsyncGenerator
   }
 }
 
-function isWanted(message: StoredMessage, { topic, queueId, from, tags }: Wanted): boolean {
-  if (message.topic !== topic || (queueId ?? message.queueId) !== message.queueId || message.queueOffset < (from ?? 0))
-    return false
-  const filter = compileTags(tags)
-  return filter === undefined || (message.tags !== undefined && filter.tags.has(message.tags))
-}
-
 /** Prints messages, and counts them. */
 class Printer {
   readonly #terminal: Terminal
@@ -213,7 +222,12 @@ class Printer {
   }
 
   get isStopped(): boolean {
-    return this.#terminal.signal.aborted
+    return this.signal.aborted
+  }
+
+  /** Fires when the user interrupts. */
+  get signal(): AbortSignal {
+    return this.#terminal.signal
   }
 
   damaged(what: string): void {

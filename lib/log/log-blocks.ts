@@ -12,6 +12,9 @@ import type { Tail } from './tail.js'
 /** Blocks are aligned to this. 256 KiB is read in about 40 us from the page cache. */
 export const READ_BLOCK_BYTES = 256 * 1024
 
+/** Reading this much takes no longer than reading a part of it, and is enough for most records. */
+const MOST_RECORDS_BYTES = 1024
+
 interface CachedBlock {
   readonly block: Block
   /** How many bytes were there when it was read. */
@@ -79,6 +82,21 @@ export class LogBlocks {
     return this.#readExactly(cursor, address, bytes)
   }
 
+  /**
+   * Points the cursor at an address whose record has an unknown size: with as many bytes as most records have.
+   *
+   * @returns whether at least `bytes` are there
+   */
+  locateSome(cursor: Cursor, address: number, bytes: number): boolean {
+    const some = Math.min(MOST_RECORDS_BYTES, this.#writtenEnd() - address, this.#segmentRest(address))
+    return this.locate(cursor, address, Math.max(bytes, some), false) || this.locate(cursor, address, bytes, false)
+  }
+
+  #segmentRest(address: number): number {
+    const { segmentBytes } = this.#chain
+    return segmentBytes - (address % segmentBytes)
+  }
+
   /** Forgets all blocks: bytes on the disk were cut or removed. */
   forget(): void {
     this.#cache.clear()
@@ -93,7 +111,11 @@ export class LogBlocks {
     const to = Math.min(blockBase + READ_BLOCK_BYTES, this.#writtenEnd())
     for (let at = from; at < to; ) {
       const got = this.#chain.readAt(block.bytes.subarray(at - blockBase, to - blockBase), at)
-      if (got === 0) return end <= at ? point(cursor, block, blockBase, at - blockBase, address) : false
+      // A segment is missing; what stands behind it in the block is read by itself.
+      if (got === 0)
+        return end <= at
+          ? point(cursor, block, blockBase, at - blockBase, address)
+          : this.#readExactly(cursor, address, end - address)
       at += got
     }
     this.#cache.set(blockBase, { block, length: to - blockBase })

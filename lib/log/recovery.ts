@@ -111,6 +111,7 @@ class Recovery {
 
   async run(): Promise<LogRecovery> {
     const { scanFrom, writable } = this.#plan
+    this.#noteGaps(scanFrom)
     const stop = await this.#walk(scanFrom)
     const base = {
       end: stop.address,
@@ -130,6 +131,14 @@ class Recovery {
     } catch (error) {
       if (!(error instanceof DiskError && error.isSpace)) throw error
       return { ...base, cut: undefined, rewrittenBytes: 0, noSpace: true }
+    }
+  }
+
+  /** Segments that are missing where the log is not walked, because everything there had been durable. */
+  #noteGaps(scanFrom: number): void {
+    for (const { from, to } of this.#ports.chain.gaps) {
+      if (from >= Math.min(scanFrom, this.#watermark)) return
+      this.#corruption.push({ from, to, finding: findingName(Finding.unwritten), evidence: `flushed up to ${this.#watermark}` })
     }
   }
 

@@ -1,5 +1,6 @@
 /** The path of a get on a queue whose records hold batches: rows, records, messages, filter on the text. */
 import { findingName } from '../format/record.js'
+import { isStandIn } from '../format/stand-in.js'
 import { Cursor } from '../log/log-blocks.js'
 import type { BatchConsumeQueue, BatchPlace } from '../view/batch-consume-queue.js'
 import { isBatchRecord, unwrapBatch } from './inner-batch.js'
@@ -39,6 +40,10 @@ export class BatchReader {
         offset = end
         continue
       }
+      if (this.#isLost(place)) {
+        offset = end
+        continue
+      }
       const inner = this.#unwrap(queue, place)
       if (inner === undefined && messages.length > 0) break
       if (inner === undefined) throw this.#damaged(queue, place, offset, end)
@@ -51,6 +56,12 @@ export class BatchReader {
       if (messages.length > 0) status = 'FOUND'
     }
     return { status, messages, nextOffset: offset, minOffset, maxOffset }
+  }
+
+  /** Whether a stand-in keeps the place of the batch. */
+  #isLost({ commitLogOffset, size }: BatchPlace): boolean {
+    const cursor = this.#cursor
+    return this.#records.seek(cursor, commitLogOffset, size, true) > 0 && isStandIn(cursor.block, cursor.at)
   }
 
   /** The messages of a batch, or `undefined` when the record is not what the row promised. */

@@ -129,17 +129,21 @@ export class Bookkeeping {
    * @param durableMs - how far the log was durable before that flush
    */
   async viewsFlushed(viewsEnd: number, durableMs: number, bounds: CheckpointBounds): Promise<void> {
+    const times = within(bounds, this.#durableMs, durableMs)
+    await this.#announce(times)
     await this.#writeManifest(viewsEnd, false)
     this.#viewsEnd = viewsEnd
-    await this.#writeCheckpoint(within(bounds, this.#durableMs, durableMs))
+    await this.#writeCheckpoint(times)
   }
 
   /** Marks the store as cleanly closed. Everything must be durable, views included. */
   async finish(logEnd: number, bounds: CheckpointBounds): Promise<void> {
     const { disk, layout } = this.#options
     this.#logEnd = logEnd
+    const times = within(bounds, this.#durableMs, this.#durableMs)
+    await this.#announce(times)
     await this.#writeManifest(logEnd, true)
-    await this.#writeCheckpoint(within(bounds, this.#durableMs, this.#durableMs))
+    await this.#writeCheckpoint(times)
     await replaceFile(disk, layout.ranges, encodeRanges(settleRanges(this.#ranges, 0, logEnd)))
     this.#viewsEnd = logEnd
     this.#mark?.write(this.#current())
@@ -170,11 +174,19 @@ export class Bookkeeping {
     return { logEnd, viewsEnd, unflushedBound, lockMs: this.#lockMs, checkpoint: this.#checkpoint, nextCheckpoint: this.#next }
   }
 
-  async #writeCheckpoint(next: CheckpointTimes): Promise<void> {
-    const { disk, layout } = this.#options
+  /**
+   * Makes it known what the checkpoint will be, before the manifest says that what the views hold need not be
+   * read again: whoever does not read it learns from the mark how late it was stored.
+   */
+  async #announce(next: CheckpointTimes): Promise<void> {
     this.#next = next
     this.#mark?.write(this.#current())
     await this.#mark?.flush()
+  }
+
+  /** Writes the checkpoint that was announced. */
+  async #writeCheckpoint(next: CheckpointTimes): Promise<void> {
+    const { disk, layout } = this.#options
     await saveCheckpoint(disk, layout.root, {
       physicMsgTimestamp: next.physicMs,
       logicsMsgTimestamp: next.logicsMs,

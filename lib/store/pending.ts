@@ -11,6 +11,14 @@ export interface FurtherPlace {
 /** What a put is answered with: its receipt, or those of a batch. */
 export type PutAnswer = PutReceipt | readonly PutReceipt[]
 
+// A promise whose resolve and reject are taken out without a closure for each put.
+let takenResolve: (value: never) => void
+let takenReject: (error: unknown) => void
+const take = (resolve: (value: never) => void, reject: (error: unknown) => void): void => {
+  takenResolve = resolve
+  takenReject = reject
+}
+
 /** A record between its append and its acknowledgement. */
 export class PendingPut {
   readonly queue: WriterQueue
@@ -48,10 +56,10 @@ export class PendingPut {
   promise<Answer extends PutAnswer>(answer: Answer): Promise<Answer> {
     this.#answer = answer
     this.isAnswered = false
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve as never
-      this.#reject = reject
-    })
+    const promise = new Promise<Answer>(take as never)
+    this.#resolve = takenResolve
+    this.#reject = takenReject
+    return promise
   }
 
   /** The receipts in the answer. */

@@ -76,7 +76,7 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   const plan = { ...trusted.plan, scanFrom: input.wholeLog ? Math.min(planned, chain.start) : planned }
   const ranges = scanRanges(found)
   // A checkpoint of our own is as good as the record that it was taken from.
-  let lastTimestamp = ['clean', 'crash'].includes(found.origin) ? found.checkpoint.physicMs : 0
+  let lastTimestamp = newestKnown(found)
   const { onProgress } = options
   const scanner = new LogScanner({
     chain,
@@ -146,6 +146,13 @@ interface Found {
   readonly hasViews: boolean
   /** What the view files held when they were last flushed, by us. */
   readonly manifest: Manifest | undefined
+}
+
+/** No record that recovery does not read was stored later than this, if we wrote the log; the marks know it first. */
+function newestKnown({ origin, checkpoint, clean, durable }: Found): number {
+  if (origin !== 'clean' && origin !== 'crash') return 0
+  const marks = [clean, durable].filter((mark) => mark !== undefined)
+  return Math.max(checkpoint.physicMs, ...marks.map(({ nextCheckpoint }) => nextCheckpoint.physicMs))
 }
 
 async function inspect(disk: Disk, layout: StoreLayout, chain: SegmentChain): Promise<Found> {

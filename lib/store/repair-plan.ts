@@ -21,6 +21,8 @@ import type { LostMessage } from '../format/stand-in.js'
 export interface LostEntry extends LostMessage {
   readonly commitLogOffset: number
   readonly size: number
+  /** How many messages the record held, if it was a batch. */
+  readonly batchSize?: number
 }
 
 /** What is written, in the order of the log. */

@@ -25,6 +25,7 @@ import { keepEvidence } from '../log/evidence.js'
 import { inRanges } from '../log/ranges.js'
 import type { CorruptRange } from '../log/recovery.js'
 import { breakSeals } from '../log/seals.js'
+import { BatchConsumeQueue } from '../view/batch-consume-queue.js'
 import { ConsumeQueue } from '../view/consume-queue.js'
 import { EntryBlock } from '../view/entry-block.js'
 import { QueueTable } from '../view/queue-table.js'
@@ -35,6 +36,8 @@ import { type RecoveredStore, recoverStore } from './recover.js'
 import { type LostEntry, planRepair, type RepairPiece } from './repair-plan.js'
 import type { VerifyProgress } from './verify.js'
 import type { VerifyReport } from './verify-report.js'
+
+const READ_ENTRIES = 4096
 
 /** Options of {@link repairStore}. */
 export interface RepairOptions {
@@ -143,34 +146,52 @@ async function takeLock(disk: Disk, layout: StoreLayout): Promise<DiskLock> {
 }
 
 /** The queue entries, as they stand in the files, that point into a damaged range. */
-function findLost({ layout, ports, files, options }: Work, ranges: readonly CorruptRange[]): LostEntry[] {
+function findLost(work: Work, ranges: readonly CorruptRange[]): LostEntry[] {
   if (ranges.length === 0) return []
-  const table = QueueTable.load({
+  const { layout, ports, files, options } = work
+  const common = {
     disk: ports.disk,
     files,
-    directory: layout.consumeQueue,
     entriesPerSegment: options.views.queueSegmentEntries ?? defaultSizes.queueSegmentEntries,
     writable: false,
     tmpDirectory: layout.temporary,
     trustedEnd: Number.POSITIVE_INFINITY,
-    load: (queue) => new ConsumeQueue(queue),
-  })
-  const block = new EntryBlock()
-  const lost: LostEntry[] = []
-  for (const queue of table) {
-    for (let offset = queue.minOffset; offset < queue.maxOffset; ) {
-      const got = queue.read(offset, 4096, block)
-      for (let i = 0; i < got; i++) {
-        const at = i * QUEUE_ENTRY_BYTES
-        const commitLogOffset = entryOffset(block.view, at)
-        const size = entrySize(block.view, at)
-        if (!isEntry(block.view, at) || size === FILLER_SIZE || !isDamaged(ranges, commitLogOffset)) continue
-        lost.push({ topic: queue.topic, queueId: queue.queueId, queueOffset: offset + i, commitLogOffset, size })
-      }
-      offset = got === 0 ? queue.nextFileStart(offset) : offset + got
-    }
   }
+  const queues = QueueTable.load({ ...common, directory: layout.consumeQueue, load: (queue) => new ConsumeQueue(queue) })
+  const batches = QueueTable.load({
+    ...common,
+    directory: layout.batchConsumeQueue,
+    load: (queue) => new BatchConsumeQueue(queue),
+  })
+  const lost: LostEntry[] = []
+  for (const queue of queues) lost.push(...lostOf(queue, ranges))
+  for (const queue of batches) lost.push(...lostBatchesOf(queue, ranges))
   return lost
+}
+
+function* lostOf(queue: ConsumeQueue, ranges: readonly CorruptRange[]): Generator<LostEntry> {
+  const { topic, queueId } = queue
+  const block = new EntryBlock()
+  for (let offset = queue.minOffset; offset < queue.maxOffset; ) {
+    const got = queue.read(offset, READ_ENTRIES, block)
+    for (let i = 0; i < got; i++) {
+      const at = i * QUEUE_ENTRY_BYTES
+      const commitLogOffset = entryOffset(block.view, at)
+      const size = entrySize(block.view, at)
+      if (!isEntry(block.view, at) || size === FILLER_SIZE || !isDamaged(ranges, commitLogOffset)) continue
+      yield { topic, queueId, queueOffset: offset + i, commitLogOffset, size }
+    }
+    offset = got === 0 ? queue.nextFileStart(offset) : offset + got
+  }
+}
+
+function* lostBatchesOf(queue: BatchConsumeQueue, ranges: readonly CorruptRange[]): Generator<LostEntry> {
+  const { topic, queueId } = queue
+  for (let place = queue.batchAt(queue.minOffset); place !== undefined; ) {
+    const { commitLogOffset, size, baseOffset, batchSize } = place
+    if (isDamaged(ranges, commitLogOffset)) yield { topic, queueId, queueOffset: baseOffset, commitLogOffset, size, batchSize }
+    place = batchSize > 0 ? queue.batchAt(baseOffset + batchSize) : undefined
+  }
 }
 
 /** Whether an address lies in a range; the end of one that has no end yet is where the last entry says. */
@@ -222,8 +243,9 @@ async function writePieces(
   const chain = SegmentChain.load({ disk, files, ...where, writable: true, keepUnflushed: true })
   for (const { kind, address, size, lost } of pieces) {
     if (kind === 'standIn') {
+      // A batch has no place in a ConsumeQueue, so its stand-in names no queue; its row goes on pointing to it.
       const place = { commitLogOffset: address, storeTimestamp }
-      chain.writeAt(encodeStandIn(size, place, lost, hasRecordCrc(address)), address)
+      chain.writeAt(encodeStandIn(size, place, lost?.batchSize === undefined ? lost : undefined, hasRecordCrc(address)), address)
       continue
     }
     const blank = zeroBlock(BLANK_BYTES)

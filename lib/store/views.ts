@@ -3,7 +3,7 @@ import { MessageStoreError } from '../base/errors.js'
 import type { Disk } from '../disk/disk.js'
 import type { Block } from '../format/block.js'
 import { isIndexFileName } from '../format/names.js'
-import { SysFlag } from '../format/record.js'
+import { readRecord, SysFlag } from '../format/record.js'
 import { BatchConsumeQueue } from '../view/batch-consume-queue.js'
 import { ConsumeQueue } from '../view/consume-queue.js'
 import { Dispatcher, isInnerBatch } from '../view/dispatcher.js'
@@ -15,6 +15,7 @@ import { QueueTable } from '../view/queue-table.js'
 import { dispatchedRecord } from './dispatch-record.js'
 import { defaultSizes, type ResolvedOptions } from './options.js'
 import type { FurtherPlace, PendingPut } from './pending.js'
+import { PlainDispatch } from './plain-dispatch.js'
 import type { RecoverInput } from './recover.js'
 
 const NO_PLACES: readonly FurtherPlace[] = []
@@ -42,6 +43,7 @@ export class Views {
   readonly purges: Purges
   readonly #indexSizes: Manifest['indexSizes']
   readonly #dispatcher: Dispatcher
+  readonly #plain: PlainDispatch
   /** Store timestamp of the oldest record dispatched since the last flush began, `Infinity` without one. */
   #oldestUnflushedMs = Number.POSITIVE_INFINITY
   /** The start of the log that minimum offsets follow; -1 when it is not known. */
@@ -72,6 +74,7 @@ export class Views {
     if (this.index === undefined && !options.readOnly) dropIndex(ports.disk, layout.index)
     this.purges = Purges.load(ports.disk, layout.purged)
     this.#dispatcher = new Dispatcher(this)
+    this.#plain = new PlainDispatch(this.#dispatcher)
   }
 
   /** The queue, or `undefined`. */
@@ -112,9 +115,9 @@ export class Views {
 
   /** Enters a record read from the log. */
   dispatchRecord(block: Block, at: number, size: number, address: number): void {
-    const record = dispatchedRecord(block, at, size, address)
-    if (record.storeTimestamp < this.#oldestUnflushedMs) this.#oldestUnflushedMs = record.storeTimestamp
-    this.#dispatcher.dispatch(record)
+    const storeTimestamp = readRecord.storeTimestamp(block.view, at)
+    if (storeTimestamp < this.#oldestUnflushedMs) this.#oldestUnflushedMs = storeTimestamp
+    if (!this.#plain.dispatch(block, at, size, address)) this.#dispatcher.dispatch(dispatchedRecord(block, at, size, address))
   }
 
   /** Enters a put that may now be read. */

@@ -226,7 +226,7 @@ export class BatchConsumeQueue {
     this.#lastEnd = lastEnd
     this.#evidenceEnd = lastEnd
     if (trustedEnd === Number.POSITIVE_INFINITY) return
-    this.#evidenceEnd = Math.max(lastEnd, this.#evidenceIn(rows, files.capacityEnd))
+    this.#evidenceEnd = Math.max(lastEnd, files.furthest(rows, evidenceOf))
     this.#staleEnd = files.capacityEnd
   }
 
@@ -235,7 +235,7 @@ export class BatchConsumeQueue {
     const { first, capacityEnd: last } = files
     const readAny = (row: number): boolean => files.readAny(row, scratch.bytes)
     const end = searchFirst(first, last, (row) => !readAny(row) || !isBatchEntry(scratch.view, 0) || recordEnd() > trustedEnd)
-    this.#evidenceEnd = this.#evidenceIn(Math.max(first, end - 1), last)
+    this.#evidenceEnd = files.furthest(Math.max(first, end - 1), evidenceOf)
     files.written = end
     files.flushed = end
     if (trustedEnd !== Number.POSITIVE_INFINITY) this.#staleEnd = last
@@ -243,14 +243,6 @@ export class BatchConsumeQueue {
     this.#endRow = end
     this.#settleBounds()
     if (first < end && this.#read(first)) this.#min = batchEntryBase(scratch.view, 0)
-  }
-
-  #evidenceIn(from: number, last: number): number {
-    let evidence = -1
-    for (let row = from; row < last && this.#files.readAny(row, scratch.bytes) && isBatchEntry(scratch.view, 0); row++) {
-      evidence = Math.max(evidence, recordEnd())
-    }
-    return evidence
   }
 
   /** The row whose batch ends behind an offset, the first such. */
@@ -289,6 +281,11 @@ export class BatchConsumeQueue {
 /** Where the record of the row in the scratch block ends. */
 function recordEnd(): number {
   return batchEntryOffset(scratch.view, 0) + batchEntrySize(scratch.view, 0)
+}
+
+/** Where the record of a row ends, whether it is believed or not; `undefined` where no row was ever written. */
+function evidenceOf(view: DataView, at: number): number | undefined {
+  return isBatchEntry(view, at) ? batchEntryOffset(view, at) + batchEntrySize(view, at) : undefined
 }
 
 /** The offset behind the last message of the batch in the scratch block. */

@@ -14,6 +14,7 @@
  */
 import { zeroBlock } from '../format/block.js'
 import { entryOffset, entrySize, FILLER_SIZE, isEntry, QUEUE_ENTRY_BYTES, writeQueueEntry } from '../format/queue-entry.js'
+import { MIN_RECORD_BYTES } from '../format/record.js'
 import { searchFirst } from './bisect.js'
 import type { EntryBlock } from './entry-block.js'
 import { EntryTail } from './entry-tail.js'
@@ -37,7 +38,9 @@ export interface ConsumeQueueOptions extends FilesOfQueue {
 
 const BYTES = QUEUE_ENTRY_BYTES
 /** What `place` did. */
-export type Placed = 'appended' | 'same' | 'rewritten' | 'filled'
+export type Placed = 'appended' | 'same' | 'rewritten' | 'filled' | 'refused'
+/** Entries beyond this have no place in files whose addresses are safe integers. */
+const MAX_OFFSET = 2 ** 48
 
 const scratch = zeroBlock(BYTES)
 
@@ -123,7 +126,7 @@ export class ConsumeQueue {
 
   /**
    * Puts an entry at its offset, as the log says: idempotent. What stands there and differs is rewritten;
-   * a gap before it is filled with fillers, and an empty queue starts there.
+   * a gap before it is filled with fillers, and an empty queue starts there. An impossible offset is refused.
    */
   place(queueOffset: number, commitLogOffset: number, size: number, tagsCode: number): Placed {
     if (queueOffset === this.#max) {
@@ -131,10 +134,21 @@ export class ConsumeQueue {
       return 'appended'
     }
     if (queueOffset < this.#max) return this.#rewrite(queueOffset, commitLogOffset, size, tagsCode)
+    if (!this.#mayStandAt(queueOffset, commitLogOffset)) return 'refused'
     if (this.#max === this.#min) this.#startAt(queueOffset)
     else while (this.#max < queueOffset) this.append(0, FILLER_SIZE, 0)
     this.append(commitLogOffset, size, tagsCode)
     return 'filled'
+  }
+
+  /**
+   * Whether a record can be that far on in the queue: for each offset that is missing, a record must have stood
+   * between the last one and this one. Without a checksum of the whole record a damaged offset may ask for more
+   * fillers than there is memory.
+   */
+  #mayStandAt(queueOffset: number, commitLogOffset: number): boolean {
+    if (this.#max === this.#min) return queueOffset <= MAX_OFFSET
+    return (queueOffset - this.#max) * MIN_RECORD_BYTES <= commitLogOffset - this.#lastEnd
   }
 
   /**
@@ -242,7 +256,7 @@ export class ConsumeQueue {
     // After a clean close nothing can stand behind the last entry.
     if (trustedEnd === Number.POSITIVE_INFINITY) return
     const last = this.#files.capacityEnd
-    this.#evidenceEnd = Math.max(lastEnd, this.#evidenceIn(max, last))
+    this.#evidenceEnd = Math.max(lastEnd, this.#files.furthest(max, evidenceOf))
     this.#staleEnd = last
   }
 
@@ -255,7 +269,7 @@ export class ConsumeQueue {
     const isPast = (offset: number): boolean =>
       !this.#readAny(offset) || !isEntry(scratch.view, 0) || entryEnd(scratch.view, 0) > trustedEnd
     const end = searchFirst(first, last, isPast)
-    this.#evidenceEnd = this.#evidenceIn(end, last)
+    this.#evidenceEnd = this.#files.furthest(end, evidenceOf)
     if (end > 0 && this.#readAny(end - 1)) this.#evidenceEnd = Math.max(this.#evidenceEnd, entryEnd(scratch.view, 0) || -1)
     // A crash may have left a later file without the first: a queue of which nothing is believed begins anywhere.
     const kept = end > first ? end : 0
@@ -269,15 +283,6 @@ export class ConsumeQueue {
       (offset) => this.#readOne(offset) && entrySize(scratch.view, 0) !== FILLER_SIZE,
     )
     this.#lastEnd = this.#endOfLast()
-  }
-
-  /** The furthest record end in the entries from `from` up to the first that was never written. */
-  #evidenceIn(from: number, last: number): number {
-    let evidence = -1
-    for (let offset = from; offset < last && this.#readAny(offset) && isEntry(scratch.view, 0); offset++) {
-      evidence = Math.max(evidence, entryEnd(scratch.view, 0) || -1)
-    }
-    return evidence
   }
 
   #readAny(offset: number): boolean {
@@ -338,6 +343,11 @@ export class ConsumeQueue {
 function entryEnd(view: DataView, at: number): number {
   const size = entrySize(view, at)
   return size === FILLER_SIZE ? 0 : entryOffset(view, at) + size
+}
+
+/** Where the record of an entry ends, whether it is believed or not; `undefined` where no entry was ever written. */
+function evidenceOf(view: DataView, at: number): number | undefined {
+  return isEntry(view, at) ? entryEnd(view, at) || -1 : undefined
 }
 
 /** Whether the entry in the scratch block is a message at or above an address. */

@@ -5,7 +5,7 @@
  */
 import { SysFlag } from '../format/record.js'
 import type { BatchConsumeQueue } from './batch-consume-queue.js'
-import { entersQueues, furtherPlaces, indexHashes, type QueuePlace } from './belonging.js'
+import { entersQueues, furtherPlaces, indexHashes } from './belonging.js'
 import type { ConsumeQueue } from './consume-queue.js'
 import type { IndexView } from './index-view.js'
 import type { Purges } from './purges.js'
@@ -61,15 +61,17 @@ export class Dispatcher {
     const { topic, queueId, queueOffset, commitLogOffset, size, tagsCode } = record
     if (isInnerBatch(record)) this.#dispatchBatch(record, record.innerBatch!)
     else if (entersQueues(record)) {
-      this.#place({ topic, queueId, queueOffset }, commitLogOffset, size, tagsCode)
+      this.enter(topic, queueId, queueOffset, commitLogOffset, size, tagsCode)
       if (record.multiDispatch !== undefined) {
-        for (const place of furtherPlaces(record)) this.#place(place, commitLogOffset, size, tagsCode)
+        for (const place of furtherPlaces(record))
+          this.enter(place.topic, place.queueId, place.queueOffset, commitLogOffset, size, tagsCode)
       }
     }
     this.#dispatchKeys(record)
   }
 
-  #place({ topic, queueId, queueOffset }: QueuePlace, commitLogOffset: number, size: number, tagsCode: number): void {
+  /** Gives a record its entry in one queue, unless it was purged. */
+  enter(topic: string, queueId: number, queueOffset: number, commitLogOffset: number, size: number, tagsCode: number): void {
     if (this.#purges.hides(topic, queueId, commitLogOffset)) return
     this.#queues.obtain(topic, queueId).place(queueOffset, commitLogOffset, size, tagsCode)
   }
@@ -81,11 +83,20 @@ export class Dispatcher {
     this.#batchQueues.obtain(topic, queueId).place(entry)
   }
 
+  /** Whether the index does not have the keys of the record at an address yet. */
+  wantsKeys(commitLogOffset: number): boolean {
+    return this.#index !== undefined && commitLogOffset > this.#indexedTo
+  }
+
+  /** Lists a record under the hash of one of its keys. */
+  list(keyHash: number, commitLogOffset: number, size: number, storeTimestamp: number): void {
+    this.#index?.put(keyHash, commitLogOffset, size, storeTimestamp)
+  }
+
   #dispatchKeys(record: DispatchedRecord): void {
-    const index = this.#index
     const { commitLogOffset, size, storeTimestamp } = record
-    if (index === undefined || commitLogOffset <= this.#indexedTo) return
-    for (const hash of indexHashes(record)) index.put(hash, commitLogOffset, size, storeTimestamp)
+    if (!this.wantsKeys(commitLogOffset)) return
+    for (const hash of indexHashes(record)) this.list(hash, commitLogOffset, size, storeTimestamp)
   }
 }
 

@@ -247,10 +247,11 @@ export class IndexFile {
       const bytes = ready * INDEX_ENTRY_BYTES
       this.#file.writeAt(this.#tail.bytes.subarray(0, bytes), entryPosition(this.#slotCount, this.#written))
       if (this.#entriesCrc !== undefined) this.#entriesCrc = crc32(this.#tail.block, 0, bytes, this.#entriesCrc)
+      // Together, before anything else can fail: an entry is in the file or in memory.
       this.#written += ready
+      this.#tail.drop(ready)
     }
-    this.#writeSlots(ready)
-    if (ready > 0) this.#tail.drop(ready)
+    this.#writeSlots()
     this.#writeHeader()
     const target = this.#written
     await this.#file.flush()
@@ -348,11 +349,10 @@ export class IndexFile {
   }
 
   /** Writes the dirty pages of slots; a slot whose newest entry is not written gets its newest one that is. */
-  #writeSlots(ready: number): void {
+  #writeSlots(): void {
     const slots = this.#slots
     if (slots === undefined) return
     const page = Buffer.alloc(PAGE_SLOTS * 4)
-    const firstInTail = this.#written - ready
     for (const number of [...this.#dirtyPages]) {
       const first = number * PAGE_SLOTS
       const count = Math.min(PAGE_SLOTS, this.#slotCount - first)
@@ -360,7 +360,7 @@ export class IndexFile {
       for (let i = 0; i < count; i++) {
         let entry = slots[first + i]!
         while (entry >= this.#written) {
-          entry = this.#tail.view.getInt32((entry - firstInTail) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
+          entry = this.#tail.view.getInt32((entry - this.#written) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
           isFinal = false
         }
         page.writeInt32BE(entry, i * 4)

@@ -11,7 +11,7 @@ import { MessageStoreError } from '../base/errors.js'
 import type { Disk } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { SegmentChain } from '../disk/segment-chain.js'
-import { type Block, blockOf, zeroBlock } from '../format/block.js'
+import { allocateBlock, type Block, blockOf, zeroBlock } from '../format/block.js'
 import { crc32 } from '../format/crc.js'
 
 /** Where the files of a queue are. */
@@ -114,14 +114,38 @@ export class RowFiles {
     return this.#chain.readAt(target, row * this.#options.rowBytes) === this.#options.rowBytes
   }
 
+  /**
+   * The largest of what `endOf` makes of the rows from `from` on, up to the first for which it says `undefined`, believed or
+   * not; -1 without any. For recovery.
+   */
+  furthest(from: number, endOf: (view: DataView, at: number) => number | undefined): number {
+    const { rowBytes } = this.#options
+    const last = this.capacityEnd
+    const block = allocateBlock(Math.floor(CHECK_BYTES / rowBytes) * rowBytes)
+    let furthest = -1
+    for (let row = from; row < last; ) {
+      const rows = Math.floor(this.#chain.readAt(block.bytes, row * rowBytes) / rowBytes)
+      for (let i = 0; i < rows; i++) {
+        const end = endOf(block.view, i * rowBytes)
+        if (end === undefined) return furthest
+        furthest = Math.max(furthest, end)
+      }
+      if (rows === 0) return furthest
+      row += rows
+    }
+    return furthest
+  }
+
   /** Writes rows behind the last one, without flushing. */
   append(rows: Uint8Array): void {
     const { rowBytes } = this.#options
     const from = this.written
     const count = rows.length / rowBytes
+    const perSegment = this.rowsPerSegment
+    // Before anything is written: from the write on nothing may fail, or the rows would be written twice.
+    if (this.#unchecked?.has(from - (from % perSegment))) this.#check(from)
     this.#chain.writeAt(rows, from * rowBytes)
     this.written = from + count
-    const perSegment = this.rowsPerSegment
     const block = blockOf(rows)
     for (let done = 0; done < count; ) {
       const within = (from + done) % perSegment
@@ -132,7 +156,6 @@ export class RowFiles {
   }
 
   #continueSum(first: number, within: number, rows: number, block: Block, at: number): void {
-    if (this.#unchecked?.has(first)) this.#check(first)
     const known = this.#sums.get(first) ?? (within === 0 ? { crc: 0, rows: 0 } : undefined)
     if (known === undefined || known.rows !== within) return
     this.#sums.set(first, { crc: crc32(block, at, at + rows * this.#options.rowBytes, known.crc), rows: within + rows })

@@ -65,7 +65,7 @@ for (const flush of ['sync', 'async'] as const) {
     const explorer = new CrashExplorer({
       store: { ...TINY, flush },
       random: new Random(seedOf(1)),
-      exhaustive: sized(128, 1024),
+      exhaustive: sized(32, 1024),
       samples: sized(8, 64),
       thoroughly: 4,
     })

@@ -264,6 +264,42 @@ test('queues made anew after a repair still step over what was lost', async () =
   await store.close()
 })
 
+test('a lost batch of a batch topic is stepped over as a whole, also when the queue is made anew', async () => {
+  const { disk } = await smallStore(50)
+  disk.makeDirectory(`${ROOT}/config`)
+  const config = { topicConfigTable: { batches: { topicName: 'batches', attributes: { 'queue.type': 'BatchCQ' } } } }
+  const file = disk.open(`${ROOT}/config/topics.json`, { write: true, create: true })
+  file.writeAt(Buffer.from(JSON.stringify(config)), 0)
+  file.close()
+  const store = await openSmall(disk)
+  const firsts: PutReceipt[] = []
+  for (let n = 0; n < 30; n++) {
+    const batch = [0, 1, 2].map((i) => ({ topic: 'batches', body: `batch ${n} message ${i}` }))
+    firsts.push((await store.putBatch(batch))[0]!)
+  }
+  await store.close()
+  assert.ok(filesIn(disk, `${ROOT}/batchconsumequeue`).length > 0)
+  damage(disk, firsts[7]!)
+  const report = await repair(disk)
+  assert.deepEqual(
+    report.ranges.map(({ from, lost }) => [from, lost.map(({ queueOffset, batchSize }) => [queueOffset, batchSize])]),
+    [[firsts[7]!.commitLogOffset, [[21, 3]]]],
+  )
+  assert.deepEqual([report.verified.ok, report.verified.findings], [true, []])
+  const expected = [...Array(90).keys()].filter((n) => n < 21 || n > 23)
+  for (const remove of [[], [`${ROOT}/ext/views`]]) {
+    for (const path of remove) disk.remove(path)
+    const after = await openSmall(disk)
+    const { messages } = await after.get({ topic: 'batches', offset: 0, maxMessages: 100 })
+    assert.deepEqual(
+      messages.map(({ queueOffset }) => queueOffset),
+      expected,
+    )
+    assert.deepEqual((await after.verify()).findings, [])
+    await after.close()
+  }
+})
+
 test('random damage, from a bit to several pages, never costs an intact message', async () => {
   const seed = Number(process.env['MQLITE_SEED'] ?? Date.now())
   for (let round = 0; round < 25; round++) {

@@ -73,6 +73,8 @@ export class AckLog {
   #lines = ''
   #asked = false
   #acks = 0
+  /** Gives a line that goes before each group of acknowledgements. */
+  heading: (() => string) | undefined
   #awaited = Number.POSITIVE_INFINITY
   #onReached: (() => void) | undefined
 
@@ -94,6 +96,7 @@ export class AckLog {
   /** Notes an acknowledged message. */
   add(n: number, receipt: PutReceipt, body: Uint8Array): void {
     const { topic, queueId, queueOffset, commitLogOffset } = receipt
+    if (this.#lines === '') this.#lines = this.heading?.() ?? ''
     this.#lines += `${n} ${topic} ${queueId} ${queueOffset} ${commitLogOffset} ${crc32(body)}\n`
     this.#acks += 1
     if (this.#asked) return

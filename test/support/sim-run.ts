@@ -22,6 +22,8 @@ export interface SimRunOptions {
   readonly queues: number
   /** Called with every disk that the run uses, before it is used. */
   readonly onDisk?: (disk: SimDisk, run: SimRun) => void
+  /** Whether segments may expire at any moment, and not only in steps that say so. */
+  readonly deletesAtAnyTime?: boolean
   /** Milliseconds that each flush takes. */
   readonly flushLatencyMs?: () => number
 }
@@ -102,7 +104,7 @@ export class SimRun {
     // What has expired may go.
     this.oracle.deleting(endOf(store))
     await this.time.pass(ms)
-    this.oracle.doneDeleting(startOf(store))
+    this.#doneDeleting(store)
   }
 
   /** Lets log, views and checkpoint be flushed. */
@@ -112,7 +114,7 @@ export class SimRun {
     const { submitted } = this.oracle.owes()
     this.oracle.deleting(endOf(store))
     await checkpoint(this.time)
-    this.oracle.doneDeleting(startOf(store))
+    this.#doneDeleting(store)
     if (store.status === 'open') this.oracle.flushed(submitted)
   }
 
@@ -121,7 +123,11 @@ export class SimRun {
     const store = await this.open()
     this.oracle.deleting(endOf(store))
     await deleteExpired(this.time)
-    this.oracle.doneDeleting(startOf(store))
+    this.#doneDeleting(store)
+  }
+
+  #doneDeleting(store: MessageStore): void {
+    this.oracle.doneDeleting(this.#options.deletesAtAnyTime ? Number.MAX_SAFE_INTEGER : startOf(store))
   }
 
   /** Waits for everything that was left under way. */
@@ -190,6 +196,7 @@ export class SimRun {
     const process = this.#process
     const messages = bodies.map((bytes) => messageOf(this.#next++, bytes, this.#options.queues))
     const submissions = bodies.map((bytes, i) => this.oracle.submit(messages[i]!.flag!, bytes))
+    if (this.#options.deletesAtAnyTime) this.oracle.deleting(Number.MAX_SAFE_INTEGER)
     this.trace.push(`    put ${submissions.map(({ number, bodyBytes }) => `${number} (${bodyBytes})`).join(', ')}`)
     try {
       const put = messages.length === 1 ? store.put(messages[0]!).then((receipt) => [receipt]) : store.putBatch(messages)
@@ -208,6 +215,7 @@ export class SimRun {
 
   /** With `STORE_FAILED` nobody knows; with any other answer nothing was stored. */
   #refused(submissions: readonly Submission[], error: unknown): void {
+    if (this.#options.deletesAtAnyTime) this.oracle.deleting(Number.MAX_SAFE_INTEGER)
     this.trace.push(`    put ${submissions[0]!.number} rejected: ${String(error)}`)
     if (!(error instanceof MessageStoreError)) throw error
     if (error.code !== 'STORE_FAILED') for (const submission of submissions) this.oracle.refuse(submission)

@@ -125,7 +125,10 @@ function check(message: StoredMessage): FoundMessage {
 
 function checkContiguous(messages: readonly FoundMessage[], start: number, end: number, segmentBytes: number): void {
   let at = start
-  for (const { commitLogOffset, size, number } of messages) {
+  let before = 0
+  for (const { commitLogOffset, size, number, storeTimestamp } of messages) {
+    assert.ok(storeTimestamp >= before, `message ${number} is not older than the one before it`)
+    before = storeTimestamp
     const isNext = commitLogOffset === at || (commitLogOffset === nextSegment(at, segmentBytes) && at % segmentBytes !== 0)
     assert.ok(isNext, `message ${number} stands at ${commitLogOffset}, the one before it ends at ${at}`)
     at = commitLogOffset + size

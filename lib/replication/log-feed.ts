@@ -10,7 +10,9 @@ import { digestRange, type RangeDigest } from './range-digest.js'
 
 /** Consecutive bytes of the log. */
 export interface LogChunk {
+  /** Address of the first byte. */
   readonly commitLogOffset: number
+  /** The bytes; a copy of its own. */
   readonly bytes: Uint8Array
   /** Whether the records in it carry whole-record CRCs that must be right. */
   readonly hasRecordCrc: boolean
@@ -38,6 +40,7 @@ export interface FeedRequest {
   readonly from: number
   /** Most bytes of a chunk. @default 32,768 */
   readonly maxBytes?: number
+  /** Ends the feed. */
   readonly signal?: AbortSignal
   /** Digest of what the replica has before `from`: nothing is sent when the primary's log differs there. */
   readonly tail?: RangeDigest

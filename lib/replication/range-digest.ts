@@ -11,8 +11,11 @@ export type LogRead = (target: Uint8Array, address: number) => number
 
 /** A range and what it digests to. */
 export interface RangeDigest {
+  /** Address of the first byte. */
   readonly from: number
+  /** Address behind the last byte. */
   readonly to: number
+  /** 16 hexadecimal digits. */
   readonly digest: string
 }
 

@@ -21,6 +21,7 @@ import {
   slotPosition,
 } from '../format/index-layout.js'
 import { IndexEntry } from '../format/tables.js'
+import { searchFirst } from './bisect.js'
 import { EntryTail } from './entry-tail.js'
 import type { IndexRow } from './manifest.js'
 
@@ -327,21 +328,12 @@ export class IndexFile {
     if (!this.isDirty) this.#slots = undefined
   }
 
-  /** How many entries at the front of the tail may be written. */
+  /** How many entries at the front of the tail may be written. @param durableEnd - the end of a record */
   #readyEntries(durableEnd: number): number {
     if (this.#lastRecordEnd <= durableEnd) return this.#tail.count
     const { view } = this.#tail
-    let low = 0
-    let high = this.#tail.count
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const at = middle * INDEX_ENTRY_BYTES
-      // The record's size is not known here: one that starts below the mark is taken to end below it only if the next does not start later than the mark.
-      const next = middle + 1 < this.#tail.count ? this.#offsetIn(view, at + INDEX_ENTRY_BYTES) : this.#lastRecordEnd
-      if (Math.max(next, this.#offsetIn(view, at)) > durableEnd) high = middle
-      else low = middle + 1
-    }
-    return low
+    // A record that begins below the end of another one ends there at the latest, and comes with all its keys.
+    return searchFirst(0, this.#tail.count, (i) => this.#offsetIn(view, i * INDEX_ENTRY_BYTES) >= durableEnd)
   }
 
   #offsetIn(view: DataView, at: number): number {

@@ -173,6 +173,21 @@ describe('the views', () => {
     assert.ok(disk.operationCount - before < 200, `${disk.operationCount - before} operations of the disk`)
   })
 
+  test('a message put while the views are flushed is found by all its keys after a crash', async () => {
+    const { disk, time, store, put } = await start(SYNC)
+    await put(10)
+    disk.flushLatency = () => time.wait(50)
+    let crashed: SimDisk | undefined
+    disk.onOperation = (kind, path) => {
+      if (kind === 'write' && path.endsWith('/checkpoint.tmp')) crashed ??= disk.crash()
+    }
+    await time.pass(29_990)
+    const second = store.put(messageOf(3, 10, 1))
+    await time.pass(1000)
+    await second
+    assert.deepEqual(await numbersOn(crashed!, SYNC), [0, 3])
+  })
+
   test('an index file that had no space for its slots has each entry once', async () => {
     const { disk, time, store, put } = await start(SYNC)
     await put(10)

@@ -12,6 +12,9 @@ import type { Tail } from './tail.js'
 /** Blocks are aligned to this. 256 KiB is read in about 40 us from the page cache. */
 export const READ_BLOCK_BYTES = 256 * 1024
 
+/** Reading this much takes no longer than reading a part of it, and is enough for most records. */
+const MOST_RECORDS_BYTES = 1024
+
 interface CachedBlock {
   readonly block: Block
   /** How many bytes were there when it was read. */
@@ -77,6 +80,21 @@ export class LogBlocks {
       if (walking) return this.#readBlock(cursor, blockBase, address, end)
     }
     return this.#readExactly(cursor, address, bytes)
+  }
+
+  /**
+   * Points the cursor at an address whose record has an unknown size: with as many bytes as most records have.
+   *
+   * @returns whether at least `bytes` are there
+   */
+  locateSome(cursor: Cursor, address: number, bytes: number): boolean {
+    const some = Math.min(MOST_RECORDS_BYTES, this.#writtenEnd() - address, this.#segmentRest(address))
+    return this.locate(cursor, address, Math.max(bytes, some), false) || this.locate(cursor, address, bytes, false)
+  }
+
+  #segmentRest(address: number): number {
+    const { segmentBytes } = this.#chain
+    return segmentBytes - (address % segmentBytes)
   }
 
   /** Forgets all blocks: bytes on the disk were cut or removed. */

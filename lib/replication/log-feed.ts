@@ -6,6 +6,7 @@
  * `flush: 'sync'` a replica never has what its primary could lose.
  */
 import { MessageStoreError, shown } from '../base/errors.js'
+import { digestRange, type RangeDigest } from './range-digest.js'
 
 /** Consecutive bytes of the log. */
 export interface LogChunk {
@@ -27,6 +28,8 @@ export interface FeedSource {
   /** Resolves when the end has moved, or the store closes, or the signal fires. */
   readonly moved: (signal: AbortSignal | undefined) => Promise<void>
   readonly isOpen: () => boolean
+  /** Lets the event loop turn. */
+  readonly pause: () => Promise<void>
 }
 
 /** What to feed. */
@@ -36,6 +39,8 @@ export interface FeedRequest {
   /** Most bytes of a chunk. @default 32,768 */
   readonly maxBytes?: number
   readonly signal?: AbortSignal
+  /** Digest of what the replica has before `from`: nothing is sent when the primary's log differs there. */
+  readonly tail?: RangeDigest
 }
 
 /**
@@ -45,12 +50,13 @@ export interface FeedRequest {
  */
 export async function* feed(
   source: FeedSource,
-  { from, maxBytes = 32_768, signal }: FeedRequest,
+  { from, maxBytes = 32_768, signal, tail }: FeedRequest,
 ): AsyncIterableIterator<LogChunk> {
   if (!Number.isSafeInteger(from) || from < 0)
     throw new RangeError(`from must be a whole number of at least 0, got ${shown(from)}`)
   if (!Number.isSafeInteger(maxBytes) || maxBytes < 1)
     throw new RangeError(`maxBytes must be a whole number of at least 1, got ${shown(maxBytes)}`)
+  if (tail !== undefined) await checkTail(source, tail)
   let address = from
   while (!signal?.aborted && source.isOpen()) {
     const start = source.start()
@@ -72,4 +78,15 @@ export async function* feed(
     yield { commitLogOffset: address, bytes: bytes.subarray(0, got), hasRecordCrc }
     address += got
   }
+}
+
+/** @throws {MessageStoreError} `REPLICA_DIVERGED` when the replica's log is not what the primary's is in that range */
+async function checkTail({ start, end, readAt, pause }: FeedSource, { from, to, digest }: RangeDigest): Promise<void> {
+  if (!(from >= start() && from <= to && to <= end())) {
+    throw new MessageStoreError('REPLICA_DIVERGED', `the log holds ${start()} to ${end()}, the replica compares ${from} to ${to}`)
+  }
+  const own = await digestRange(readAt, from, to, pause)
+  if (own.digest === digest) return
+  const what = `from ${from} to ${to} the log digests to ${own.digest}, the replica's to ${digest}`
+  throw new MessageStoreError('REPLICA_DIVERGED', what)
 }

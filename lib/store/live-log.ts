@@ -1,16 +1,18 @@
 /**
  * Follows a log that another process writes, for a store that was opened to be read.
  *
- * Nobody tells it of anything: each time it is asked it looks for segments that came or went, and walks from
- * where it had got to the last whole record. What it finds goes into views in memory. A record that the other
+ * Nobody tells it of anything: each time it is asked it looks whether something stands where it had got to, and
+ * walks on to the last whole record. Once a second it looks for segments that came or went. What it finds goes into views in memory. A record that the other
  * process is about to write may be there in part; its checks fail then, and the next look begins at it.
  */
-import type { Timers } from '../base/system.js'
+import type { Clock, Timers } from '../base/system.js'
 import type { SegmentChain } from '../disk/segment-chain.js'
 import type { CheckLevel } from '../format/record.js'
 import type { CommitLog } from '../log/commit-log.js'
 import { LogScanner } from '../log/scanner.js'
 import type { Views } from './views.js'
+
+const LIST_EVERY_MS = 1000
 
 /** What following needs. */
 export interface LiveLogOptions {
@@ -18,6 +20,7 @@ export interface LiveLogOptions {
   readonly log: CommitLog
   readonly views: Views
   readonly levelAt: (address: number) => CheckLevel
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly timers: Timers
   /** Makes readers see everything below. */
   readonly show: (end: number) => void
@@ -27,6 +30,8 @@ export interface LiveLogOptions {
 export class LiveLog {
   readonly #options: LiveLogOptions
   readonly #scanner: LogScanner
+  readonly #head = Buffer.alloc(8)
+  #nextList = 0
   #running: Promise<void> | undefined
 
   constructor(options: LiveLogOptions) {
@@ -44,7 +49,10 @@ export class LiveLog {
   }
 
   async #catchUp(): Promise<void> {
-    const { chain, log, views, show } = this.#options
+    const { chain, log, views, show, clock } = this.#options
+    const now = clock.monotonic()
+    if (now < this.#nextList && !this.#hasNews()) return
+    this.#nextList = now + LIST_EVERY_MS
     chain.refresh()
     const from = Math.max(log.end, chain.start)
     const stop = await this.#scanner.scan(from, chain.end, (block, at, size, address) =>
@@ -55,5 +63,12 @@ export class LiveLog {
       show(stop.address)
     }
     views.trim(chain.start)
+  }
+
+  /** Whether something stands behind the last record, or could stand in a segment that is not known. */
+  #hasNews(): boolean {
+    const { chain, log } = this.#options
+    if (chain.readAt(this.#head, log.end) < this.#head.length) return true
+    return this.#head.some((byte) => byte !== 0)
   }
 }

@@ -105,7 +105,7 @@ function liveLogOf({ options, state, recovered, log, records, ports, visible, ar
     visible.end = end
     arrivals.wakeAll()
   }
-  return new LiveLog({ chain, log, views, levelAt: records.levelAt, timers: ports.timers, show })
+  return new LiveLog({ chain, log, views, levelAt: records.levelAt, clock: ports.clock, timers: ports.timers, show })
 }
 
 /** What `verify` looks at. */

@@ -58,8 +58,8 @@ export class PlainDispatch {
     const storeTimestamp = readRecord.storeTimestamp(view, at)
     this.#dispatcher.enter(topic.name, queueId, readRecord.queueOffset(view, at), commitLogOffset, size, this.#tagsCode)
     if (!this.#dispatcher.wantsKeys(commitLogOffset)) return true
-    if (this.#uniqueHash >= 0) this.#dispatcher.list(this.#uniqueHash, commitLogOffset, size, storeTimestamp)
-    for (let i = 0; i < this.#keyCount; i++) this.#dispatcher.list(this.#keyHashes[i]!, commitLogOffset, size, storeTimestamp)
+    if (this.#uniqueHash >= 0) this.#dispatcher.list(this.#uniqueHash, commitLogOffset, storeTimestamp)
+    for (let i = 0; i < this.#keyCount; i++) this.#dispatcher.list(this.#keyHashes[i]!, commitLogOffset, storeTimestamp)
     return true
   }
 

@@ -46,7 +46,7 @@ export class RecordReader {
     if (address < 0 || address + Math.max(size, 8) > end) return Finding.unwritten
     let bytes = size
     if (bytes === 0) {
-      if (!blocks.locate(cursor, address, 8, walking)) return Finding.unwritten
+      if (!blocks.locateSome(cursor, address, 8)) return Finding.unwritten
       bytes = cursor.block.view.getInt32(cursor.at)
       if (bytes < 8 || address + bytes > end) return Finding.size
     }

@@ -5,6 +5,7 @@ import { readRecord } from '../format/record.js'
 import { rangeFrom } from '../log/ranges.js'
 import { type FeedRequest, feed, type LogChunk } from '../replication/log-feed.js'
 import { LogReceiver } from '../replication/log-receiver.js'
+import { digestRange, type RangeDigest } from '../replication/range-digest.js'
 import type { ReplicaLink, ReplicaProgress } from '../replication/replica-acks.js'
 import type { Foundation } from './foundation.js'
 import type { WritingSide } from './writing-side.js'
@@ -74,10 +75,22 @@ export class Replication {
           return { hasRecordCrc: inside, until }
         },
         moved: (signal) => arrivals.anyMove(FEED_WAIT_MS, signal),
+        pause: this.#pause,
         isOpen: () => state.status !== 'closing' && state.status !== 'closed',
       },
       request,
     )
+  }
+
+  /**
+   * A digest of a range of the log. A replica sends that of its last bytes along when it asks to be fed.
+   *
+   * @throws {RangeError} when the log does not hold the range
+   */
+  digest(from: number, to: number): Promise<RangeDigest> {
+    const { log, state } = this.#base
+    state.checkOpen()
+    return digestRange((target, address) => log.chain.readAt(target, address), from, to, this.#pause)
   }
 
   /**
@@ -92,6 +105,8 @@ export class Replication {
     this.#applying = applied.catch(() => {})
     return applied
   }
+
+  readonly #pause = (): Promise<void> => new Promise((resolve) => this.#base.ports.timers.endOfTurn(resolve))
 
   async #apply(chunk: LogChunk): Promise<ReplicaProgress> {
     const { log, state, options } = this.#base

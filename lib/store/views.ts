@@ -130,7 +130,7 @@ export class Views {
       for (const place of further ?? NO_PLACES) this.#placeFurther(place, commitLogOffset, size, tagsCode)
     }
     if (this.index === undefined || (sysFlag & SysFlag.transactionMask) === SysFlag.transactionRollback) return
-    for (let i = 0; i < keyHashes.length; i++) this.index.put(keyHashes[i]!, commitLogOffset, size, storeTimestamp)
+    for (let i = 0; i < keyHashes.length; i++) this.index.put(keyHashes[i]!, commitLogOffset, storeTimestamp)
   }
 
   #placeFurther({ queue: { queue }, queueOffset }: FurtherPlace, commitLogOffset: number, size: number, tagsCode: number): void {

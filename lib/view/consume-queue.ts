@@ -247,7 +247,8 @@ export class ConsumeQueue {
 
   #adopt({ min, max, lastEnd, sums }: QueueRow, trustedEnd: number, mayHaveShrunk: boolean): void {
     this.#files.adopt(max, sums)
-    if (!mayHaveShrunk && max > min && this.#files.first > min) this.#files.isDamaged = true
+    // Without sums, as in files that a Java store wrote, only this tells that one is lost.
+    if (max > min && ((!mayHaveShrunk && this.#files.first > min) || !this.#files.isWhole(max))) this.#files.isDamaged = true
     // Files that retention deleted after the manifest was written took the minimum along.
     this.#min = Math.max(min, Math.min(this.#files.first, max))
     this.#max = max

@@ -89,14 +89,14 @@ export class Dispatcher {
   }
 
   /** Lists a record under the hash of one of its keys. */
-  list(keyHash: number, commitLogOffset: number, size: number, storeTimestamp: number): void {
-    this.#index?.put(keyHash, commitLogOffset, size, storeTimestamp)
+  list(keyHash: number, commitLogOffset: number, storeTimestamp: number): void {
+    this.#index?.put(keyHash, commitLogOffset, storeTimestamp)
   }
 
   #dispatchKeys(record: DispatchedRecord): void {
-    const { commitLogOffset, size, storeTimestamp } = record
+    const { commitLogOffset, storeTimestamp } = record
     if (!this.wantsKeys(commitLogOffset)) return
-    for (const hash of indexHashes(record)) this.list(hash, commitLogOffset, size, storeTimestamp)
+    for (const hash of indexHashes(record)) this.list(hash, commitLogOffset, storeTimestamp)
   }
 }
 

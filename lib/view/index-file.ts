@@ -43,7 +43,9 @@ export interface IndexCandidate {
 export class IndexFile {
   readonly path: string
   readonly header: IndexHeader
-  readonly #file: DiskFile
+  #file: DiskFile
+  /** Makes the file of a new one, at the first flush: a put must not fail for want of space for the index. */
+  #make: (() => DiskFile) | undefined
   readonly #slotCount: number
   readonly #capacity: number
   readonly #tail = new EntryTail(INDEX_ENTRY_BYTES)
@@ -55,8 +57,6 @@ export class IndexFile {
   #written: number
   #flushed: number
   #headerIsDirty = false
-  /** End of the record of the last entry put since loading. */
-  #lastRecordEnd = -1
   /** CRC of the entries that are written; `undefined` when they were not all written or checked by this store. */
   #entriesCrc: number | undefined
   /** CRC of header and slots as they are in the file, once nothing changes them any more. */
@@ -65,7 +65,7 @@ export class IndexFile {
   #unchecked: IndexRow | undefined
 
   /**
-   * @param header - of a new file; an existing one brings its own
+   * @param fresh - of a new file, which is made at its first flush; an existing one brings its own header
    * @param row - what a manifest says of an existing file
    */
   constructor(
@@ -74,18 +74,24 @@ export class IndexFile {
     slots: number,
     capacity: number,
     writable: boolean,
-    header?: IndexHeader,
+    fresh?: { readonly header: IndexHeader; readonly make: () => void },
     row?: IndexRow,
   ) {
     this.path = path
     this.#slotCount = slots
     this.#capacity = capacity
-    // A new file of a store that is only read stays in memory: nothing of it is ever written, so nothing is read.
-    this.#file = header !== undefined && !writable ? absentFile(path) : files.file(path, writable)
-    this.header = header ?? this.#readHeader()
+    // What is new is in memory, and stays there in a store that is only read: nothing of it is in a file yet.
+    this.#file = fresh === undefined ? files.file(path, writable) : absentFile(path)
+    this.header = fresh?.header ?? this.#readHeader()
     this.#written = this.header.indexCount
     this.#flushed = this.#written
-    if (header !== undefined) {
+    if (fresh !== undefined) {
+      if (writable) {
+        this.#make = () => {
+          fresh.make()
+          return files.file(path, true)
+        }
+      }
       this.#slots = new Int32Array(slots)
       this.#headerIsDirty = true
       this.#entriesCrc = 0
@@ -147,6 +153,11 @@ export class IndexFile {
     return crc
   }
 
+  /** Whether it is on the disk. */
+  get isMade(): boolean {
+    return this.#make === undefined
+  }
+
   /** Whether there is room for no more entry. */
   get isFull(): boolean {
     return this.header.indexCount >= this.#capacity
@@ -190,7 +201,7 @@ export class IndexFile {
   }
 
   /** Adds an entry. The file must not be full. */
-  put(keyHash: number, commitLogOffset: number, end: number, storeTimestamp: number): void {
+  put(keyHash: number, commitLogOffset: number, storeTimestamp: number): void {
     const slots = (this.#slots ??= this.#loadSlots())
     const { header } = this
     const slot = keyHash % this.#slotCount
@@ -217,7 +228,6 @@ export class IndexFile {
     header.indexCount = entry + 1
     header.endCommitLogOffset = commitLogOffset
     header.endTimestamp = storeTimestamp
-    this.#lastRecordEnd = end
   }
 
   /** The entries of a hash, newest first, as far as they may lie in the time range; entries count whole seconds. */
@@ -244,6 +254,11 @@ export class IndexFile {
   /** Writes the entries of records that end at or below `durableEnd`, then slots and header, and flushes them. */
   async flush(durableEnd: number): Promise<void> {
     const ready = this.#readyEntries(durableEnd)
+    if (this.#make !== undefined) {
+      if (ready === 0) return
+      this.#file = this.#make()
+      this.#make = undefined
+    }
     if (ready > 0) {
       const bytes = ready * INDEX_ENTRY_BYTES
       this.#file.writeAt(this.#tail.bytes.subarray(0, bytes), entryPosition(this.#slotCount, this.#written))
@@ -328,12 +343,11 @@ export class IndexFile {
     if (!this.isDirty) this.#slots = undefined
   }
 
-  /** How many entries at the front of the tail may be written. @param durableEnd - the end of a record */
+  /** How many entries at the front of the tail may be written. */
   #readyEntries(durableEnd: number): number {
-    if (this.#lastRecordEnd <= durableEnd) return this.#tail.count
-    const { view } = this.#tail
-    // A record that begins below the end of another one ends there at the latest, and comes with all its keys.
-    return searchFirst(0, this.#tail.count, (i) => this.#offsetIn(view, i * INDEX_ENTRY_BYTES) >= durableEnd)
+    const { count } = this.#tail
+    // What is durable ends between two records, so a record that starts below ends there at the latest.
+    return searchFirst(0, count, (n) => this.#offsetIn(this.#tail.view, n * INDEX_ENTRY_BYTES) >= durableEnd)
   }
 
   #offsetIn(view: DataView, at: number): number {

@@ -150,9 +150,10 @@ export class IndexView {
 
   /** Closes a file and deletes it, unless the store is only read. */
   #remove(path: string): void {
-    this.#options.files.close(path)
-    if (!this.#options.writable) return
-    this.#options.disk.remove(path)
+    const { files, disk, writable } = this.#options
+    files.close(path)
+    if (!writable || disk.stat(path) === undefined) return
+    disk.remove(path)
     this.#namesChanged = true
   }
 
@@ -210,10 +211,10 @@ export class IndexView {
   }
 
   /** Adds an entry. @param keyHash - as `indexKeyHash` makes it */
-  put(keyHash: number, commitLogOffset: number, size: number, storeTimestamp: number): void {
+  put(keyHash: number, commitLogOffset: number, storeTimestamp: number): void {
     let file = this.#last
     if (file === undefined || file.isFull) file = this.#addFile(storeTimestamp)
-    file.put(keyHash, commitLogOffset, commitLogOffset + size, storeTimestamp)
+    file.put(keyHash, commitLogOffset, storeTimestamp)
   }
 
   /** Addresses of records that may have a key of that hash and a store time in the range, newest first. */
@@ -245,7 +246,7 @@ export class IndexView {
 
   /** What a manifest is to say. @param settled - whether nothing will be written to the last file for now */
   rows(settled: boolean): IndexRow[] {
-    return this.#files.map((file) => file.row(settled || file !== this.#last))
+    return this.#files.filter((file) => file.isMade).map((file) => file.row(settled || file !== this.#last))
   }
 
   /** Drops the entries of records at or above `logEnd`. */
@@ -285,8 +286,7 @@ export class IndexView {
     if (indexFileName(ms) <= lastName) ms = indexFileTime(lastName) + 1
     while (indexFileName(ms) <= lastName || disk.stat(`${directory}/${indexFileName(ms)}`) !== undefined) ms++
     const path = `${directory}/${indexFileName(ms)}`
-    if (writable) this.#makeFile(path)
-    const added = new IndexFile(files, path, slots, entries, writable, header)
+    const added = new IndexFile(files, path, slots, entries, writable, { header, make: () => this.#makeFile(path) })
     this.#files.push(added)
     return added
   }

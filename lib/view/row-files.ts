@@ -88,6 +88,11 @@ export class RowFiles {
     return this.#chain.start / this.#options.rowBytes
   }
 
+  /** Whether there is a file for each row from the first that there is up to `end`. */
+  isWhole(end: number): boolean {
+    return this.capacityEnd >= end && this.#chain.gaps.length === 0
+  }
+
   /** Number behind the last row that a file could hold. */
   get capacityEnd(): number {
     return this.#chain.end / this.#options.rowBytes

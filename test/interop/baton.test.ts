@@ -54,7 +54,7 @@ describe('one directory, in turn', () => {
         const { random } = baton
         const shell = generation === undefined ? await takeOurs(t, baton) : await takeJava(t, baton, generation)
         baton.acknowledged.push(...(await fill(shell, data, random.int(2 ** 32), random.between(1, 3))))
-        baton.history.push(`${generation ?? 'mqlite'} ${await letGo(shell, baton, manySpecs(random, 2500, data))}`)
+        baton.history.push(`${generation ?? 'mqlite'} ${await letGo(shell, baton, manySpecs(random, 1000, data))}`)
         await shell.kill()
       }
       await takeOurs(t, baton)

@@ -42,7 +42,7 @@ for (const generation of generations) {
         const java = await Shell.java(t, generation)
         await java.open(directory, sizes)
         const filled = await fill(java, dataFor(generation), 2)
-        const { acknowledged, unsure } = await putUntilKilled(java, manySpecs(new Random(3), 2000, dataFor(generation)), 150)
+        const { acknowledged, unsure } = await putUntilKilled(java, manySpecs(new Random(3), 1000, dataFor(generation)), 150)
 
         const store = await openOurs(t, directory, sizes)
         const all = adopt(await snapshotOurs(store, sizes), [...filled, ...acknowledged], unsure)

@@ -11,6 +11,9 @@ type Command =
   | { readonly do: 'put' | 'putBatch'; readonly messages: readonly Spec[] }
   | { readonly do: 'close' | 'viewOperations' }
 
+/** Messages put in one turn of the event loop. */
+const GROUP = 20
+
 let store: MessageStore | undefined
 let ports: PacedPorts | undefined
 
@@ -33,8 +36,16 @@ async function execute(command: Command): Promise<unknown> {
       return null
     }
     case 'put': {
-      // All at once: they are acknowledged in groups, and killed in the middle of one.
-      const all = command.messages.map(async (spec) => print({ item: (await opened().put(toMessage(spec))).toJSON() }))
+      // Group by group without waiting for acknowledgements, so that a kill comes in the middle of everything.
+      const all: Promise<void>[] = []
+      for (const spec of command.messages) {
+        all.push(
+          opened()
+            .put(toMessage(spec))
+            .then((receipt) => print({ item: receipt.toJSON() })),
+        )
+        if (all.length % GROUP === 0) await new Promise((resolve) => setImmediate(resolve))
+      }
       await Promise.all(all)
       return all.length
     }

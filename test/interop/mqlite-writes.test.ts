@@ -29,7 +29,7 @@ for (const generation of generations) {
           await mqlite.open(directory, sizes)
           const acknowledged = await fill(mqlite, dataFor(generation), 11)
           if (isKilled) {
-            const specs = manySpecs(new Random(12), 3000, dataFor(generation))
+            const specs = manySpecs(new Random(12), 1000, dataFor(generation))
             acknowledged.push(...(await putUntilKilled(mqlite, specs, 150)).acknowledged)
           } else await mqlite.close()
 

@@ -42,6 +42,14 @@ export interface QueueState {
   readonly maxOffset: number
 }
 
+/** A time asked for in a queue. */
+export interface TimeAsked {
+  readonly topic: string
+  readonly queueId: number
+  readonly time: number
+  readonly boundary: 'lower' | 'upper'
+}
+
 interface Answer {
   readonly item?: unknown
   readonly ok?: unknown
@@ -153,14 +161,16 @@ export class Shell {
     return records
   }
 
-  /** Log offsets of the messages with a key, ascending. */
-  async query(topic: string, key: string): Promise<number[]> {
-    return ((await this.#ask({ do: 'query', topic, key })) as number[]).sort((a, b) => a - b)
+  /** For each topic and key the log offsets of the messages found, ascending. */
+  async query(asked: readonly { topic: string; key: string }[]): Promise<number[][]> {
+    const answers = (await this.#ask({ do: 'query', asked })) as number[][]
+    // RocketMQ enters the last record of its index again when it recovers, and then finds it twice.
+    return answers.map((found) => [...new Set(found)].sort((a, b) => a - b))
   }
 
-  /** The offset in a queue at a time. */
-  async offsetByTime(topic: string, queueId: number, time: number, boundary: 'lower' | 'upper'): Promise<number> {
-    return (await this.#ask({ do: 'offsetByTime', topic, queueId, time, boundary })) as number
+  /** For each queue and time the queue offset found. */
+  async offsetByTime(asked: readonly TimeAsked[]): Promise<number[]> {
+    return (await this.#ask({ do: 'offsetByTime', asked })) as number[]
   }
 
   /** Stops the store cleanly; the process lives on and can open another. */

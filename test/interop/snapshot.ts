@@ -4,7 +4,7 @@ import type { MessageStore } from '../../lib/index.js'
 import { type Described, describeJava, describeOurs, describeSpec, isQueued, type Receipt, type Spec } from './data.js'
 import type { Generation } from './java-build.js'
 import { readOurs } from './ours.js'
-import type { QueueState, Shell, Sizes } from './shell.js'
+import type { QueueState, Shell, Sizes, TimeAsked } from './shell.js'
 
 /** A message that a store acknowledged. */
 export interface Acknowledged {
@@ -36,12 +36,12 @@ export async function snapshotJava(java: Shell): Promise<Snapshot> {
   const messages = read.messages.map(describeJava)
   // 4.9 makes the queues of the delay topic before anything is put into them.
   const queues = read.queues.filter((queue) => queue.topic !== 'SCHEDULE_TOPIC_XXXX').sort(byQueue)
-  const keys = new Map<string, number[]>()
-  for (const [topic, key] of keysOf(records)) keys.set(`${topic} ${key}`, await java.query(topic, key))
-  const times = new Map<string, number>()
-  for (const { topic, queueId, time, boundary } of timesOf(messages)) {
-    times.set(`${topic}/${queueId} ${time} ${boundary}`, await java.offsetByTime(topic, queueId, time, boundary))
-  }
+  const askedKeys = keysOf(records)
+  const found = await java.query(askedKeys)
+  const keys = new Map(askedKeys.map(({ topic, key }, i) => [`${topic} ${key}`, found[i]!]))
+  const askedTimes = timesOf(messages)
+  const offsets = await java.offsetByTime(askedTimes)
+  const times = new Map(askedTimes.map((asked, i) => [nameOf(asked), offsets[i]!]))
   return { queues, messages: messages.sort(byAddress), records, keys, times }
 }
 
@@ -58,7 +58,7 @@ export async function snapshotOurs(store: MessageStore, { segmentBytes = GIBIBYT
   }
   const { messages, queues } = await readOurs(store, queuesOf(records))
   const keys = new Map<string, number[]>()
-  for (const [topic, key] of keysOf(records)) {
+  for (const { topic, key } of keysOf(records)) {
     const found = await store.query({ topic, key, maxMessages: 1000 })
     keys.set(
       `${topic} ${key}`,
@@ -66,8 +66,8 @@ export async function snapshotOurs(store: MessageStore, { segmentBytes = GIBIBYT
     )
   }
   const times = new Map<string, number>()
-  for (const { topic, queueId, time, boundary } of timesOf(messages)) {
-    times.set(`${topic}/${queueId} ${time} ${boundary}`, await store.offsetByTime(topic, queueId, time, boundary))
+  for (const asked of timesOf(messages)) {
+    times.set(nameOf(asked), await store.offsetByTime(asked.topic, asked.queueId, asked.time, asked.boundary))
   }
   return { queues, messages: messages.sort(byAddress), records, keys, times }
 }
@@ -177,20 +177,17 @@ function keysOfSpec({ keys = [], properties }: Spec): string[] {
   return unique === undefined ? [...keys] : [unique, ...keys]
 }
 
-function keysOf(records: readonly Described[]): [topic: string, key: string][] {
-  const all = new Map<string, [string, string]>()
+function keysOf(records: readonly Described[]): { topic: string; key: string }[] {
+  const all = new Map<string, { topic: string; key: string }>()
   for (const { topic, keys, properties } of records) {
     const own = [...(keys === null ? [] : keys.split(' ')), ...(properties['UNIQ_KEY'] ? [properties['UNIQ_KEY']] : [])]
-    for (const key of own) all.set(`${topic} ${key}`, [topic, key])
+    for (const key of own) all.set(`${topic} ${key}`, { topic, key })
   }
   return [...all.values()]
 }
 
-interface TimeAsked {
-  readonly topic: string
-  readonly queueId: number
-  readonly time: number
-  readonly boundary: 'lower' | 'upper'
+function nameOf({ topic, queueId, time, boundary }: TimeAsked): string {
+  return `${topic}/${queueId} ${time} ${boundary}`
 }
 
 function timesOf(messages: readonly Described[]): TimeAsked[] {

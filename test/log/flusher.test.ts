@@ -1,137 +1,184 @@
-/** When the flusher flushes, on a log that is three numbers and a clock that the test moves. */
+/** The flusher: one flush at a time, shared by all who wait; a failure is final. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Flushable, Flusher } from '../../lib/log/flusher.js'
+import { Flusher, type FlusherOptions } from '../../lib/log/flusher.js'
 import { ManualTime, settled } from '../support/manual-time.js'
 
-/** A log whose flushes end when the test says so. */
-class FakeLog implements Flushable {
+/** A log whose flushes the test ends by hand. */
+class HandLog {
   end = 0
   writtenEnd = 0
   durableEnd = 0
-  running: (() => void) | undefined
-  fail: ((error: unknown) => void) | undefined
+  running = 0
+  mostRunning = 0
   flushes = 0
+  #end: { resolve: () => void; reject: (error: unknown) => void } | undefined
 
   write(bytes: number): void {
     this.end += bytes
     this.writtenEnd = this.end
   }
 
-  flush(): Promise<void> {
-    const upTo = this.writtenEnd
+  async flush(): Promise<void> {
+    const target = this.writtenEnd
+    this.running++
+    this.mostRunning = Math.max(this.mostRunning, this.running)
     this.flushes++
-    return new Promise((resolve, reject) => {
-      this.fail = reject
-      this.running = () => {
-        this.durableEnd = upTo
-        this.running = undefined
-        resolve()
-      }
-    })
+    try {
+      await new Promise<void>((resolve, reject) => (this.#end = { resolve, reject }))
+      this.durableEnd = target
+    } finally {
+      this.running--
+    }
   }
 
-  /** Ends the flush that runs. */
-  async finish(): Promise<void> {
-    this.running?.()
+  async finish(error?: unknown): Promise<void> {
+    if (error === undefined) this.#end!.resolve()
+    else this.#end!.reject(error)
     await settled()
   }
 }
 
-function make(policy: 'async' | 'sync', intervalMs = 500, maxUnflushedBytes = 1000) {
-  const log = new FakeLog()
+function build(options: Partial<FlusherOptions> = {}) {
+  const log = new HandLog()
   const time = new ManualTime()
   const failures: unknown[] = []
-  const onFailure = (error: unknown): void => void failures.push(error)
-  const flusher = new Flusher({ log, policy, intervalMs, maxUnflushedBytes, timers: time, onDurable: () => {}, onFailure })
-  const write = (bytes: number): void => {
-    log.write(bytes)
-    flusher.written()
-  }
-  return { log, time, flusher, failures, write }
+  let durable = 0
+  const flusher = new Flusher({
+    log,
+    policy: 'sync',
+    intervalMs: 500,
+    maxUnflushedBytes: 1000,
+    timers: time,
+    onDurable: () => durable++,
+    onFailure: (error) => failures.push(error),
+    ...options,
+  })
+  return { log, time, flusher, failures, durableCount: () => durable }
 }
 
-describe('with async', () => {
-  test('a flush begins intervalMs after the first byte that is not durable, however many follow', async () => {
-    const { log, time, write } = make('async')
-    write(1)
-    time.advance(300)
-    write(1)
-    time.advance(199)
-    assert.equal(log.flushes, 0)
-    time.advance(1)
+describe('sync', () => {
+  test('what is written while a flush runs shares the next one', async () => {
+    const { log, flusher } = build()
+    const done: number[] = []
+    for (let i = 1; i <= 50; i++) {
+      log.write(10)
+      flusher.written()
+      const end = log.end
+      void flusher.durable(end).then(() => done.push(end))
+    }
+    await settled()
     assert.equal(log.flushes, 1)
+    // All was written before the flush looked, or comes with the second.
     await log.finish()
-    assert.equal(log.durableEnd, 2)
+    if (done.length < 50) await log.finish()
+    assert.equal(done.length, 50)
+    assert.ok(log.flushes <= 2)
+    assert.equal(log.mostRunning, 1)
   })
 
-  test('what is written during a flush waits no longer than that flush and one interval', async () => {
-    const { log, time, write } = make('async')
-    write(1)
+  test('who waits is told after onDurable and only for what is durable', async () => {
+    const { log, flusher, durableCount } = build()
+    log.write(10)
+    flusher.written()
+    await settled()
+    log.write(10)
+    let first = -1
+    let second = -1
+    void flusher.durable(10).then(() => (first = durableCount()))
+    void flusher.durable(20).then(() => (second = durableCount()))
+    await log.finish()
+    assert.deepEqual([first, second], [1, -1])
+    await log.finish()
+    assert.deepEqual([first, second], [1, 2])
+    assert.equal(flusher.flushes, 2)
+  })
+
+  test('what is durable already needs no flush', async () => {
+    const { log, flusher } = build()
+    await flusher.durable(0)
+    assert.equal(log.flushes, 0)
+  })
+})
+
+describe('async', () => {
+  test('a flush starts intervalMs after the first byte, whatever else is written', async () => {
+    const { log, time, flusher } = build({ policy: 'async' })
+    log.write(10)
+    flusher.written()
+    for (let ms = 0; ms < 499; ms += 100) {
+      time.advance(99)
+      log.write(1)
+      flusher.written()
+    }
+    assert.equal(log.flushes, 0)
+    time.advance(5)
+    assert.equal(log.flushes, 1)
+    log.write(7)
+    flusher.written()
+    await log.finish()
+    assert.equal(log.durableEnd, 15)
+    assert.equal(time.pendingTimers, 1, 'what came meanwhile waits for its own interval')
     time.advance(500)
-    write(1)
-    time.advance(10_000)
-    assert.equal(log.flushes, 1)
     await log.finish()
-    assert.equal(log.durableEnd, 1)
-    time.advance(499)
-    assert.equal(log.flushes, 1)
-    time.advance(1)
-    await log.finish()
-    assert.equal(log.durableEnd, 2)
+    assert.equal(log.durableEnd, 22)
+    assert.equal(time.pendingTimers, 0)
   })
 
-  test('half of maxUnflushedBytes begins a flush at once, and all of it keeps puts out', async () => {
-    const { log, flusher, write } = make('async')
-    write(499)
-    assert.equal(log.flushes, 0)
-    write(1)
-    assert.equal(log.flushes, 1)
-    write(499)
-    assert.equal(flusher.isBehind, false)
-    write(1)
+  test('half of maxUnflushedBytes starts a flush at once, all of it says that nothing more should be appended', async () => {
+    const { log, flusher } = build({ policy: 'async' })
+    log.write(499)
+    flusher.written()
+    assert.deepEqual([log.flushes, flusher.isBehind], [0, false])
+    log.write(1)
+    flusher.written()
+    assert.deepEqual([log.flushes, flusher.isBehind], [1, false])
+    log.write(500)
     assert.equal(flusher.isBehind, true)
     await log.finish()
     assert.equal(flusher.isBehind, false)
   })
 
-  test('no timer is left when everything is durable', async () => {
-    const { log, time, write } = make('async')
-    write(1)
-    time.advance(500)
-    await log.finish()
-    assert.equal(time.pendingTimers, 0)
+  test('close stops the timer', () => {
+    const { log, time, flusher } = build({ policy: 'async' })
+    log.write(1)
+    flusher.written()
+    flusher.close()
+    time.advance(10_000)
+    assert.equal(log.flushes, 0)
   })
 })
 
-describe('with sync', () => {
-  test('a flush begins at once, and what comes meanwhile shares the next', async () => {
-    const { log, flusher, write } = make('sync')
-    write(1)
-    for (let i = 0; i < 10; i++) write(1)
-    const all = flusher.durable(11)
-    assert.equal(log.flushes, 1)
-    await log.finish()
-    assert.equal(log.durableEnd, 1)
-    assert.equal(log.flushes, 2)
-    await log.finish()
-    await all
-    assert.equal(log.flushes, 2)
-    assert.equal(flusher.flushes, 2)
+describe('failure', () => {
+  test('a failed flush rejects all who wait and all who come, is told once, and is never tried again', async () => {
+    const { log, flusher, failures } = build()
+    const error = new Error('EIO')
+    log.write(10)
+    flusher.written()
+    const waits = [flusher.durable(10), flusher.durable(10)]
+    const checks = waits.map((wait) => assert.rejects(wait, error))
+    await settled()
+    await log.finish(error)
+    await Promise.all(checks)
+    await assert.rejects(flusher.durable(10), error)
+    log.write(10)
+    flusher.written()
+    await settled()
+    assert.deepEqual([log.flushes, failures], [1, [error]])
   })
-})
 
-test('after a flush that failed nothing is flushed again, and everybody is told', async () => {
-  const { log, time, flusher, failures, write } = make('sync')
-  write(1)
-  const waiting = assert.rejects(flusher.durable(1), /EIO/)
-  log.fail?.(new Error('EIO'))
-  await waiting
-  await settled()
-  assert.equal(failures.length, 1)
-  write(1)
-  time.advance(10_000)
-  await assert.rejects(flusher.durable(2), /EIO/)
-  assert.equal(log.flushes, 1)
-  assert.equal(log.durableEnd, 0)
+  test('an error of those who are told counts as a failure, so that nobody waits for ever', async () => {
+    const error = new Error('mark')
+    const { log, flusher, failures } = build({
+      onDurable: () => {
+        throw error
+      },
+    })
+    log.write(10)
+    const wait = assert.rejects(flusher.durable(10), error)
+    await settled()
+    await log.finish()
+    await wait
+    assert.deepEqual(failures, [error])
+  })
 })

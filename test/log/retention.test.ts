@@ -1,47 +1,65 @@
-/** Which segments expire when: the rules of retention, without a disk. */
+/** Retention: which segments may go, by a table of situations. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { expiredSegments, MAX_DELETED_PER_ROUND, type RetentionFacts, type RetentionRules } from '../../lib/log/retention.js'
 
 const HOUR = 3_600_000
-const now = 1000 * HOUR
+const NOW = 1_700_000_000_000
 const rules: RetentionRules = { hours: 72, deleteHour: 4, cleanAt: 0.75, forceAt: undefined }
-const calm: RetentionFacts = { now, hour: 4, usedShare: 0.1 }
+const quiet: RetentionFacts = { now: NOW, hour: 4, usedShare: 0.1 }
+const segments = (...ages: number[]) => ages.map((hours, i) => ({ start: i * 1000, newestMs: NOW - hours * HOUR }))
 
-/** Segments whose newest records have these ages, in hours. */
-function aged(...hours: number[]): { start: number; newestMs: number }[] {
-  return hours.map((age, i) => ({ start: i * 1000, newestMs: now - age * HOUR }))
-}
+const cases: [string, RetentionRules, RetentionFacts, number[], string[]][] = [
+  ['in its hour what has expired goes', rules, quiet, [100, 80, 72, 71], ['expired', 'expired', 'expired']],
+  ['a millisecond before it expires a segment stays', rules, { ...quiet, now: NOW - 1 }, [72], []],
+  ['out of its hour nothing goes', rules, { ...quiet, hour: 5 }, [100], []],
+  [
+    'out of its hour what has expired goes once the disk fills',
+    rules,
+    { ...quiet, hour: 5, usedShare: 0.75 },
+    [100, 10],
+    ['expired'],
+  ],
+  ['a full disk alone deletes nothing that is wanted', rules, { ...quiet, hour: 5, usedShare: 0.999 }, [10, 5], []],
+  ['behind one that has not expired, none goes', rules, quiet, [10, 100], []],
+  [
+    'forced, unexpired ones go too, and the reason says so',
+    { ...rules, forceAt: 0.85 },
+    { ...quiet, hour: 5, usedShare: 0.85 },
+    [80, 10, 5],
+    ['expired', 'disk', 'disk'],
+  ],
+  [
+    'below the forced level they stay',
+    { ...rules, forceAt: 0.85 },
+    { ...quiet, hour: 5, usedShare: 0.849 },
+    [80, 10],
+    ['expired'],
+  ],
+  ['with a retention of 0 hours everything has expired', { ...rules, hours: 0 }, quiet, [0, 0], ['expired', 'expired']],
+  [
+    'one round deletes no more than its limit',
+    rules,
+    quiet,
+    Array(30).fill(100) as number[],
+    Array(MAX_DELETED_PER_ROUND).fill('expired') as string[],
+  ],
+  ['a clock set back deletes nothing', rules, { ...quiet, now: NOW - 1000 * HOUR }, [100], []],
+  ['no segments, no deletions', rules, quiet, [], []],
+]
 
-function deleted(given: Partial<RetentionRules>, facts: Partial<RetentionFacts>, ...hours: number[]): string[] {
-  return expiredSegments({ ...rules, ...given }, { ...calm, ...facts }, aged(...hours)).map(
-    ({ segment, reason }) => `${segment.start} ${reason}`,
-  )
-}
-
-describe('retention', () => {
-  test('deletes what is as old as the retention time, to the millisecond, and nothing younger', () => {
-    assert.deepEqual(deleted({}, {}, 100, 72, 71), ['0 expired', '1000 expired'])
-    assert.deepEqual(expiredSegments(rules, calm, [{ start: 0, newestMs: now - 72 * HOUR + 1 }]), [])
-  })
-
-  test('waits for its hour, unless the disk is filling', () => {
-    assert.deepEqual(deleted({}, { hour: 5 }, 100), [])
-    assert.deepEqual(deleted({}, { hour: 5, usedShare: 0.74 }, 100), [])
-    assert.deepEqual(deleted({}, { hour: 5, usedShare: 0.75 }, 100, 1), ['0 expired'])
-  })
-
-  test('never deletes what has not expired, however full the disk, unless forceAt is set', () => {
-    assert.deepEqual(deleted({}, { usedShare: 1 }, 1, 1), [])
-    assert.deepEqual(deleted({ forceAt: 0.85 }, { usedShare: 0.84 }, 1), [])
-    assert.deepEqual(deleted({ forceAt: 0.85 }, { usedShare: 0.85, hour: 5 }, 100, 1), ['0 expired', '1000 disk'])
-  })
-
-  test('goes from the oldest on and leaves no gap', () => {
-    assert.deepEqual(deleted({}, {}, 1, 100), [])
-  })
-
-  test('deletes a bounded number at a time', () => {
-    assert.equal(deleted({}, {}, ...Array.from({ length: 50 }, () => 100)).length, MAX_DELETED_PER_ROUND)
-  })
+describe('expiredSegments', () => {
+  for (const [name, given, facts, ages, reasons] of cases) {
+    test(name, () => {
+      const deleted = expiredSegments(given, facts, segments(...ages))
+      assert.deepEqual(
+        deleted.map(({ reason }) => reason),
+        reasons,
+      )
+      assert.deepEqual(
+        deleted.map(({ segment }) => segment.start),
+        reasons.map((_, i) => i * 1000),
+      )
+    })
+  }
 })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { MemoryDisk } from '../../lib/disk/memory-disk.js'
 import { MessageStore, type PutReceipt } from '../../lib/index.js'
+import { ManualTime, settled } from '../support/manual-time.js'
 import { bodies, checkCleanlyClosed, code, flipLog, freshDisk, open, readQueue, root, tiny } from '../support/open-store.js'
 import { SimDisk } from '../support/sim-disk.js'
 
@@ -264,6 +265,41 @@ describe('views', () => {
     }
     await store.close()
   })
+})
+
+test('a record whose keys were put after the last flush is found by all of them after the views were written and a kill', async () => {
+  const disk = new SimDisk()
+  const time = new ManualTime()
+  const ports = { clock: time, timers: time }
+  const first = await MessageStore.open(root, tiny, { disk, ...ports })
+  await first.put({ topic: 'a', body: '' })
+  await first.flush()
+  await first.put({ topic: 'a', body: '', keys: ['k1', 'k2', 'k3'] })
+  // All timers run before the flush of the log has ended: views are written up to what was durable before.
+  time.advance(31_000)
+  await settled(30)
+  const again = await MessageStore.open(root, tiny, { disk: disk.kill(), ...ports })
+  for (const key of ['k1', 'k2', 'k3']) assert.equal((await again.query({ topic: 'a', key })).length, 1, key)
+  await again.close()
+})
+
+test('lost queue files are noticed even when a Java store may have written them', async () => {
+  const disk = new SimDisk()
+  const first = await MessageStore.open(root, tiny, { disk })
+  for (let i = 0; i < 20; i++) await first.put({ topic: 'a', body: `${i}`, keys: 'k' })
+  await first.close()
+  // Without the checkpoint the marks of mqlite do not count, and files of queues have no sums.
+  disk.live.remove(`${root}/checkpoint`)
+  await (await MessageStore.open(root, tiny, { disk })).close()
+  const tree = disk.live.snapshot()
+  for (const name of ['00000000000000000000', '00000000000000000160', '00000000000000000320']) {
+    const copy = new SimDisk()
+    copy.live.restore(tree)
+    copy.live.remove(`${root}/consumequeue/a/0/${name}`)
+    const again = await MessageStore.open(root, tiny, { disk: copy })
+    assert.deepEqual(numbers(bodies(await readQueue(again, 'a'))), upTo(20), name)
+    await again.close()
+  }
 })
 
 test('the report tells what was found and done, and the event carries the same', async () => {

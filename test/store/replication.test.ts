@@ -216,6 +216,24 @@ test('an acknowledgement that goes back, or of bytes never sent, is refused', as
   assert.deepEqual([link.receivedEnd, link.flushedEnd], [end, 10])
 })
 
+test('a replica whose log is as long and not the same is not fed', async (t) => {
+  const primary = await openStore(t)
+  const stranger = await openStore(t)
+  const twin = await openStore(t, { options: replica })
+  await fill(primary, 20)
+  await fill(stranger, 20, 301)
+  await carry(primary, twin)
+  await fill(primary, 1)
+  const from = twin.replication.end
+  const tail = await twin.replication.digest(from - 500, from)
+  assert.match(tail.digest, /^[0-9a-f]{16}$/)
+  assert.equal(((await primary.replication.follow({ from, tail }).next()).value as LogChunk).commitLogOffset, from)
+  const other = await stranger.replication.digest(from - 500, from)
+  await assert.rejects(primary.replication.follow({ from, tail: other }).next(), code('REPLICA_DIVERGED', other.digest))
+  await assert.rejects(primary.replication.follow({ from, tail: { ...tail, to: 2 ** 40 } }).next(), code('REPLICA_DIVERGED'))
+  await assert.rejects(twin.replication.digest(0, 2 ** 40), bad(RangeError, 'no byte at'))
+})
+
 test('a replica that connects again under its name counts once', async (t) => {
   const primary = await openStore(t, { options: { replication: { ack: 'received', replicas: 2 } } })
   primary.replication.connect('r1')

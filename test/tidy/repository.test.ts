@@ -25,7 +25,7 @@ describe('the repository', () => {
   })
 
   test('has no path into the home or the work directories of anybody', () => {
-    const path = /(?<![\w.:/$}-])\/(home|Users|root|work|workspace|mnt|private)\/[\w.-]+/
+    const path = /(?<![\w.:/$}-])\/(home|Users|root|work|workspace)\/[\w.-]+/
     const found = texts.flatMap(({ path: file, text }) => {
       const [hit] = path.exec(text) ?? []
       return hit === undefined ? [] : [`${file}: ${hit}`]

@@ -19,7 +19,7 @@ function load(disk: MemoryDisk, trustedEnd: number): IndexView {
 
 function fill(index: IndexView, from: number): void {
   for (let n = from; n < RECORDS; n++) {
-    for (const key of [1, 1001]) index.put(n + key, n * RECORD_BYTES, RECORD_BYTES, 1_700_000_000_000 + n)
+    for (const key of [1, 1001]) index.put(n + key, n * RECORD_BYTES, 1_700_000_000_000 + n)
   }
 }
 

@@ -73,10 +73,9 @@ public final class Shell {
             case "log":
                 return log();
             case "query":
-                return query(command.getString("topic"), command.getString("key"));
+                return query(command.getJSONArray("asked"));
             case "offsetByTime":
-                return Generation.offsetByTime(store, command.getString("topic"), command.getIntValue("queueId"),
-                    command.getLongValue("time"), "upper".equals(command.getString("boundary")));
+                return offsetByTime(command.getJSONArray("asked"));
             case "close":
                 settle();
                 store.shutdown();
@@ -234,9 +233,30 @@ public final class Shell {
         return store.getMaxPhyOffset();
     }
 
-    /** Log offsets of the messages with a key, in ascending order; foreign messages, which the index may find, left out. */
-    private Object query(String topic, String key) throws Exception {
+    /** For each topic and key the log offsets found. */
+    private JSONArray query(JSONArray asked) throws Exception {
         settle();
+        JSONArray answers = new JSONArray();
+        for (int i = 0; i < asked.size(); i++) {
+            JSONObject one = asked.getJSONObject(i);
+            answers.add(query(one.getString("topic"), one.getString("key")));
+        }
+        return answers;
+    }
+
+    /** For each queue, time and boundary the queue offset found. */
+    private JSONArray offsetByTime(JSONArray asked) {
+        JSONArray answers = new JSONArray();
+        for (int i = 0; i < asked.size(); i++) {
+            JSONObject one = asked.getJSONObject(i);
+            answers.add(Generation.offsetByTime(store, one.getString("topic"), one.getIntValue("queueId"),
+                one.getLongValue("time"), "upper".equals(one.getString("boundary"))));
+        }
+        return answers;
+    }
+
+    /** Log offsets of the messages with a key, in ascending order; foreign messages, which the index may find, left out. */
+    private JSONArray query(String topic, String key) throws Exception {
         QueryMessageResult result = store.queryMessage(topic, key, 64, 0, Long.MAX_VALUE);
         JSONArray found = new JSONArray();
         try {

@@ -11,11 +11,11 @@ export type LogRead = (target: Uint8Array, address: number) => number
 
 /** A range and what it digests to. */
 export interface RangeDigest {
-  /** Address of its first byte. */
+  /** Address of the first byte. */
   readonly from: number
-  /** Address behind its last byte. */
+  /** Address behind the last byte. */
   readonly to: number
-  /** XXH64 of its bytes, 16 hexadecimal digits. */
+  /** 16 hexadecimal digits. */
   readonly digest: string
 }
 

@@ -17,6 +17,7 @@ export interface ReplicaProgress {
 
 /** A connected replica, as the primary sees it. */
 export interface ReplicaLink extends ReplicaProgress {
+  /** The name under which it connected. */
   readonly name: string
   /**
    * Notes how far the replica got.

@@ -115,10 +115,11 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
 }
 
 /** Queues that were damaged are made anew from the log; an index that is not whole, or not there, is completed from it. */
-function scanStart(planned: number, { index, isReset }: Views, chain: SegmentChain): number {
+function scanStart(planned: number, { index, isReset, isIndexNoted }: Views, chain: SegmentChain): number {
   if (isReset) return Math.min(planned, chain.start)
   if (index === undefined) return planned
-  const completeEnd = index.fileCount === 0 && chain.end > chain.start ? chain.start : index.completeEnd
+  const isMissing = index.fileCount === 0 && !isIndexNoted && chain.end > chain.start
+  const completeEnd = isMissing ? chain.start : index.completeEnd
   return Math.min(planned, Math.max(chain.start, completeEnd))
 }
 

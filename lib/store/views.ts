@@ -18,6 +18,7 @@ import type { FurtherPlace, PendingPut } from './pending.js'
 import { PlainDispatch } from './plain-dispatch.js'
 import type { RecoverInput } from './recover.js'
 
+const NO_INDEX = { slots: 0, entries: 0 }
 const NO_PLACES: readonly FurtherPlace[] = []
 
 /** What is known of the view files before they are loaded. */
@@ -40,6 +41,8 @@ export class Views {
   readonly queues: QueueTable<ConsumeQueue>
   readonly batchQueues: QueueTable<BatchConsumeQueue>
   readonly index: IndexView | undefined
+  /** Whether a manifest tells of the index, be it that it has no file. */
+  readonly isIndexNoted: boolean
   readonly purges: Purges
   readonly #indexSizes: Manifest['indexSizes']
   readonly #dispatcher: Dispatcher
@@ -69,7 +72,10 @@ export class Views {
       load: (queue) => new BatchConsumeQueue(queue),
     })
     this.#indexSizes = sizesOf(options.views, indexSizes)
-    const place = { ...common, ...this.#indexSizes, directory: layout.index, rows: manifest?.index, logStart, clock: ports.clock }
+    // An index that was off has no sizes: what was put meanwhile is missing from it.
+    this.isIndexNoted = manifest !== undefined && manifest.indexSizes.slots > 0
+    const indexRows = this.isIndexNoted ? manifest?.index : undefined
+    const place = { ...common, ...this.#indexSizes, directory: layout.index, rows: indexRows, logStart, clock: ports.clock }
     this.index = options.views.indexEnabled ? IndexView.load(place) : undefined
     if (this.index === undefined && !options.readOnly) dropIndex(ports.disk, layout.index)
     this.purges = Purges.load(ports.disk, layout.purged)
@@ -176,7 +182,8 @@ export class Views {
     const batchQueues = this.batchQueues.rows()
     if (queues === undefined || batchQueues === undefined || this.index?.isDamaged === true) return undefined
     const index = this.index?.rows(settled) ?? []
-    return { logStart: this.#trimmedTo, viewsEnd, indexSizes: this.#indexSizes, queues: [...queues, ...batchQueues], index }
+    const indexSizes = this.index === undefined ? NO_INDEX : this.#indexSizes
+    return { logStart: this.#trimmedTo, viewsEnd, indexSizes, queues: [...queues, ...batchQueues], index }
   }
 
   /** Drops what points at or past `logEnd`. */

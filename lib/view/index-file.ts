@@ -23,14 +23,13 @@ import {
 import { IndexEntry } from '../format/tables.js'
 import { searchFirst } from './bisect.js'
 import { EntryTail } from './entry-tail.js'
+import { indexedOffset, scanIndexEntries } from './index-scan.js'
 import type { IndexRow } from './manifest.js'
 
 const TWO_32 = 0x1_0000_0000
 const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previous: PREVIOUS_AT } = IndexEntry.at
-const OFFSET_LOW_AT = OFFSET_AT + 4
 const PAGE_SLOTS = 1024
 const MAX_SECONDS = 0x7fffffff
-const LOAD_ENTRIES = 50_000
 const SUM_BYTES = 1024 * 1024
 
 /** An entry as a query sees it. */
@@ -212,7 +211,7 @@ export class IndexFile {
     const high = Math.floor(commitLogOffset / TWO_32)
     view.setInt32(at + HASH_AT, keyHash)
     view.setInt32(at + OFFSET_AT, high)
-    view.setUint32(at + OFFSET_LOW_AT, commitLogOffset - high * TWO_32)
+    view.setUint32(at + OFFSET_AT + 4, commitLogOffset - high * TWO_32)
     view.setInt32(at + SECONDS_AT, Math.max(0, Math.min(seconds, MAX_SECONDS)))
     const newest = slots[slot]!
     // RocketMQ takes a slot that points nowhere for an empty one.
@@ -242,7 +241,7 @@ export class IndexFile {
       const { view } = block
       const hash = view.getInt32(HASH_AT)
       const previous = view.getInt32(PREVIOUS_AT)
-      const commitLogOffset = this.#offsetIn(view, 0)
+      const commitLogOffset = indexedOffset(view, 0)
       const timeMs = header.beginTimestamp + view.getInt32(SECONDS_AT) * 1000
       // The first entry's seconds count from the file before, so it may look newer or older than it is.
       if (hash === keyHash && (entry === 1 || (timeMs <= toMs && timeMs + 1000 > fromMs))) yield { commitLogOffset, timeMs }
@@ -282,52 +281,16 @@ export class IndexFile {
    */
   rebuild(logEnd: number, writable: boolean, most = this.#capacity): boolean {
     const { header } = this
-    const slots = new Int32Array(this.#slotCount)
-    const buffer = zeroBlock(Math.min(LOAD_ENTRIES, Math.max(1, most - 1)) * INDEX_ENTRY_BYTES)
-    const known = header.indexCount
+    const { beginTimestamp, beginCommitLogOffset, endTimestamp, indexCount: known } = header
     const isNoted = most < this.#capacity
-    const { endTimestamp } = header
-    let count = 1
-    let last = -1
-    let used = 0
-    let isWhole = true
+    const scan = scanIndexEntries({ file: this.#file, slotCount: this.#slotCount, most, logEnd, known, isNoted })
+    const { count, last } = scan
+    header.indexCount = count
+    header.hashSlotCount = scan.used
+    header.endCommitLogOffset = last < 0 ? beginCommitLogOffset : last
+    if (count > 1) header.endTimestamp = isNoted && count === most ? endTimestamp : beginTimestamp + scan.seconds * 1000
     this.#tail.clear()
-    this.#written = known
-    // Without a header the entries have no time to count from, and what is not there has to come from the log.
-    const end = known > 1 ? most : 1
-    for (let first = 1; first < end && isWhole; first += LOAD_ENTRIES) {
-      const wanted = Math.min(LOAD_ENTRIES, end - first)
-      this.#file.readAt(buffer.bytes.subarray(0, wanted * INDEX_ENTRY_BYTES), entryPosition(this.#slotCount, first))
-      let i = 0
-      for (; i < wanted; i++) {
-        const at = i * INDEX_ENTRY_BYTES
-        const hash = buffer.view.getInt32(at + HASH_AT)
-        const offset = this.#offsetIn(buffer.view, at)
-        const slot = hash % this.#slotCount
-        if (offset >= logEnd) break
-        const previous = buffer.view.getInt32(at + PREVIOUS_AT)
-        // A key of hash 0 in the very first record looks the same; without a manifest it only costs a scan.
-        const isUnwritten = hash === 0 && offset === 0 && !isNoted
-        if (hash < 0 || offset < last || isUnwritten || previous !== slots[slot]) {
-          isWhole = count >= known
-          break
-        }
-        if (slots[slot] === 0) used++
-        // The first entry counts its seconds from the file before.
-        const seconds = count === 1 ? 0 : buffer.view.getInt32(at + SECONDS_AT)
-        slots[slot] = count++
-        last = offset
-        header.endTimestamp = header.beginTimestamp + seconds * 1000
-      }
-      if (i < wanted) break
-    }
-    Object.assign(header, {
-      indexCount: count,
-      hashSlotCount: used,
-      endCommitLogOffset: last < 0 ? header.beginCommitLogOffset : last,
-    })
-    if (isNoted && count === most) header.endTimestamp = endTimestamp
-    this.#slots = slots
+    this.#slots = scan.slots
     this.#written = count
     this.#flushed = 0
     this.#headerIsDirty = true
@@ -335,7 +298,7 @@ export class IndexFile {
     this.#slotsCrc = undefined
     this.#unchecked = undefined
     if (writable) for (let page = 0; page * PAGE_SLOTS < this.#slotCount; page++) this.#dirtyPages.add(page)
-    return isWhole
+    return scan.isWhole
   }
 
   /** Gives the slots back; queries read them from the file. Only when nothing is dirty. */
@@ -347,11 +310,7 @@ export class IndexFile {
   #readyEntries(durableEnd: number): number {
     const { count } = this.#tail
     // What is durable ends between two records, so a record that starts below ends there at the latest.
-    return searchFirst(0, count, (n) => this.#offsetIn(this.#tail.view, n * INDEX_ENTRY_BYTES) >= durableEnd)
-  }
-
-  #offsetIn(view: DataView, at: number): number {
-    return view.getInt32(at + OFFSET_AT) * TWO_32 + view.getUint32(at + OFFSET_LOW_AT)
+    return searchFirst(0, count, (n) => indexedOffset(this.#tail.view, n * INDEX_ENTRY_BYTES) >= durableEnd)
   }
 
   /** Writes the dirty pages of slots; a slot whose newest entry is not written gets its newest one that is. */
@@ -389,7 +348,7 @@ export class IndexFile {
     if (this.#written <= 1) return { endCommitLogOffset: beginCommitLogOffset, endTimestamp: beginTimestamp }
     const last = this.#readEntry(this.#written - 1)!
     return {
-      endCommitLogOffset: this.#offsetIn(last.view, 0),
+      endCommitLogOffset: indexedOffset(last.view, 0),
       endTimestamp: beginTimestamp + last.view.getInt32(SECONDS_AT) * 1000,
     }
   }

@@ -17,6 +17,7 @@ const STEPS = {
   beginFlush: 4,
   pass: 6,
   checkpoint: 2,
+  busyCheckpoint: 1,
   expire: 2,
   reopen: 3,
   kill: 3,
@@ -103,6 +104,8 @@ async function doStep(run: SimRun, step: Step, random: Random): Promise<void> {
       return run.pass(random.between(1, 700))
     case 'checkpoint':
       return run.checkpoint()
+    case 'busyCheckpoint':
+      return busyCheckpoint(run, random)
     case 'expire':
       return run.expire()
     case 'reopen':
@@ -115,5 +118,16 @@ async function doStep(run: SimRun, step: Step, random: Random): Promise<void> {
       return run.restart('power', random)
     case 'clock':
       run.time.wallStepMs += random.pick([-1, 1, -1000, -3_600_000, 3_600_000, -DAY_MS, DAY_MS, -400 * DAY_MS, 400 * DAY_MS])
+  }
+}
+
+/** Messages are put, and not yet durable, just when the views are flushed. */
+async function busyCheckpoint(run: SimRun, random: Random): Promise<void> {
+  await run.checkpoint()
+  await run.put([10])
+  await run.pass(29_700)
+  for (let put = 0; put < 6; put++) {
+    await run.beginPut([random.between(0, 300)])
+    await run.pass(100)
   }
 }

@@ -75,7 +75,7 @@ describe('an index of which only the beginning is believed', () => {
     const disk = await filled()
     const names = disk.list('/index').map(({ name }) => name)
     const index = load(disk, Number.POSITIVE_INFINITY)
-    for (let n = RECORDS; n < RECORDS + 20; n++) index.put(n, n * RECORD_BYTES, RECORD_BYTES, 1_700_000_000_000 + n)
+    for (let n = RECORDS; n < RECORDS + 20; n++) index.put(n, n * RECORD_BYTES, 1_700_000_000_000 + n)
     const added = disk.list('/index').filter(({ name }) => !names.includes(name))
     const headers = added.map(({ name }) => decodeIndexHeader(readWhole(disk, `/index/${name}`)!))
     assert.ok(headers.length > 0)

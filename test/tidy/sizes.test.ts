@@ -9,7 +9,7 @@ const MOST_MEDIAN_LINES = 200
 const MOST_P95_LINES = 40
 
 /** Files over the limit that wait for their split, with the length that they may not pass. */
-const overdue: Readonly<Record<string, number>> = { 'lib/view/index-file.ts': 425, 'test/store/bad-input.test.ts': 430 }
+const overdue: Readonly<Record<string, number>> = { 'test/store/bad-input.test.ts': 430 }
 
 const functionKinds = new Set([
   SyntaxKind.FunctionDeclaration,

@@ -53,7 +53,10 @@ export class LiveLog {
     const now = clock.monotonic()
     if (now < this.#nextList && !this.#hasNews()) return
     this.#nextList = now + LIST_EVERY_MS
+    const wasCutOff = chain.start > log.end
     chain.refresh()
+    // A crash took what came before, and the writer will drop the rest. What retention takes was there the last time.
+    if (wasCutOff && chain.start > log.end) return
     const from = Math.max(log.end, chain.start)
     const stop = await this.#scanner.scan(from, chain.end, (block, at, size, address) =>
       views.dispatchRecord(block, at, size, address),

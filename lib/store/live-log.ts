@@ -32,10 +32,13 @@ export class LiveLog {
   readonly #scanner: LogScanner
   readonly #head = Buffer.alloc(8)
   #nextList = 0
+  /** Where the log began when it was recovered. */
+  readonly #recoveredStart: number
   #running: Promise<void> | undefined
 
   constructor(options: LiveLogOptions) {
     this.#options = options
+    this.#recoveredStart = options.chain.start
     const pause = (): Promise<void> => new Promise((resolve) => options.timers.endOfTurn(resolve))
     this.#scanner = new LogScanner({ chain: options.chain, levelAt: options.levelAt, pause })
   }
@@ -53,10 +56,9 @@ export class LiveLog {
     const now = clock.monotonic()
     if (now < this.#nextList && !this.#hasNews()) return
     this.#nextList = now + LIST_EVERY_MS
-    const wasCutOff = chain.start > log.end
     chain.refresh()
-    // A crash took what came before, and the writer will drop the rest. What retention takes was there the last time.
-    if (wasCutOff && chain.start > log.end) return
+    // A log whose beginning a crash took ends before what is left of it, until its writer comes back and says more.
+    if (log.end < chain.start && chain.start === this.#recoveredStart) return
     const from = Math.max(log.end, chain.start)
     const stop = await this.#scanner.scan(from, chain.end, (block, at, size, address) =>
       views.dispatchRecord(block, at, size, address),

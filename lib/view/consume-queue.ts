@@ -269,7 +269,8 @@ export class ConsumeQueue {
     this.#min = first
     const isPast = (offset: number): boolean =>
       !this.#readAny(offset) || !isEntry(scratch.view, 0) || entryEnd(scratch.view, 0) > trustedEnd
-    const end = searchFirst(first, last, isPast)
+    // Fillers do not say what they stand for, so that a search among them could come to believe in something.
+    const end = trustedEnd <= 0 ? first : searchFirst(first, last, isPast)
     this.#evidenceEnd = this.#files.furthest(end, evidenceOf)
     if (end > 0 && this.#readAny(end - 1)) this.#evidenceEnd = Math.max(this.#evidenceEnd, entryEnd(scratch.view, 0) || -1)
     // A crash may have left a later file without the first: a queue of which nothing is believed begins anywhere.

@@ -198,6 +198,21 @@ describe('the views', () => {
     assert.ok(disk.operationCount - before < 200, `${disk.operationCount - before} operations of the disk`)
   })
 
+  test('a gap behind the entries that were flushed does not have all queues made anew', async () => {
+    const { disk, time, put } = await start(SYNC)
+    for (let i = 0; i < 8; i++) await put(10)
+    await time.pass(31_000)
+    const left = disk.crash({ choose: ALL })
+    // Of the two files that another flush had begun, only the second came to the disk.
+    const file = left.live.open(`${ROOT}/consumequeue/even/0/${'160'.padStart(20, '0')}`, { write: true, create: true })
+    file.resize(80)
+    file.close()
+    const later = new SimTime(1_700_050_000_000)
+    const store = await later.run(openSim(left, later, SYNC))
+    assert.ok(store.recovery.scannedFrom > 0, 'the log is not read from its beginning')
+    assert.equal((await readStore(store, SYNC)).messages.length, 8)
+  })
+
   test('a message put while the views are flushed is found by all its keys after a crash', async () => {
     const { disk, time, store, put } = await start(SYNC)
     await put(10)

@@ -3,16 +3,8 @@ export { type ErrorCode, errorCodes, InvariantError, MessageStoreError, type Rea
 export type { FeedRequest, LogChunk } from './replication/log-feed.js'
 export type { RangeDigest } from './replication/range-digest.js'
 export type { ReplicaLink, ReplicaProgress } from './replication/replica-acks.js'
-export type { GetRequest, GetStatus, Message, PutReceipt, PutStatus, QueryRequest, QueueBounds } from './store/message.js'
-export { MessageStore } from './store/message-store.js'
-export type { DiskOptions, IndexOptions, ReplicationOptions, StoreOptions } from './store/options.js'
-export type { GetResult } from './store/reader.js'
-export type { RecoveryReport } from './store/recover.js'
-export { type RepairedRange, type RepairOptions, type RepairReport, repairStore } from './store/repair.js'
-export type { Replication } from './store/replication.js'
-export type { StoreEvents, StoreStatus } from './store/state.js'
-export type { StoredMessage } from './store/stored-message.js'
-export type { VerifyOptions, VerifyProgress } from './store/verify.js'
+export { type RepairedRange, type RepairOptions, type RepairReport, repairStore } from './store/checking/repair.js'
+export type { VerifyOptions, VerifyProgress } from './store/checking/verify.js'
 export {
   type FindingKind,
   findingKinds,
@@ -20,4 +12,12 @@ export {
   type Severity,
   type VerifyFinding,
   type VerifyReport,
-} from './store/verify-report.js'
+} from './store/checking/verify-report.js'
+export type { GetRequest, GetStatus, Message, PutReceipt, PutStatus, QueryRequest, QueueBounds } from './store/message.js'
+export { MessageStore } from './store/message-store.js'
+export type { DiskOptions, IndexOptions, ReplicationOptions, StoreOptions } from './store/options.js'
+export type { GetResult } from './store/reading/reader.js'
+export type { RecoveryReport } from './store/recovery/recover.js'
+export type { Replication } from './store/replication.js'
+export type { StoreEvents, StoreStatus } from './store/state.js'
+export type { StoredMessage } from './store/stored-message.js'

@@ -1,6 +1,6 @@
 /** `mqlite repair DIR`: mends what `verify` finds. */
 import { MessageStoreError } from '../base/errors.js'
-import { type RepairedRange, repairStore } from '../store/repair.js'
+import { type RepairedRange, repairStore } from '../store/checking/repair.js'
 import { type Command, type CommandInput, commonOptions, directoryOf, type ExitName, refuseMore } from './command.js'
 import { INDEX_SLOTS_HELP, indexOption, indexSlotsOption, storeLayout } from './store-access.js'
 import { counted, plain } from './table.js'

@@ -2,8 +2,8 @@
 import { MessageStoreError } from '../base/errors.js'
 import { sleep } from '../base/system.js'
 import type { MessageStore } from '../store/message-store.js'
+import { compileTags } from '../store/reading/tag-filter.js'
 import type { StoredMessage } from '../store/stored-message.js'
-import { compileTags } from '../store/tag-filter.js'
 import {
   type Command,
   type CommandInput,

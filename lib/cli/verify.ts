@@ -1,5 +1,5 @@
 /** `mqlite verify DIR`: checks everything and changes nothing. */
-import { findingKinds, type VerifyFinding, type VerifyReport } from '../store/verify-report.js'
+import { findingKinds, type VerifyFinding, type VerifyReport } from '../store/checking/verify-report.js'
 import { type Command, type CommandInput, commonOptions, directoryOf, type ExitName, refuseMore } from './command.js'
 import { INDEX_SLOTS_HELP, indexSlotsOption, openToRead } from './store-access.js'
 import { counted, plain } from './table.js'

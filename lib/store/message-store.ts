@@ -1,15 +1,16 @@
 /** The one door to a store. It forwards; the logic is in the parts that `open.ts` wires together. */
+
+import type { VerifyOptions } from './checking/verify.js'
+import type { VerifyReport } from './checking/verify-report.js'
 import { storeErrorOf } from './disk-failure.js'
 import type { GetRequest, Message, PutReceipt, QueryRequest, QueueBounds } from './message.js'
 import { type OpenStore, openStore } from './open.js'
 import type { StoreOptions, StorePorts } from './options.js'
-import type { GetResult } from './reader.js'
-import type { RecoveryReport } from './recover.js'
+import type { GetResult } from './reading/reader.js'
+import type { RecoveryReport } from './recovery/recover.js'
 import type { Replication } from './replication.js'
 import type { StoreEvents, StoreStatus } from './state.js'
 import type { StoredMessage } from './stored-message.js'
-import type { VerifyOptions } from './verify.js'
-import type { VerifyReport } from './verify-report.js'
 
 /** Whatever goes wrong is told in errors of the store. */
 async function told<Result>(action: () => Result | Promise<Result>): Promise<Result> {

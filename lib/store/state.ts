@@ -1,6 +1,6 @@
 /** Whether a store may be read and written, and what it tells. */
 import { type ErrorCode, MessageStoreError } from '../base/errors.js'
-import type { RecoveryReport } from './recover.js'
+import type { RecoveryReport } from './recovery/recover.js'
 
 /** `readOnly`: opened so, or damaged. `failed`: a flush failed; readable until closed. */
 export type StoreStatus = 'open' | 'readOnly' | 'failed' | 'closing' | 'closed'

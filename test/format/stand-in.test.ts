@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { blockOf } from '../../lib/format/block.js'
 import { CheckLevel, checkRecord, MAGIC_V2, readRecord, SysFlag } from '../../lib/format/record.js'
 import { encodeStandIn, isStandIn, lostTopic, minStandInBytes } from '../../lib/format/stand-in.js'
-import { dispatchedRecord } from '../../lib/store/dispatch-record.js'
+import { dispatchedRecord } from '../../lib/store/views/dispatch-record.js'
 
 const place = { commitLogOffset: 123_456_789_012, storeTimestamp: 1_700_000_000_123 }
 const lost = { topic: 'orders', queueId: 3, queueOffset: 7_000_000_000 }

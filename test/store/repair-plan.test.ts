@@ -1,7 +1,7 @@
 /** What is written into a damaged range fills it exactly, whatever the queue entries say. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type LostEntry, planRepair, type RangeToFill, type RepairPiece } from '../../lib/store/repair-plan.js'
+import { type LostEntry, planRepair, type RangeToFill, type RepairPiece } from '../../lib/store/checking/repair-plan.js'
 import { Random } from '../support/random.js'
 
 const segmentBytes = 64 * 1024

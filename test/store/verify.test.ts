@@ -7,8 +7,8 @@ import { test } from 'node:test'
 import type { MemoryDisk } from '../../lib/disk/memory-disk.js'
 import { indexFileBytes } from '../../lib/format/index-layout.js'
 import { segmentName } from '../../lib/format/names.js'
+import type { FindingKind, VerifyReport } from '../../lib/store/checking/verify-report.js'
 import type { StoreOptions } from '../../lib/store/options.js'
-import type { FindingKind, VerifyReport } from '../../lib/store/verify-report.js'
 import { filesIn, flip, openSmall, putMany, ROOT, smallSizes, smallStore, storeWithoutSums } from '../support/small-store.js'
 
 const { segmentBytes, queueSegmentEntries, index } = smallSizes

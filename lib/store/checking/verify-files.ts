@@ -1,0 +1,109 @@
+/**
+ * Compares the view files of a store that is only read with the CRCs in `ext/views`.
+ *
+ * Opening has done the same, and what was not what was written it has made anew from the log, in memory. So
+ * a damaged file harms nobody; but whoever asks for a check wants to know of it.
+ */
+import type { Disk } from '../../disk/disk.js'
+import { readWhole } from '../../disk/replace.js'
+import { zeroBlock } from '../../format/block.js'
+import { crc32 } from '../../format/crc.js'
+import { entryPosition } from '../../format/index-layout.js'
+import { segmentName } from '../../format/names.js'
+import { QUEUE_ENTRY_BYTES } from '../../format/queue-entry.js'
+import { decodeManifest, type IndexRow, type QueueRow } from '../../view/manifest.js'
+import type { StoreLayout } from '../layout.js'
+import type { Findings } from './verify-report.js'
+
+const BATCH_ENTRY_BYTES = 46
+const STEP_BYTES = 1024 * 1024
+
+/** What the check needs. */
+export interface FileCheckOptions {
+  readonly disk: Disk
+  readonly layout: StoreLayout
+  readonly findings: Findings
+  /** Whether the store was closed, so that nothing can have changed since the manifest was written. */
+  readonly isClosed: boolean
+  /** Slots of an index file, 0 when there is none. */
+  readonly indexSlots: number
+  readonly pause: () => Promise<void>
+}
+
+/** Compares all files that the manifest names. */
+export async function checkViewFiles(options: FileCheckOptions): Promise<void> {
+  const { disk, layout, findings, pause, indexSlots } = options
+  const bytes = readWhole(disk, layout.views)
+  const manifest = decodeManifest(bytes)
+  if (bytes !== undefined && manifest === undefined) {
+    findings.add(
+      'markDamaged',
+      { file: 'ext/views' },
+      'lines that do not match their CRC',
+      'the bounds and CRCs of the view files',
+    )
+  }
+  for (const row of manifest?.queues ?? []) {
+    checkQueue(options, row)
+    await pause()
+  }
+  for (const row of indexSlots > 0 ? (manifest?.index ?? []) : []) {
+    checkIndex(options, row)
+    await pause()
+  }
+}
+
+function checkQueue({ disk, layout, findings, isClosed }: FileCheckOptions, row: QueueRow): void {
+  const { topic, queueId, sums } = row
+  const root = row.rows === undefined ? layout.consumeQueue : layout.batchConsumeQueue
+  const rowBytes = row.rows === undefined ? QUEUE_ENTRY_BYTES : BATCH_ENTRY_BYTES
+  const directory = `${root}/${topic}/${queueId}`
+  for (const { first, crc } of sums) {
+    const path = `${directory}/${segmentName(first * rowBytes)}`
+    const place = { file: path.slice(layout.root.length + 1), topic, queueId, queueOffset: first }
+    const stat = disk.stat(path)
+    if (stat === undefined) {
+      // Retention deletes files before the manifest says so.
+      if (isClosed) findings.add('viewFileDamaged', place, 'no file', `the entries from ${first} on`)
+      continue
+    }
+    const rows = Math.min(stat.bytes / rowBytes, (row.rows ?? row.max) - first)
+    const found = sumOf(disk, path, 0, rows * rowBytes)
+    if (found !== crc) findings.add('viewFileDamaged', place, `CRC ${found} of ${rows} entries`, `CRC ${crc}`)
+  }
+}
+
+function checkIndex({ disk, layout, findings, isClosed, indexSlots }: FileCheckOptions, row: IndexRow): void {
+  const path = `${layout.index}/${row.name}`
+  const place = { file: `index/${row.name}` }
+  if (disk.stat(path) === undefined) {
+    if (isClosed) findings.add('viewFileDamaged', place, 'no file', `${row.count - 1} entries`)
+    return
+  }
+  const entries = sumOf(disk, path, entryPosition(indexSlots, 1), entryPosition(indexSlots, row.count))
+  if (entries !== row.entriesCrc) {
+    findings.add('viewFileDamaged', place, `CRC ${entries} of ${row.count - 1} entries`, `CRC ${row.entriesCrc}`)
+    return
+  }
+  // Slots of a file that is being filled may be written at any time.
+  if (!isClosed || row.slotsCrc === undefined) return
+  const slots = sumOf(disk, path, 0, entryPosition(indexSlots, 0))
+  if (slots !== row.slotsCrc) findings.add('viewFileDamaged', place, `CRC ${slots} of header and slots`, `CRC ${row.slotsCrc}`)
+}
+
+function sumOf(disk: Disk, path: string, from: number, to: number): number {
+  const file = disk.open(path, {})
+  try {
+    const block = zeroBlock(Math.max(1, Math.min(STEP_BYTES, to - from)))
+    let crc = 0
+    for (let at = from; at < to; ) {
+      const got = file.readAt(block.bytes.subarray(0, Math.min(STEP_BYTES, to - at)), at)
+      if (got === 0) return -1
+      crc = crc32(block, 0, got, crc)
+      at += got
+    }
+    return crc
+  } finally {
+    file.close()
+  }
+}

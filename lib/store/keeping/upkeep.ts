@@ -1,0 +1,192 @@
+/**
+ * What a store does by itself every ten seconds: deletes what has expired, looks at the space that is left,
+ * and has the next segment ready.
+ */
+import type { Emitter } from '../../base/signals.js'
+import type { Clock, Timer, Timers } from '../../base/system.js'
+import { type Disk, DiskError, type DiskSpace } from '../../disk/disk.js'
+import { readRecord } from '../../format/record.js'
+import type { CommitLog } from '../../log/commit-log.js'
+import { type DeleteReason, expiredSegments, type RetentionRules, type SegmentAge } from '../../log/retention.js'
+import type { Seals } from '../../log/seals.js'
+import type { StoreEvents, StoreState } from '../state.js'
+
+/** RocketMQ's interval. */
+const ROUND_MS = 10_000
+/** While puts are refused, space is looked at this often. */
+const PROBE_MS = 200
+/** A file system this empty is never too full to write, whatever share of it is used. */
+const ENOUGH_BYTES = 1024 * 1024 * 1024
+/** After the system itself said that there is no space, this much must be free before puts go on. */
+const RESUME_BYTES = 4 * 1024 * 1024
+
+/** What upkeep needs. */
+export interface UpkeepOptions {
+  readonly root: string
+  readonly disk: Disk
+  readonly log: CommitLog
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly rules: RetentionRules & { readonly refuseAt: number }
+  readonly state: StoreState
+  readonly events: Emitter<StoreEvents>
+  readonly onFailure: (error: unknown) => void
+  readonly seals: Seals
+  /** Makes it known durably how far the log is durable: a log that starts behind that place counts as cut. */
+  readonly beforeDelete: () => Promise<void>
+  /** Moves the views' minimum offsets up to the start of the log. */
+  readonly trimViews: (logStart: number) => void
+}
+
+/** See the head of this file. */
+export class Upkeep {
+  readonly #options: UpkeepOptions
+  #timer: Timer | undefined
+  #running: Promise<void> | undefined
+  #isFull = false
+  #sawNoSpace = false
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options
+  }
+
+  /** Begins the rounds. */
+  start(): void {
+    this.#timer = this.#options.timers.after(this.#isFull ? PROBE_MS : ROUND_MS, () => {
+      this.#running = this.#roundSafely().then(() => {
+        this.#running = undefined
+        if (this.#timer !== undefined) this.start()
+      })
+    })
+  }
+
+  /** Ends the rounds, after the one that runs. */
+  async stop(): Promise<void> {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    await this.#running
+  }
+
+  /** The system refused a write for want of space: refuse puts until there is some. */
+  sawNoSpace(): void {
+    this.#sawNoSpace = true
+    this.#setFull(true, this.#spaceIfKnown())
+    if (this.#timer === undefined || this.#running !== undefined) return
+    this.#timer.cancel()
+    this.start()
+  }
+
+  /** What the disk refuses in a round is tried again in the next one. */
+  async #roundSafely(): Promise<void> {
+    try {
+      await this.round()
+    } catch (error) {
+      if (!(error instanceof DiskError) || error.code === 'EIO') this.#options.onFailure(error)
+    }
+  }
+
+  /** One round. */
+  async round(): Promise<void> {
+    const { log, state } = this.#options
+    if (state.status !== 'open') return
+    const space = this.#space()
+    await this.#deleteExpired(space)
+    this.#judgeSpace(space)
+    if (log.segmentRoom < log.segmentBytes / 2 && !this.#isFull) this.#prepareSegment()
+    if (!this.#isFull) await this.#options.seals.sealNext(log.durableEnd)
+  }
+
+  /** Deletes all whole segments below an address at once, whatever their age. @returns how many went */
+  async purgeBefore(address: number): Promise<number> {
+    const { log } = this.#options
+    const segments = this.#ages().filter(({ start }) => start + log.segmentBytes <= address)
+    await this.#deleteAll(segments.map((segment) => ({ segment, reason: 'purge' })))
+    return segments.length
+  }
+
+  async #deleteExpired(space: DiskSpace): Promise<void> {
+    const { clock, rules } = this.#options
+    const now = clock.now()
+    const facts = { now, hour: new Date(now).getHours(), usedShare: usedShare(space) }
+    const expired = expiredSegments(rules, facts, this.#ages())
+    await this.#deleteAll(expired)
+    // Also when nothing was deleted: the last time may have failed on the way.
+    this.#options.trimViews(this.#options.log.start)
+  }
+
+  async #deleteAll(segments: readonly { segment: SegmentAge; reason: DeleteReason }[]): Promise<void> {
+    if (segments.length === 0) return
+    const { log, events, beforeDelete, trimViews } = this.#options
+    await beforeDelete()
+    for (const { segment, reason } of segments) {
+      const { path } = log.removeFirstSegment()
+      // One by one: if names came to the disk in another order, a crash would leave a gap.
+      await log.chain.flushDirectory()
+      const { start: commitLogOffset, newestMs: newestStoreTimestamp } = segment
+      events.emit('segmentDeleted', { commitLogOffset, bytes: log.segmentBytes, path, reason, newestStoreTimestamp })
+    }
+    trimViews(log.start)
+  }
+
+  /** A segment's newest record is no newer than the first of the segment behind it. Only what is durable may go. */
+  #ages(): SegmentAge[] {
+    const { log } = this.#options
+    const { chain } = log
+    const head = Buffer.alloc(128)
+    const view = new DataView(head.buffer, head.byteOffset, head.length)
+    const ages: SegmentAge[] = []
+    const { starts } = chain
+    for (let i = 0; i + 1 < starts.length; i++) {
+      const next = starts[i + 1]!
+      if (next >= log.durableEnd || chain.readAt(head, next) < 91 || view.getInt32(0) < 91) break
+      ages.push({ start: starts[i]!, newestMs: readRecord.storeTimestamp(view, 0) })
+    }
+    return ages
+  }
+
+  #judgeSpace(space: DiskSpace): void {
+    const { rules } = this.#options
+    if (this.#sawNoSpace && space.freeBytes >= RESUME_BYTES) this.#sawNoSpace = false
+    const isLow = usedShare(space) >= rules.refuseAt && space.freeBytes < ENOUGH_BYTES && space.freeBytes < this.#reserve()
+    this.#setFull(this.#sawNoSpace || isLow, space)
+  }
+
+  /** What must stay free for views and marks: a tenth of the file system, at most 1 GiB. */
+  #reserve(): number {
+    const { totalBytes } = this.#space()
+    return Math.min(ENOUGH_BYTES, totalBytes * (1 - this.#options.rules.refuseAt))
+  }
+
+  #setFull(full: boolean, space: DiskSpace): void {
+    if (full === this.#isFull) return
+    this.#isFull = full
+    const { state, events, root } = this.#options
+    state.setDiskFull(full ? `${space.freeBytes} bytes are free at ${root}; puts resume when there is space` : undefined)
+    events.emit('diskFull', { full, freeBytes: space.freeBytes, usedShare: usedShare(space) })
+  }
+
+  #prepareSegment(): void {
+    try {
+      this.#options.log.prepareNextSegment()
+    } catch {
+      // It is only a head start: the put that needs the segment meets the error, and tells it.
+    }
+  }
+
+  /** Asked while an answer to a put is due: that the space is not known must not get in its way. */
+  #spaceIfKnown(): DiskSpace {
+    try {
+      return this.#space()
+    } catch {
+      return { totalBytes: 0, freeBytes: 0 }
+    }
+  }
+
+  #space(): DiskSpace {
+    return this.#options.disk.space(this.#options.root)
+  }
+}
+
+function usedShare({ totalBytes, freeBytes }: DiskSpace): number {
+  return totalBytes === 0 ? 0 : (totalBytes - freeBytes) / totalBytes
+}

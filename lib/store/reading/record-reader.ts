@@ -1,0 +1,85 @@
+/**
+ * Reads single records and checks that they are what they should be. Everything that hands a record to
+ * anybody goes through here.
+ */
+import { MessageStoreError } from '../../base/errors.js'
+import { CheckLevel, checkRecord, Finding, findingName, readRecord } from '../../format/record.js'
+import { Cursor, type LogBlocks } from '../../log/log-blocks.js'
+import { StoredMessage } from '../stored-message.js'
+import { isBatchRecord, unwrapBatch } from '../writing/inner-batch.js'
+
+/** What a record reader is made of. */
+export interface RecordReaderOptions {
+  readonly blocks: LogBlocks
+  readonly segmentBytes: number
+  /** How closely the record at an address can be checked. */
+  readonly levelAt: (address: number) => CheckLevel
+  /** Whether CRCs are checked at all. */
+  readonly verify: boolean
+  /** Nothing at or above this address may be served. */
+  readonly visibleEnd: () => number
+}
+
+/** See the head of this file. */
+export class RecordReader {
+  readonly #options: RecordReaderOptions
+  readonly #cursor = new Cursor()
+
+  constructor(options: RecordReaderOptions) {
+    this.#options = options
+  }
+
+  /** How closely the record at an address can be checked. */
+  get levelAt(): (address: number) => CheckLevel {
+    return this.#options.levelAt
+  }
+
+  /**
+   * Points the cursor at a record and checks it.
+   *
+   * @param size - its size as a view says, or 0 when nobody knows
+   * @returns its size, or a {@link Finding}; `unwritten` when the log does not hold the address
+   */
+  seek(cursor: Cursor, address: number, size: number, walking: boolean): number {
+    const { blocks, segmentBytes, verify, visibleEnd } = this.#options
+    const end = visibleEnd()
+    if (address < 0 || address + Math.max(size, 8) > end) return Finding.unwritten
+    let bytes = size
+    if (bytes === 0) {
+      if (!blocks.locateSome(cursor, address, 8)) return Finding.unwritten
+      bytes = cursor.block.view.getInt32(cursor.at)
+      if (bytes < 8 || address + bytes > end) return Finding.size
+    }
+    if (!blocks.locate(cursor, address, bytes, walking)) return Finding.unwritten
+    const { at, available } = cursor
+    const limit = at + segmentBytes - (address % segmentBytes)
+    const level = verify ? this.#options.levelAt(address) : CheckLevel.structure
+    const found = checkRecord(cursor.block, at, limit, available, address, level)
+    return found > 0 && size > 0 && found !== size ? Finding.size : found
+  }
+
+  /** The message at an address, those of its batch, or none when no intact record starts there. */
+  messagesAt(address: number): StoredMessage[] {
+    const cursor = this.#cursor
+    if (this.seek(cursor, address, 0, false) <= 0) return []
+    const { block, at } = cursor
+    const inner = isBatchRecord(block, at) ? unwrapBatch(block, at, address) : undefined
+    return inner ?? [StoredMessage.fromRecord(block, at, address)]
+  }
+
+  /** When the record at an address was stored, or `undefined` when it cannot be read. */
+  readonly timestampAt = (address: number, size: number): number | undefined => {
+    const cursor = this.#cursor
+    return this.seek(cursor, address, size, false) > 0 ? readRecord.storeTimestamp(cursor.block.view, cursor.at) : undefined
+  }
+
+  /** The error for a record that is not what it should be. @param address - -1 when nobody knows it any more */
+  corrupt(address: number, finding: number, details: Record<string, unknown>): MessageStoreError {
+    if (address < 0)
+      return new MessageStoreError('STORE_CORRUPT', 'the log is damaged where the record of this offset stood', { details })
+    const what = finding > 0 ? 'it is another message than the queue says' : findingName(finding)
+    return new MessageStoreError('STORE_CORRUPT', `the record at ${address} is damaged: ${what}`, {
+      details: { commitLogOffset: address, ...details },
+    })
+  }
+}

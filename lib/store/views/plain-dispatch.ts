@@ -1,0 +1,142 @@
+/**
+ * Enters ordinary records into the views without making a string or an object of them: recovery does it for
+ * every record that it walks over, and most of its time would go into parsing properties.
+ *
+ * What is not ordinary (transactions, batches, delayed messages, further queues, text that is not ASCII) is
+ * left to `dispatch-record.ts`, which knows all the rules; a test holds the two together.
+ */
+import type { Block } from '../../format/block.js'
+import { javaHash, unsigned } from '../../format/hash.js'
+import { isTopic } from '../../format/names.js'
+import { NAME_END, PropertyName, propertyKey, VALUE_END } from '../../format/properties.js'
+import { propertiesRange, RecordAt, readRecord, SysFlag, topicRange } from '../../format/record.js'
+import { SCHEDULE_TOPIC } from '../../format/tags.js'
+import type { Dispatcher } from '../../view/dispatcher.js'
+
+/** A record with one of these is not ordinary. */
+const SPECIAL_FLAGS = SysFlag.transactionMask | SysFlag.innerBatch
+const TAGS = propertyKey(PropertyName.tags)
+const KEYS = propertyKey(PropertyName.keys)
+const UNIQUE_KEY = propertyKey(PropertyName.uniqueKey)
+/** Properties whose names begin so change where a record goes. */
+const SPECIAL_NAMES = Buffer.from('INNER_', 'latin1')
+const SPACE = 0x20
+const MOST_TOPICS = 64
+
+interface PlainTopic {
+  readonly name: string
+  /** Java hash of `topic#`, which every key's hash continues. */
+  readonly keySeed: number
+}
+
+/** See the head of this file. */
+export class PlainDispatch {
+  readonly #dispatcher: Dispatcher
+  readonly #topics = new Map<string, PlainTopic>()
+  #last: PlainTopic | undefined
+  #isSpecial = false
+  #tagsCode = 0
+  #uniqueHash = -1
+  readonly #keyHashes: number[] = []
+  /** How many of them belong to the record at hand; setting an array's length is slow. */
+  #keyCount = 0
+
+  constructor(dispatcher: Dispatcher) {
+    this.#dispatcher = dispatcher
+  }
+
+  /** Enters a checked record, if it is ordinary. @returns whether it was */
+  dispatch(block: Block, at: number, size: number, commitLogOffset: number): boolean {
+    const { view, bytes } = block
+    if ((view.getInt32(at + RecordAt.sysFlag) & SPECIAL_FLAGS) !== 0) return false
+    const queueId = view.getInt32(at + RecordAt.queueId)
+    const name = topicRange(view, at)
+    const topic = this.#topicAt(bytes, name.start, name.end)
+    if (topic === undefined || queueId < 0) return false
+    const range = propertiesRange(view, at)
+    if (!this.#scan(bytes, range.start, range.end, topic.keySeed)) return false
+    const storeTimestamp = readRecord.storeTimestamp(view, at)
+    this.#dispatcher.enter(topic.name, queueId, readRecord.queueOffset(view, at), commitLogOffset, size, this.#tagsCode)
+    if (!this.#dispatcher.wantsKeys(commitLogOffset)) return true
+    if (this.#uniqueHash >= 0) this.#dispatcher.list(this.#uniqueHash, commitLogOffset, storeTimestamp)
+    for (let i = 0; i < this.#keyCount; i++) this.#dispatcher.list(this.#keyHashes[i]!, commitLogOffset, storeTimestamp)
+    return true
+  }
+
+  #topicAt(bytes: Buffer, start: number, end: number): PlainTopic | undefined {
+    const last = this.#last
+    if (last !== undefined && isSame(bytes, start, end, last.name)) return last
+    const name = bytes.toString('latin1', start, end)
+    let topic = this.#topics.get(name)
+    if (topic === undefined) {
+      if (!isTopic(name) || name === SCHEDULE_TOPIC) return undefined
+      topic = { name, keySeed: javaHash(`${name}#`) }
+      if (this.#topics.size === MOST_TOPICS) this.#topics.clear()
+      this.#topics.set(name, topic)
+    }
+    this.#last = topic
+    return topic
+  }
+
+  /** Looks through the properties; as in `parseProperties`, empty ones do not count and the last of two wins. */
+  #scan(bytes: Buffer, start: number, end: number, keySeed: number): boolean {
+    this.#isSpecial = false
+    this.#tagsCode = 0
+    this.#uniqueHash = -1
+    this.#keyCount = 0
+    for (let at = start; at < end; ) {
+      let split = -1
+      let stop = at
+      for (; stop < end; stop++) {
+        const byte = bytes[stop]
+        if (byte === VALUE_END) break
+        if (byte === NAME_END && split < 0) split = stop
+      }
+      if (split > at && split < stop - 1) this.#take(bytes, at, split, stop, keySeed)
+      at = stop + 1
+    }
+    return !this.#isSpecial
+  }
+
+  #take(bytes: Buffer, at: number, split: number, stop: number, keySeed: number): void {
+    const length = split - at
+    if (length === TAGS.length) {
+      if (startsWith(bytes, at, TAGS)) this.#tagsCode = this.#hash(bytes, split + 1, stop, 0)
+      else if (startsWith(bytes, at, KEYS)) this.#takeKeys(bytes, split + 1, stop, keySeed)
+    } else if (length === UNIQUE_KEY.length && startsWith(bytes, at, UNIQUE_KEY)) {
+      this.#uniqueHash = unsigned(this.#hash(bytes, split + 1, stop, keySeed))
+    } else if (startsWith(bytes, at, SPECIAL_NAMES)) this.#isSpecial = true
+  }
+
+  #takeKeys(bytes: Buffer, start: number, end: number, keySeed: number): void {
+    this.#keyCount = 0
+    for (let at = start; at < end; ) {
+      let stop = at
+      while (stop < end && bytes[stop] !== SPACE) stop++
+      if (stop > at) this.#keyHashes[this.#keyCount++] = unsigned(this.#hash(bytes, at, stop, keySeed))
+      at = stop + 1
+    }
+  }
+
+  /** `javaHashContinue` over ASCII bytes. */
+  #hash(bytes: Buffer, start: number, end: number, seed: number): number {
+    let value = seed
+    for (let i = start; i < end; i++) {
+      const byte = bytes[i]!
+      if (byte > 127) this.#isSpecial = true
+      value = (Math.imul(31, value) + byte) | 0
+    }
+    return value
+  }
+}
+
+function isSame(bytes: Buffer, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false
+  return true
+}
+
+function startsWith(bytes: Buffer, at: number, name: Buffer): boolean {
+  for (let i = 0; i < name.length; i++) if (bytes[at + i] !== name[i]) return false
+  return true
+}

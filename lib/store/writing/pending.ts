@@ -1,0 +1,103 @@
+/** What the writer keeps of a message from its put to its answer. */
+import type { Message, PutReceipt } from '../message.js'
+import type { WriterQueue } from './topics.js'
+
+/** A place in a further queue that a record is dispatched to. */
+export interface FurtherPlace {
+  readonly queue: WriterQueue
+  readonly queueOffset: number
+}
+
+/** What a put is answered with: its receipt, or those of a batch. */
+export type PutAnswer = PutReceipt | readonly PutReceipt[]
+
+// A promise whose resolve and reject are taken out without a closure for each put.
+let takenResolve: (value: never) => void
+let takenReject: (error: unknown) => void
+const take = (resolve: (value: never) => void, reject: (error: unknown) => void): void => {
+  takenResolve = resolve
+  takenReject = reject
+}
+
+/** A record between its append and its acknowledgement. */
+export class PendingPut {
+  readonly queue: WriterQueue
+  /** Of the first message, if the record holds several. */
+  readonly receipt: PutReceipt
+  readonly sysFlag: number
+  readonly tagsCode: number
+  readonly keyHashes: readonly number[]
+  /** End of its record in the log. */
+  readonly end: number
+  /** How many queue offsets it takes: 0 for one that is in no queue. */
+  readonly count: number
+  /** Whether its answer waits for what the store promises. */
+  waits = true
+  further: readonly FurtherPlace[] | undefined
+  /** Whether it has been answered. All but the last record of a batch need no answer. */
+  isAnswered = true
+  /** When a `sync` put stops waiting, on the monotonic clock. */
+  deadline = 0
+  #answer: PutAnswer | undefined
+  #resolve: ((value: never) => void) | undefined
+  #reject: ((error: unknown) => void) | undefined
+
+  constructor(queue: WriterQueue, receipt: PutReceipt, encoded: Encoded, sysFlag: number, end: number, count: number) {
+    this.queue = queue
+    this.receipt = receipt
+    this.sysFlag = sysFlag
+    this.tagsCode = encoded.tagsCode
+    this.keyHashes = encoded.keyHashes
+    this.end = end
+    this.count = count
+  }
+
+  /** A promise of the answer. */
+  promise<Answer extends PutAnswer>(answer: Answer): Promise<Answer> {
+    this.#answer = answer
+    this.isAnswered = false
+    const promise = new Promise<Answer>(take as never)
+    this.#resolve = takenResolve
+    this.#reject = takenReject
+    return promise
+  }
+
+  /** The receipts in the answer. */
+  get receipts(): readonly PutReceipt[] {
+    const answer = this.#answer
+    return answer === undefined ? [] : Array.isArray(answer) ? answer : [answer as PutReceipt]
+  }
+
+  /** Answers the put, unless it has been. */
+  resolve(): void {
+    if (this.isAnswered) return
+    this.isAnswered = true
+    this.#resolve!(this.#answer as never)
+  }
+
+  /** Refuses the put, unless it has been answered. */
+  reject(error: unknown): void {
+    if (this.isAnswered) return
+    this.isAnswered = true
+    this.#reject!(error)
+  }
+}
+
+/** What the encoder says of a record. */
+export interface Encoded {
+  readonly tagsCode: number
+  readonly keyHashes: readonly number[]
+  readonly storeHost: Uint8Array
+}
+
+/** A copy of its own of everything that a caller may change. */
+export function copyMessage(message: Message): Message {
+  const { body, keys, properties, encodedProperties } = message
+  return {
+    ...message,
+    body: typeof body === 'string' ? body : Uint8Array.prototype.slice.call(body),
+    ...(keys === undefined ? {} : { keys: typeof keys === 'string' ? keys : [...keys] }),
+    ...(properties === undefined ? {} : { properties: { ...properties } }),
+    ...(encodedProperties === undefined ? {} : { encodedProperties: Uint8Array.prototype.slice.call(encodedProperties) }),
+  }
+}

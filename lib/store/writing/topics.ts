@@ -1,0 +1,85 @@
+/**
+ * What the writer keeps of each topic and queue, so that a put looks a name up once: the encoded name, the
+ * hash that its keys continue, and the next offset of each queue.
+ */
+import { javaHash } from '../../format/hash.js'
+import { checkTopic } from '../../format/names.js'
+import type { BatchConsumeQueue } from '../../view/batch-consume-queue.js'
+import type { ConsumeQueue } from '../../view/consume-queue.js'
+import type { QueueTable } from '../../view/queue-table.js'
+import type { TopicBytes } from './encoder.js'
+
+/** A queue as the writer sees it. */
+export interface WriterQueue {
+  readonly queueId: number
+  readonly queue: ConsumeQueue | BatchConsumeQueue
+  /** The offset that the next message gets. Ahead of `queue.maxOffset` by what is not visible yet. */
+  nextOffset: number
+}
+
+/** A topic as the writer sees it. */
+export interface WriterTopic extends TopicBytes {
+  /** Whether its records hold batches. */
+  readonly isBatch: boolean
+  readonly queues: Map<number, WriterQueue>
+}
+
+/** Where queues are found, and which topics' records hold batches. */
+export interface WriterTopicsOptions {
+  readonly queues: QueueTable<ConsumeQueue>
+  readonly batchQueues: QueueTable<BatchConsumeQueue>
+  readonly batchTopics: ReadonlySet<string>
+}
+
+/** All topics that have been written to since the store was opened. */
+export class WriterTopics {
+  readonly #options: WriterTopicsOptions
+  readonly #topics = new Map<string, WriterTopic>()
+
+  constructor(options: WriterTopicsOptions) {
+    this.#options = options
+  }
+
+  /** The topic. @throws {MessageStoreError} `TOPIC_INVALID` */
+  topic(name: string): WriterTopic {
+    return this.#topics.get(name) ?? this.#add(name)
+  }
+
+  /** The queue of a topic; it exists from the first put on. */
+  queue(topic: WriterTopic, queueId: number): WriterQueue {
+    return topic.queues.get(queueId) ?? this.#addQueue(topic, queueId)
+  }
+
+  /** The further queue of that name; `%LMQ%` queues have the id 0. */
+  furtherQueue(name: string, queueId: number): WriterQueue {
+    return this.queue(this.topic(name), name.startsWith('%LMQ%') ? 0 : queueId)
+  }
+
+  /** Forgets offsets of queues that were removed. */
+  forget(topic: string): void {
+    this.#topics.delete(topic)
+  }
+
+  #add(name: string): WriterTopic {
+    checkTopic(name)
+    const { batchTopics, batchQueues } = this.#options
+    const isBatch = batchTopics.has(name) || batchQueues.queuesOf(name).length > 0
+    const topic = {
+      topic: name,
+      bytes: Buffer.from(name, 'utf8'),
+      keySeed: javaHash(`${name}#`),
+      isBatch,
+      queues: new Map<number, WriterQueue>(),
+    }
+    this.#topics.set(name, topic)
+    return topic
+  }
+
+  #addQueue(topic: WriterTopic, queueId: number): WriterQueue {
+    const { queues, batchQueues } = this.#options
+    const queue = topic.isBatch ? batchQueues.obtain(topic.topic, queueId) : queues.obtain(topic.topic, queueId)
+    const state = { queueId, queue, nextOffset: queue.maxOffset }
+    topic.queues.set(queueId, state)
+    return state
+  }
+}

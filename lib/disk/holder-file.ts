@@ -30,9 +30,11 @@ export function acquireHolderFile(
   basePath: string,
 ): { release(): void } | { heldBy: string } {
   const { disk } = calls
-  const before = holderFileOwner(disk, basePath)
-  if (before !== undefined) return { heldBy: before }
+  // Listed once: the file that is found free must be the one whose successor is taken. Between two listings
+  // somebody else may take the lock, and his successor would be free too.
   const last = numbersOf(disk, basePath).at(-1) ?? 0
+  const before = ownerOf(disk, basePath, last)
+  if (before !== undefined) return { heldBy: before }
   const path = `${basePath}.${last + 1}`
   const aside = `${basePath}-${process.pid}-${threadId}`
   writeText(disk, aside, JSON.stringify(thisProcess(disk)))
@@ -56,9 +58,13 @@ export function acquireHolderFile(
 
 /** Who holds the lock made of files, if anybody that still lives does. */
 export function holderFileOwner(disk: Disk, basePath: string): string | undefined {
-  const last = numbersOf(disk, basePath).at(-1)
-  if (last === undefined) return undefined
-  const path = `${basePath}.${last}`
+  return ownerOf(disk, basePath, numbersOf(disk, basePath).at(-1) ?? 0)
+}
+
+/** Who holds the file with a number, if he still lives; 0 stands for no file. */
+function ownerOf(disk: Disk, basePath: string, number: number): string | undefined {
+  if (number === 0) return undefined
+  const path = `${basePath}.${number}`
   const text = readSystemFile(disk, path)
   if (text === '') return undefined
   const holder = text === undefined ? undefined : parseHolder(text)

@@ -241,6 +241,42 @@ describe('holder files', () => {
     assert.ok('heldBy' in taken)
     assert.deepEqual(readdirSync(`${root}/ext`), ['lock.2'])
   })
+
+  test('a taker that was overtaken right after it found the last file stale does not take the number after next', async () => {
+    const { acquireHolderFile } = await import('../../lib/disk/holder-file.js')
+    for (let listing = 1; listing <= 3; listing += 1) {
+      const root = freshStore()
+      leave(root, 1, { host, boot, pid: 4_000_000, started: '1' })
+      const disk = new NodeDisk()
+      let seen = 0
+      const watched = new Proxy(disk, {
+        get(target, name) {
+          if (name !== 'list') return Reflect.get(target, name).bind(target) as unknown
+          return (path: string) => {
+            const names = target.list(path)
+            seen += 1
+            // The other one takes number 2 the moment after we have looked.
+            if (seen === listing && !names.some((entry) => entry.name === 'lock.2'))
+              leave(root, 2, { host, boot, pid: process.ppid, started: '' })
+            return names
+          }
+        },
+      })
+      const taken = acquireHolderFile({ disk: watched, link: linkSync }, `${root}/ext/lock`)
+      const files = readdirSync(`${root}/ext`)
+      if ('heldBy' in taken)
+        assert.deepEqual(
+          files.filter((name) => name === 'lock.3'),
+          [],
+        )
+      else
+        assert.equal(
+          readFileSync(`${root}/ext/lock.2`, 'utf8').includes(`"pid":${process.pid}`),
+          true,
+          `listing ${listing}: ${files.join(' ')}`,
+        )
+    }
+  })
 })
 
 function freshStore(): string {

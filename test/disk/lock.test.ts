@@ -25,7 +25,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import type { DiskLock } from '../../lib/disk/disk.js'
+import { DiskError, type DiskLock } from '../../lib/disk/disk.js'
 import { NodeDisk } from '../../lib/disk/node-disk.js'
 
 type Mode = 'native' | 'files'
@@ -262,7 +262,11 @@ describe('holder files', () => {
           }
         },
       })
-      const taken = acquireHolderFile({ disk: watched, link: linkSync }, `${root}/ext/lock`)
+      const link = (from: string, to: string): void => {
+        if (existsSync(to)) throw new DiskError('EEXIST', 'link', to)
+        linkSync(from, to)
+      }
+      const taken = acquireHolderFile({ disk: watched, link }, `${root}/ext/lock`)
       const files = readdirSync(`${root}/ext`)
       if ('heldBy' in taken)
         assert.deepEqual(

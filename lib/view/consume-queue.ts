@@ -275,11 +275,11 @@ export class ConsumeQueue {
     this.#min = first
     const read = (offset: number): boolean => this.#readAny(offset) || scratch.bytes.fill(0).length > 0
     const isPast = (): boolean => !isEntry(scratch.view, 0) || entryEnd(scratch.view, 0) > trustedEnd
-    const end = searchEntries(first, last, read, isPast)
+    const end = trustedEnd <= 0 ? first : searchEntries(first, last, read, isPast)
     this.#evidenceEnd = this.#files.furthest(end, evidenceOf)
     if (end > 0 && this.#readAny(end - 1)) this.#evidenceEnd = Math.max(this.#evidenceEnd, entryEnd(scratch.view, 0) || -1)
     // A crash may have left a later file without the first: a queue of which nothing is believed begins anywhere.
-    const kept = end > first && trustedEnd > 0 ? end : 0
+    const kept = end > first ? end : 0
     files.written = kept
     files.flushed = kept
     this.#max = kept

@@ -90,7 +90,9 @@ export class RowFiles {
 
   /** Whether there is a file for each row from the first that there is up to `end`. */
   isWhole(end: number): boolean {
-    return this.capacityEnd >= end && this.#chain.gaps.length === 0
+    // A crash may leave a gap behind what was flushed.
+    const endBytes = end * this.#options.rowBytes
+    return this.#chain.end >= endBytes && this.#chain.gaps.every(({ from }) => from >= endBytes)
   }
 
   /** Number behind the last row that a file could hold. */

@@ -119,6 +119,26 @@ describe('the log', () => {
     assert.equal((await readStore(again, SYNC)).messages.length, 2)
   })
 
+  test('a reader shows nothing of a log whose first segment a crash took, now or later', async () => {
+    const { disk, put } = await start(ASYNC)
+    let crashed = disk
+    disk.onOperation = (kind, path) => {
+      if (kind === 'flushDirectory' && path.endsWith('/commitlog') && crashed === disk) crashed = disk.crash({ choose: ALL })
+    }
+    await put(1000)
+    await put(3500)
+    assert.notEqual(crashed, disk)
+    crashed.live.remove(`${ROOT}/commitlog/${'0'.padStart(20, '0')}`)
+    const time = new SimTime(1_700_050_000_000)
+    const reader = await time.run(openSim(crashed, time, { ...ASYNC, readOnly: true }))
+    for (let look = 0; look < 3; look++) {
+      const found = await time.run(reader.query({ topic: 'odd', key: 'k1' }))
+      assert.deepEqual([found.length, reader.bounds('odd', 3).maxOffset, reader.metrics.snapshot()['commitLogEnd']], [0, 0, 0])
+      await time.pass(2000)
+    }
+    assert.deepEqual(await numbersOn(crashed, ASYNC), [])
+  })
+
   test('flush covers puts that still wait for room', async () => {
     const { disk, time, store } = await start(ASYNC)
     const puts = Array.from({ length: 12 }, (_, i) => store.put(messageOf(i, 1500, 2)))
@@ -176,6 +196,21 @@ describe('the views', () => {
     const before = disk.operationCount
     for (let i = 0; i < 6; i++) await put(10)
     assert.ok(disk.operationCount - before < 200, `${disk.operationCount - before} operations of the disk`)
+  })
+
+  test('a gap behind the entries that were flushed does not have all queues made anew', async () => {
+    const { disk, time, put } = await start(SYNC)
+    for (let i = 0; i < 8; i++) await put(10)
+    await time.pass(31_000)
+    const left = disk.crash({ choose: ALL })
+    // Of the two files that another flush had begun, only the second came to the disk.
+    const file = left.live.open(`${ROOT}/consumequeue/even/0/${'160'.padStart(20, '0')}`, { write: true, create: true })
+    file.resize(80)
+    file.close()
+    const later = new SimTime(1_700_050_000_000)
+    const store = await later.run(openSim(left, later, SYNC))
+    assert.ok(store.recovery.scannedFrom > 0, 'the log is not read from its beginning')
+    assert.equal((await readStore(store, SYNC)).messages.length, 8)
   })
 
   test('a message put while the views are flushed is found by all its keys after a crash', async () => {

@@ -8,9 +8,6 @@ const MOST_FUNCTION_LINES = 60
 const MOST_MEDIAN_LINES = 200
 const MOST_P95_LINES = 40
 
-/** Files over the limit that wait for their split, with the length that they may not pass. */
-const overdue: Readonly<Record<string, number>> = { 'test/store/bad-input.test.ts': 430 }
-
 const functionKinds = new Set([
   SyntaxKind.FunctionDeclaration,
   SyntaxKind.FunctionExpression,
@@ -50,19 +47,10 @@ function quantile(numbers: readonly number[], share: number): number {
 
 describe('sizes', () => {
   test(`no file is longer than ${MOST_FILE_LINES} lines`, () => {
-    const limit = ({ path }: Source): number => overdue[path] ?? MOST_FILE_LINES
     const long = sources
-      .filter((source) => lengthOf(source) > limit(source))
+      .filter((source) => lengthOf(source) > MOST_FILE_LINES)
       .map((source) => `${source.path}: ${lengthOf(source)}`)
     assert.deepEqual(long, [])
-  })
-
-  test('the list of files that are overdue for a split holds no others', () => {
-    const short = sources.filter((source) => source.path in overdue && lengthOf(source) <= MOST_FILE_LINES)
-    assert.deepEqual(
-      short.map(({ path }) => path),
-      [],
-    )
   })
 
   test(`half the files of lib are at most ${MOST_MEDIAN_LINES} lines long`, () => {

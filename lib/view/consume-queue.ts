@@ -16,7 +16,7 @@ import { zeroBlock } from '../format/block.js'
 import { entryOffset, entrySize, FILLER_SIZE, isEntry, QUEUE_ENTRY_BYTES, writeQueueEntry } from '../format/queue-entry.js'
 import { MIN_RECORD_BYTES } from '../format/record.js'
 import { searchFirst } from './bisect.js'
-import type { EntryBlock } from './entry-block.js'
+import { EntryBlock } from './entry-block.js'
 import { EntryTail } from './entry-tail.js'
 import type { QueueRow } from './manifest.js'
 import { type FilesOfQueue, RowFiles } from './row-files.js'
@@ -41,6 +41,10 @@ const BYTES = QUEUE_ENTRY_BYTES
 export type Placed = 'appended' | 'same' | 'rewritten' | 'filled' | 'refused'
 /** Entries beyond this have no place in files whose addresses are safe integers. */
 const MAX_OFFSET = 2 ** 48
+/** More fillers than these in a row stand only before the first entry of a queue. */
+const MAX_FILLERS_PASSED = 1024
+/** A queue may begin with the fillers of a whole file. */
+const FILLERS_READ = 4096
 
 const scratch = zeroBlock(BYTES)
 
@@ -186,8 +190,8 @@ export class ConsumeQueue {
   offsetByTime(timestampMs: number, boundary: 'lower' | 'upper', storedAt: TimestampReader): number {
     // `lower` looks for the first entry that is not earlier, `upper` for the first that is later, less one.
     const isBefore = (time: number): boolean => (boundary === 'lower' ? time < timestampMs : time <= timestampMs)
-    const found = searchFirst(this.#min, this.#max, (offset) => {
-      const time = this.#readOne(offset) ? storedAt(entryOffset(scratch.view, 0), entrySize(scratch.view, 0)) : undefined
+    const found = this.#search((offset, size) => {
+      const time = storedAt(offset, size)
       return time !== undefined && !isBefore(time)
     })
     return boundary === 'lower' ? found : Math.max(this.#min, found - 1)
@@ -196,7 +200,9 @@ export class ConsumeQueue {
   /** Writes the entries whose records end at or below `durableEnd`, without flushing. */
   write(durableEnd: number): void {
     if (!this.#writable || this.#tail.count === 0) return
-    const ready = searchFirst(0, this.#tail.count, (i) => entryEnd(this.#tail.view, i * BYTES) > durableEnd)
+    const { count, bytes } = this.#tail
+    const read = (row: number): boolean => bytes.copy(scratch.bytes, 0, row * BYTES, (row + 1) * BYTES) > 0
+    const ready = searchEntries(0, count, read, () => entryEnd(scratch.view, 0) > durableEnd)
     if (ready === 0) return
     this.#files.append(this.#tail.bytes.subarray(0, ready * BYTES))
     this.#tail.drop(ready)
@@ -211,7 +217,7 @@ export class ConsumeQueue {
   /** Drops the entries of records that end above `logEnd`, and zeroes them where they were written. */
   truncate(logEnd: number): void {
     if (this.#lastEnd <= logEnd) return
-    this.#cut(searchFirst(this.#min, this.#max, (offset) => this.#endOf(offset) > logEnd))
+    this.#cut(this.#behindFillers(this.#search((offset, size) => offset + size > logEnd)))
   }
 
   /** Overwrites entries in the files that were not believed, once they are no evidence any more. */
@@ -224,7 +230,7 @@ export class ConsumeQueue {
   /** Lets the minimum offset follow the start of the log; deletes files that hold nothing above it, never the last. */
   trim(logStart: number): string[] {
     if (this.#max > this.#min && !(this.#readOne(this.#min) && isAtLeast(logStart))) {
-      this.#min = searchFirst(this.#min, this.#max, (offset) => this.#readOne(offset) && isAtLeast(logStart))
+      this.#min = this.#behindFillers(this.#search((offset) => offset >= logStart))
     }
     return this.#files.trim(this.#min)
   }
@@ -267,10 +273,9 @@ export class ConsumeQueue {
     files.written = last
     this.#max = last
     this.#min = first
-    const isPast = (offset: number): boolean =>
-      !this.#readAny(offset) || !isEntry(scratch.view, 0) || entryEnd(scratch.view, 0) > trustedEnd
-    // Fillers do not say what they stand for, so that a search among them could come to believe in something.
-    const end = trustedEnd <= 0 ? first : searchFirst(first, last, isPast)
+    const read = (offset: number): boolean => this.#readAny(offset) || scratch.bytes.fill(0).length > 0
+    const isPast = (): boolean => !isEntry(scratch.view, 0) || entryEnd(scratch.view, 0) > trustedEnd
+    const end = trustedEnd <= 0 ? first : searchEntries(first, last, read, isPast)
     this.#evidenceEnd = this.#files.furthest(end, evidenceOf)
     if (end > 0 && this.#readAny(end - 1)) this.#evidenceEnd = Math.max(this.#evidenceEnd, entryEnd(scratch.view, 0) || -1)
     // A crash may have left a later file without the first: a queue of which nothing is believed begins anywhere.
@@ -279,11 +284,8 @@ export class ConsumeQueue {
     files.flushed = kept
     this.#max = kept
     if (trustedEnd !== Number.POSITIVE_INFINITY) this.#staleEnd = last
-    this.#min = searchFirst(
-      Math.min(first, kept),
-      kept,
-      (offset) => this.#readOne(offset) && entrySize(scratch.view, 0) !== FILLER_SIZE,
-    )
+    this.#min = Math.min(first, kept)
+    this.#min = this.#behindFillers(this.#min)
     this.#lastEnd = this.#endOfLast()
   }
 
@@ -298,6 +300,24 @@ export class ConsumeQueue {
     const at = (offset - written) * BYTES
     this.#tail.bytes.copy(scratch.bytes, 0, at, at + BYTES)
     return true
+  }
+
+  /** The first offset whose entry passes. @param passes - gets address and size of a record */
+  #search(passes: (commitLogOffset: number, size: number) => boolean): number {
+    const test = (): boolean => passes(entryOffset(scratch.view, 0), entrySize(scratch.view, 0))
+    return searchEntries(this.#min, this.#max, (offset) => this.#readOne(offset), test)
+  }
+
+  /** The first offset from this one on that has an entry, as far as the queue goes. */
+  #behindFillers(from: number): number {
+    const entries = new EntryBlock()
+    for (let offset = from; offset < this.#max; ) {
+      const got = this.read(offset, FILLERS_READ, entries)
+      for (let i = 0; i < got; i++) if (entrySize(entries.view, i * BYTES) !== FILLER_SIZE) return offset + i
+      if (got === 0) return offset
+      offset += got
+    }
+    return this.#max
   }
 
   /** Where the record of an entry ends; 0 for a filler, -1 when there is no such entry. */
@@ -355,4 +375,13 @@ function evidenceOf(view: DataView, at: number): number | undefined {
 /** Whether the entry in the scratch block is a message at or above an address. */
 function isAtLeast(logStart: number): boolean {
   return entrySize(scratch.view, 0) !== FILLER_SIZE && entryOffset(scratch.view, 0) >= logStart
+}
+
+/** As {@link searchFirst}. A filler has neither address nor time, so it stands for the entry behind it. */
+function searchEntries(low: number, high: number, read: (row: number) => boolean, passes: () => boolean): number {
+  return searchFirst(low, high, (row) => {
+    const end = Math.min(high, row + MAX_FILLERS_PASSED)
+    for (let at = row; at < end && read(at); at++) if (entrySize(scratch.view, 0) !== FILLER_SIZE) return passes()
+    return false
+  })
 }

@@ -164,6 +164,61 @@ describe('gaps', () => {
     )
   })
 
+  test('fillers between entries mislead no search: not for what is durable, cut, trimmed, trusted or sought by time', async () => {
+    // Every pattern of entries and gaps over ten offsets, the first and the last an entry.
+    for (let pattern = 0; pattern < 256; pattern++) {
+      const offsets = [0, ...Array.from({ length: 8 }, (_, i) => i + 1).filter((offset) => (pattern >> (offset - 1)) & 1), 9]
+      const filled = (disk: MemoryDisk): ConsumeQueue => {
+        const queue = load(disk)
+        for (const offset of offsets) queue.place(offset, offset * SIZE, SIZE, 0)
+        return queue
+      }
+      const real = (queue: ConsumeQueue): number[] =>
+        content(queue)
+          .filter(([, size]) => size === SIZE)
+          .map(([address]) => address / SIZE)
+      for (let limit = 0; limit <= 10; limit++) {
+        const disk = fresh()
+        const queue = filled(disk)
+        await queue.flush(limit * SIZE)
+        const what = `pattern ${pattern}, limit ${limit}`
+        assert.deepEqual(
+          real(load(disk)),
+          offsets.filter((offset) => offset < limit),
+          `durable, ${what}`,
+        )
+        await queue.flush(Number.MAX_SAFE_INTEGER)
+        assert.deepEqual(
+          real(load(disk, limit * SIZE)),
+          offsets.filter((offset) => offset < limit),
+          `trusted, ${what}`,
+        )
+        const storedAt = (address: number): number => address / SIZE
+        const sought = filled(fresh()).offsetByTime(limit, 'lower', storedAt)
+        assert.equal(
+          offsets.find((offset) => offset >= sought) ?? 10,
+          offsets.find((offset) => offset >= limit) ?? 10,
+          `time, ${what}`,
+        )
+        const trimmed = filled(fresh())
+        trimmed.trim(limit * SIZE)
+        assert.deepEqual(
+          real(trimmed),
+          offsets.filter((offset) => offset >= limit),
+          `trimmed, ${what}`,
+        )
+        assert.equal(trimmed.minOffset, offsets.find((offset) => offset >= limit) ?? 10, `trimmed, ${what}`)
+        const cut = filled(fresh())
+        cut.truncate(limit * SIZE)
+        assert.deepEqual(
+          real(cut),
+          offsets.filter((offset) => offset < limit),
+          `cut, ${what}`,
+        )
+      }
+    }
+  })
+
   test('an offset further on than records can have stood in between is refused', () => {
     const queue = load(fresh())
     queue.place(0, 0, SIZE, 1)

@@ -26,6 +26,10 @@ import { BlankHead, HostV4, HostV6, RecordBodyHead, RecordHead, RecordStored } f
 export const MAGIC_V1 = 0xdaa320a7 | 0
 /** Marks a record whose topic length is two bytes (5.1.0 and later). Persistent: never renumber. */
 export const MAGIC_V2 = 0xdaa320ab | 0
+/** Whether a magic is that of a record. */
+export function isRecordMagic(magic: number): boolean {
+  return magic === MAGIC_V1 || magic === MAGIC_V2
+}
 /** Marks the unused rest of a segment. Persistent: never renumber. */
 export const MAGIC_BLANK = 0xcbd43194 | 0
 /** Bytes of a blank; also what must stay free behind every record. */
@@ -292,7 +296,7 @@ export function checkRecord(
   const size = view.getInt32(at + SIZE_AT)
   const magic = view.getInt32(at + MAGIC_AT)
   if (magic === MAGIC_BLANK) return size === limit - at ? Finding.blank : Finding.size
-  if (magic !== MAGIC_V1 && magic !== MAGIC_V2) return size === 0 && magic === 0 ? Finding.unwritten : Finding.magic
+  if (!isRecordMagic(magic)) return size === 0 && magic === 0 ? Finding.unwritten : Finding.magic
   if (size < MIN_RECORD_BYTES || at + size > limit || at + size > available) return Finding.size
   return checkInside(block, at, size, magic, commitLogOffset, level)
 }

@@ -39,6 +39,8 @@ export interface Foundation extends StoreInput {
   readonly reader: Reader
   readonly search: Search
   readonly seals: Seals
+  /** Lets the event loop turn. */
+  readonly pause: () => Promise<void>
 }
 
 /** Builds the reading side. */
@@ -59,6 +61,7 @@ export function layFoundation(input: StoreInput): Foundation {
   const pause = (): Promise<void> => new Promise((resolve) => ports.timers.endOfTurn(resolve))
   return {
     ...input,
+    pause,
     state,
     events: new Emitter<StoreEvents>(),
     log,

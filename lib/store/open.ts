@@ -61,7 +61,7 @@ async function assemble(input: StoreInput) {
   const { views, report } = recovered
   const { writer, flusher, topics, upkeep } = writing
   const live = liveLogOf(base)
-  const waiting = { live, reader, views, arrivals, state, clock: base.ports.clock }
+  const waiting = { pause: base.pause, live, reader, views, arrivals, state, clock: base.ports.clock }
   let closing: Promise<void> | undefined
   events.emit('recovery', report)
   return {

@@ -75,7 +75,7 @@ export class Replication {
           return { hasRecordCrc: inside, until }
         },
         moved: (signal) => arrivals.anyMove(FEED_WAIT_MS, signal),
-        pause: this.#pause,
+        pause: this.#base.pause,
         isOpen: () => state.status !== 'closing' && state.status !== 'closed',
       },
       request,
@@ -90,7 +90,7 @@ export class Replication {
   digest(from: number, to: number): Promise<RangeDigest> {
     const { log, state } = this.#base
     state.checkOpen()
-    return digestRange((target, address) => log.chain.readAt(target, address), from, to, this.#pause)
+    return digestRange((target, address) => log.chain.readAt(target, address), from, to, this.#base.pause)
   }
 
   /**
@@ -105,8 +105,6 @@ export class Replication {
     this.#applying = applied.catch(() => {})
     return applied
   }
-
-  readonly #pause = (): Promise<void> => new Promise((resolve) => this.#base.ports.timers.endOfTurn(resolve))
 
   async #apply(chunk: LogChunk): Promise<ReplicaProgress> {
     const { log, state, options } = this.#base

@@ -3,6 +3,7 @@
  *
  * With a manifest a queue is loaded when somebody asks for it; until then it is a line of the manifest.
  */
+import { MessageStoreError } from '../base/errors.js'
 import type { Disk } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { isTopic, parseQueueId } from '../format/names.js'
@@ -211,7 +212,14 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
   /** Lets minimum offsets follow the start of the log. @returns the files that were deleted */
   trim(logStart: number): string[] {
     const deleted: string[] = []
-    for (const queue of this) deleted.push(...queue.trim(logStart))
+    for (const queue of this) {
+      try {
+        deleted.push(...queue.trim(logStart))
+      } catch (error) {
+        // A queue whose file is damaged keeps its bounds: its readers are told, and the next start makes it anew.
+        if (!(error instanceof MessageStoreError && error.code === 'STORE_CORRUPT')) throw error
+      }
+    }
     return deleted
   }
 

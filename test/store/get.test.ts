@@ -337,3 +337,12 @@ describe('damage', () => {
     }
   })
 })
+
+test('a get that waits over a long queue in which nothing matches can be called off', async (t) => {
+  const store = await openStore(t, { options: { segmentBytes: 1024 * 1024, queueSegmentEntries: 10_000 } })
+  await store.putBatch(Array.from({ length: 5000 }, () => ({ topic: 'a', body: 'x', tags: 'no' })))
+  const calling = new AbortController()
+  setImmediate(() => calling.abort())
+  const got = store.get({ topic: 'a', offset: 0, tags: 'yes', waitMs: 600_000, signal: calling.signal })
+  await assert.rejects(got, { name: 'AbortError' })
+})

@@ -19,6 +19,8 @@ export interface WaitingParts {
   readonly arrivals: Arrivals
   readonly state: StoreState
   readonly clock: Pick<Clock, 'monotonic'>
+  /** Lets the event loop turn. */
+  readonly pause: () => Promise<void>
   /** Of a store that is only read: takes in what another process has written. */
   readonly live: { catchUp(): Promise<void> } | undefined
 }
@@ -66,6 +68,8 @@ export async function getWaiting(parts: WaitingParts, request: GetRequest): Prom
     if (rest <= 0) return result
     const most = live === undefined ? rest : Math.min(rest, LOOK_EVERY_MS)
     if (plan.offset >= result.maxOffset) await arrivals.wait(plan.topic, plan.queueId, most, signal)
+    // A long queue in which nothing matches must not keep the event loop, and the signal with it, waiting.
+    else await parts.pause()
     if (signal?.aborted) throw abortReason(signal)
     state.checkOpen()
     await live?.catchUp()

@@ -3,7 +3,7 @@
  * anybody goes through here.
  */
 import { MessageStoreError } from '../../base/errors.js'
-import { CheckLevel, checkRecord, Finding, findingName, readRecord } from '../../format/record.js'
+import { CheckLevel, checkRecord, Finding, findingName, isRecordMagic, RecordAt, readRecord } from '../../format/record.js'
 import { Cursor, type LogBlocks } from '../../log/log-blocks.js'
 import { StoredMessage } from '../stored-message.js'
 import { isBatchRecord, unwrapBatch } from '../writing/inner-batch.js'
@@ -48,6 +48,8 @@ export class RecordReader {
     if (bytes === 0) {
       if (!blocks.locateSome(cursor, address, 8)) return Finding.unwritten
       bytes = cursor.block.view.getInt32(cursor.at)
+      // Before its length is believed: a wrong address could ask for a gigabyte.
+      if (!isRecordMagic(cursor.block.view.getInt32(cursor.at + RecordAt.magic))) return Finding.magic
       if (bytes < 8 || address + bytes > end) return Finding.size
     }
     if (!blocks.locate(cursor, address, bytes, walking)) return Finding.unwritten

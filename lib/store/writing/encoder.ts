@@ -166,6 +166,9 @@ export class MessageEncoder {
   }
 
   #writeBody(block: Block, at: number, body: Uint8Array | string): number {
+    if (typeof body === 'string' && !body.isWellFormed()) {
+      throw illegal('the body holds half of a surrogate pair, which UTF-8 cannot represent')
+    }
     const bytes = typeof body === 'string' ? block.bytes.write(body, at) : body.length
     if (bytes > this.#options.maxBodyBytes) throw tooLarge('the body', bytes, this.#options.maxBodyBytes)
     if (typeof body !== 'string') block.bytes.set(body, at)

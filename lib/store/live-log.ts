@@ -22,6 +22,8 @@ export interface LiveLogOptions {
   readonly levelAt: (address: number) => CheckLevel
   readonly clock: Pick<Clock, 'monotonic'>
   readonly timers: Timers
+  /** How far the writer says that the log is durable; `Infinity` when it does not say. */
+  readonly durableEnd: () => number
   /** Makes readers see everything below. */
   readonly show: (end: number) => void
 }
@@ -49,11 +51,13 @@ export class LiveLog {
   }
 
   async #catchUp(): Promise<void> {
-    const { chain, log, views, show, clock } = this.#options
+    const { chain, log, views, show, clock, durableEnd } = this.#options
     const now = clock.monotonic()
     if (now < this.#nextList && !this.#hasNews()) return
     this.#nextList = now + LIST_EVERY_MS
     chain.refresh()
+    // Retention may have passed us, but it deletes nothing that is not durable: a crash took what led there.
+    if (log.end < chain.start && durableEnd() < chain.start) return
     const from = Math.max(log.end, chain.start)
     const stop = await this.#scanner.scan(from, chain.end, (block, at, size, address) =>
       views.dispatchRecord(block, at, size, address),

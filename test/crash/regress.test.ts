@@ -70,6 +70,19 @@ describe('the log', () => {
     assert.deepEqual(await numbersOn(emptied(disk, /commitlog\/0{20}$/), ASYNC), [])
   })
 
+  test('a store that is only read shows nothing behind a first segment that never came to the disk', async () => {
+    const { disk, time, put } = await start(ASYNC)
+    disk.flushLatency = () => time.wait(1000)
+    await put(100)
+    await put(3900)
+    const left = emptied(disk, /commitlog\/0{20}$/)
+    const later = new SimTime()
+    const store = await later.run(openSim(left, later, { ...ASYNC, readOnly: true }))
+    const { status } = await store.get({ topic: 'odd', queueId: 3, offset: 0 })
+    assert.equal(status, 'NO_MATCHED_LOGIC_QUEUE')
+    await later.run(store.close())
+  })
+
   test('what one turn appends beyond the bound is no proof of corruption', async () => {
     const { disk, time, store } = await start(ASYNC)
     disk.flushLatency = () => time.wait(1000)

@@ -12,7 +12,7 @@ import { digestRange, type RangeDigest } from './range-digest.js'
 export interface LogChunk {
   /** Address of the first byte. */
   readonly commitLogOffset: number
-  /** The bytes; a copy of its own. */
+  /** The bytes as they stand in the log; a piece may cut records anywhere. */
   readonly bytes: Uint8Array
   /** Whether the records in it carry whole-record CRCs that must be right. */
   readonly hasRecordCrc: boolean

@@ -11,11 +11,11 @@ export type LogRead = (target: Uint8Array, address: number) => number
 
 /** A range and what it digests to. */
 export interface RangeDigest {
-  /** Address of the first byte. */
+  /** Address of its first byte. */
   readonly from: number
-  /** Address behind the last byte. */
+  /** Address behind its last byte. */
   readonly to: number
-  /** 16 hexadecimal digits. */
+  /** XXH64 of its bytes, 16 hexadecimal digits. */
   readonly digest: string
 }
 

@@ -22,8 +22,6 @@ export interface LiveLogOptions {
   readonly levelAt: (address: number) => CheckLevel
   readonly clock: Pick<Clock, 'monotonic'>
   readonly timers: Timers
-  /** How far the writer says that the log is durable; `Infinity` when it does not say. */
-  readonly durableEnd: () => number
   /** Makes readers see everything below. */
   readonly show: (end: number) => void
 }
@@ -34,10 +32,13 @@ export class LiveLog {
   readonly #scanner: LogScanner
   readonly #head = Buffer.alloc(8)
   #nextList = 0
+  /** Where the log began when it was recovered. */
+  readonly #recoveredStart: number
   #running: Promise<void> | undefined
 
   constructor(options: LiveLogOptions) {
     this.#options = options
+    this.#recoveredStart = options.chain.start
     const pause = (): Promise<void> => new Promise((resolve) => options.timers.endOfTurn(resolve))
     this.#scanner = new LogScanner({ chain: options.chain, levelAt: options.levelAt, pause })
   }
@@ -51,13 +52,13 @@ export class LiveLog {
   }
 
   async #catchUp(): Promise<void> {
-    const { chain, log, views, show, clock, durableEnd } = this.#options
+    const { chain, log, views, show, clock } = this.#options
     const now = clock.monotonic()
     if (now < this.#nextList && !this.#hasNews()) return
     this.#nextList = now + LIST_EVERY_MS
     chain.refresh()
-    // Retention may have passed us, but it deletes nothing that is not durable: a crash took what led there.
-    if (log.end < chain.start && durableEnd() < chain.start) return
+    // A log whose beginning a crash took ends before what is left of it, until its writer comes back and says more.
+    if (log.end < chain.start && chain.start === this.#recoveredStart) return
     const from = Math.max(log.end, chain.start)
     const stop = await this.#scanner.scan(from, chain.end, (block, at, size, address) =>
       views.dispatchRecord(block, at, size, address),

@@ -5,7 +5,6 @@ import { DiskError, type DiskLock } from '../disk/disk.js'
 import { nodeDisk } from '../disk/node-disk.js'
 import { OpenFiles } from '../disk/open-files.js'
 import { makeDurableDirectory } from '../disk/replace.js'
-import { readMark } from '../log/marks.js'
 import { storeErrorOf } from './disk-failure.js'
 import { follow, getWaiting } from './follow.js'
 import { type Foundation, layFoundation, type StoreInput } from './foundation.js'
@@ -99,26 +98,14 @@ async function assemble(input: StoreInput) {
 }
 
 /** Follows another process, where the log is whole and only read. */
-function liveLogOf({
-  layout,
-  options,
-  state,
-  recovered,
-  log,
-  records,
-  ports,
-  visible,
-  arrivals,
-}: Foundation): LiveLog | undefined {
+function liveLogOf({ options, state, recovered, log, records, ports, visible, arrivals }: Foundation): LiveLog | undefined {
   const { chain, views, report } = recovered
   if (!options.readOnly || report.corruption.length > 0 || state.status !== 'readOnly') return undefined
   const show = (end: number): void => {
     visible.end = end
     arrivals.wakeAll()
   }
-  const { clock, timers, disk } = ports
-  const durableEnd = (): number => readMark(disk, layout.durable, 'durable')?.logEnd ?? Number.POSITIVE_INFINITY
-  return new LiveLog({ chain, log, views, levelAt: records.levelAt, clock, timers, durableEnd, show })
+  return new LiveLog({ chain, log, views, levelAt: records.levelAt, clock: ports.clock, timers: ports.timers, show })
 }
 
 /** What `verify` looks at. */

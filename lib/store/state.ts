@@ -67,6 +67,12 @@ export class StoreState {
     this.#diskFull = what
   }
 
+  /** The store can only be read, from the beginning. */
+  refuseWriting(code: ErrorCode, what: string): void {
+    this.#status = 'readOnly'
+    this.#reason = { code, what }
+  }
+
   /** The store must not write any more. Returns whether this was news. */
   fail(cause: unknown): boolean {
     if ((this.#status !== 'open' && this.#status !== 'closing') || this.failure !== undefined) return false

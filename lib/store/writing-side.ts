@@ -9,6 +9,7 @@
  * ```
  */
 import { MessageStoreError } from '../base/errors.js'
+import { DiskError } from '../disk/disk.js'
 import { Flusher } from '../log/flusher.js'
 import { type UnflushedLimits, unflushedLimits } from '../log/unflushed.js'
 import { ReplicaAcks } from '../replication/replica-acks.js'
@@ -85,7 +86,13 @@ async function begin(
 ): Promise<void> {
   const { report, lastTimestamp, views } = recovered
   if (options.log.recordCrc) ranges.push({ from: report.end, to: Number.POSITIVE_INFINITY })
-  await books.begin(report.end, lastTimestamp, views.checkpointBounds())
+  try {
+    await books.begin(report.end, lastTimestamp, views.checkpointBounds())
+  } catch (error) {
+    if (!(error instanceof DiskError && error.isSpace)) throw error
+    state.refuseWriting('DISK_FULL', 'no space to mark the store as in use; open it again when there is some')
+    return
+  }
   // A first word on the views, so that a crash does not have them made anew from the whole log.
   if (report.origin !== 'clean' && report.end > 0) await viewFlusher.flush()
   if (state.status === 'open') upkeep.start()

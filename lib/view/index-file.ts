@@ -11,18 +11,11 @@ import type { DiskFile } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { type Block, zeroBlock } from '../format/block.js'
 import { crc32 } from '../format/crc.js'
-import {
-  decodeIndexHeader,
-  encodeIndexHeader,
-  entryPosition,
-  INDEX_ENTRY_BYTES,
-  INDEX_HEADER_BYTES,
-  type IndexHeader,
-  slotPosition,
-} from '../format/index-layout.js'
+import { encodeIndexHeader, entryPosition, INDEX_ENTRY_BYTES, type IndexHeader, slotPosition } from '../format/index-layout.js'
 import { IndexEntry } from '../format/tables.js'
 import { searchFirst } from './bisect.js'
 import { EntryTail } from './entry-tail.js'
+import { readIndexHeader, readIndexSlots, sumOfRange } from './index-parts.js'
 import { indexedOffset, scanIndexEntries } from './index-scan.js'
 import type { IndexRow } from './manifest.js'
 
@@ -30,7 +23,6 @@ const TWO_32 = 0x1_0000_0000
 const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previous: PREVIOUS_AT } = IndexEntry.at
 const PAGE_SLOTS = 1024
 const MAX_SECONDS = 0x7fffffff
-const SUM_BYTES = 1024 * 1024
 
 /** An entry as a query sees it. */
 export interface IndexCandidate {
@@ -73,7 +65,7 @@ export class IndexFile {
     slots: number,
     capacity: number,
     writable: boolean,
-    fresh?: { readonly header: IndexHeader; readonly make: () => void },
+    fresh?: { readonly header: IndexHeader; readonly make: () => DiskFile },
     row?: IndexRow,
   ) {
     this.path = path
@@ -81,16 +73,11 @@ export class IndexFile {
     this.#capacity = capacity
     // What is new is in memory, and stays there in a store that is only read: nothing of it is in a file yet.
     this.#file = fresh === undefined ? files.file(path, writable) : absentFile(path)
-    this.header = fresh?.header ?? this.#readHeader()
+    this.header = fresh?.header ?? readIndexHeader(this.#file, capacity)
     this.#written = this.header.indexCount
     this.#flushed = this.#written
     if (fresh !== undefined) {
-      if (writable) {
-        this.#make = () => {
-          fresh.make()
-          return files.file(path, true)
-        }
-      }
+      if (writable) this.#make = fresh.make
       this.#slots = new Int32Array(slots)
       this.#headerIsDirty = true
       this.#entriesCrc = 0
@@ -117,8 +104,9 @@ export class IndexFile {
   check(entriesOnly = false): boolean {
     const row = this.#unchecked
     if (row === undefined) return true
-    if (this.#sum(entryPosition(this.#slotCount, 1), entryPosition(this.#slotCount, row.count)) !== row.entriesCrc) return false
-    if (!entriesOnly && this.#sum(0, entryPosition(this.#slotCount, 0)) !== row.slotsCrc) return false
+    if (sumOfRange(this.#file, entryPosition(this.#slotCount, 1), entryPosition(this.#slotCount, row.count)) !== row.entriesCrc)
+      return false
+    if (!entriesOnly && sumOfRange(this.#file, 0, entryPosition(this.#slotCount, 0)) !== row.slotsCrc) return false
     this.#unchecked = undefined
     return true
   }
@@ -132,24 +120,11 @@ export class IndexFile {
   row(settled: boolean): IndexRow {
     const { beginTimestamp, beginCommitLogOffset } = this.header
     const { endCommitLogOffset, endTimestamp } = this.#writtenBounds()
-    this.#entriesCrc ??= this.#sum(entryPosition(this.#slotCount, 1), entryPosition(this.#slotCount, this.#written))
-    if (settled) this.#slotsCrc ??= this.#sum(0, entryPosition(this.#slotCount, 0))
+    this.#entriesCrc ??= sumOfRange(this.#file, entryPosition(this.#slotCount, 1), entryPosition(this.#slotCount, this.#written))
+    if (settled) this.#slotsCrc ??= sumOfRange(this.#file, 0, entryPosition(this.#slotCount, 0))
     const name = this.path.slice(this.path.lastIndexOf('/') + 1)
     const bounds = { beginTimestamp, endTimestamp, beginCommitLogOffset, endCommitLogOffset }
     return { name, count: this.#written, ...bounds, entriesCrc: this.#entriesCrc, slotsCrc: this.#slotsCrc }
-  }
-
-  /** CRC of a range of the file. */
-  #sum(from: number, to: number): number {
-    const block = zeroBlock(Math.max(1, Math.min(SUM_BYTES, to - from)))
-    let crc = 0
-    for (let at = from; at < to; ) {
-      const got = this.#file.readAt(block.bytes.subarray(0, Math.min(SUM_BYTES, to - at)), at)
-      if (got === 0) return -1
-      crc = crc32(block, 0, got, crc)
-      at += got
-    }
-    return crc
   }
 
   /** Whether it is on the disk. */
@@ -174,7 +149,7 @@ export class IndexFile {
 
   /** The newest entry of each slot as queries see it. Not a copy where the slots are in memory. */
   slotTable(): Int32Array {
-    return this.#slots ?? this.#loadSlots()
+    return this.#slots ?? readIndexSlots(this.#file, this.#slotCount)
   }
 
   /** Reads entries from a number on into `into`, in files and in memory. @returns how many, at most to the last entry */
@@ -201,7 +176,7 @@ export class IndexFile {
 
   /** Adds an entry. The file must not be full. */
   put(keyHash: number, commitLogOffset: number, storeTimestamp: number): void {
-    const slots = (this.#slots ??= this.#loadSlots())
+    const slots = (this.#slots ??= readIndexSlots(this.#file, this.#slotCount))
     const { header } = this
     const slot = keyHash % this.#slotCount
     const entry = header.indexCount
@@ -353,26 +328,10 @@ export class IndexFile {
     }
   }
 
-  #readHeader(): IndexHeader {
-    const bytes = Buffer.alloc(INDEX_HEADER_BYTES)
-    this.#file.readAt(bytes, 0)
-    const header = decodeIndexHeader(bytes)
-    if (header.indexCount < 1) header.indexCount = 1
-    if (header.indexCount > this.#capacity) header.indexCount = this.#capacity
-    return header
-  }
-
   #slotValue(slot: number): number {
     if (this.#slots !== undefined) return this.#slots[slot]!
     this.#file.readAt(this.#scratch.bytes.subarray(0, 4), slotPosition(slot))
     return this.#scratch.view.getInt32(0)
-  }
-
-  #loadSlots(): Int32Array {
-    const bytes = Buffer.alloc(this.#slotCount * 4)
-    this.#file.readAt(bytes, slotPosition(0))
-    bytes.swap32()
-    return new Int32Array(bytes.buffer, bytes.byteOffset, this.#slotCount)
   }
 
   #readEntry(entry: number): Block | undefined {

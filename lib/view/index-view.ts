@@ -7,7 +7,7 @@
 
 import { MessageStoreError } from '../base/errors.js'
 import type { Clock } from '../base/system.js'
-import type { Disk } from '../disk/disk.js'
+import type { Disk, DiskFile } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { encodeIndexHeader, type IndexHeader, indexFileBytes } from '../format/index-layout.js'
 import { indexFileName, indexFileTime, isIndexFileName } from '../format/names.js'
@@ -291,8 +291,8 @@ export class IndexView {
     return added
   }
 
-  #makeFile(path: string): void {
-    const { disk, directory, slots, entries, tmpDirectory } = this.#options
+  #makeFile(path: string): DiskFile {
+    const { disk, files, directory, slots, entries, tmpDirectory } = this.#options
     disk.makeDirectory(directory)
     disk.makeDirectory(tmpDirectory)
     const made = `${tmpDirectory}/index`
@@ -307,5 +307,6 @@ export class IndexView {
     }
     disk.rename(made, path)
     this.#namesChanged = true
+    return files.file(path, true)
   }
 }

@@ -126,10 +126,36 @@ describe('the log', () => {
     }
     await time.run(store.close())
     const earlier = new SimTime(1_600_000_000_000)
-    const again = await earlier.run(openSim(crashed!, earlier, SYNC))
+    let twice: SimDisk | undefined
+    const between = crashed!
+    between.onOperation = (kind, path) => {
+      if (kind === 'flush' && path.endsWith('/abort')) twice ??= between.crash()
+    }
+    await earlier.run(openSim(between, earlier, SYNC))
+    const again = await earlier.run(openSim(twice!, earlier, SYNC))
     await earlier.run(again.put(messageOf(1, 10, 2)))
     // It compares the times of neighbours.
     assert.equal((await readStore(again, SYNC)).messages.length, 2)
+  })
+
+  test('a reader shows nothing of a log whose first segment a crash took, now or later', async () => {
+    const { disk, put } = await start(ASYNC)
+    let crashed = disk
+    disk.onOperation = (kind, path) => {
+      if (kind === 'flushDirectory' && path.endsWith('/commitlog') && crashed === disk) crashed = disk.crash({ choose: ALL })
+    }
+    await put(1000)
+    await put(3500)
+    assert.notEqual(crashed, disk)
+    crashed.live.remove(`${ROOT}/commitlog/${'0'.padStart(20, '0')}`)
+    const time = new SimTime(1_700_050_000_000)
+    const reader = await time.run(openSim(crashed, time, { ...ASYNC, readOnly: true }))
+    for (let look = 0; look < 3; look++) {
+      const found = await time.run(reader.query({ topic: 'odd', key: 'k1' }))
+      assert.deepEqual([found.length, reader.bounds('odd', 3).maxOffset, reader.metrics.snapshot()['commitLogEnd']], [0, 0, 0])
+      await time.pass(2000)
+    }
+    assert.deepEqual(await numbersOn(crashed, ASYNC), [])
   })
 
   test('flush covers puts that still wait for room', async () => {

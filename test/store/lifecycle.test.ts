@@ -289,15 +289,20 @@ describe('a full disk', () => {
     await checkCleanlyClosed(disk)
   })
 
-  test('opening without space is DISK_FULL, and the store opens when there is space', async () => {
+  test('a store opened without space can be read, refuses puts with DISK_FULL, and opens in full when there is space', async () => {
     const disk = new SimDisk()
     const store = await MessageStore.open(root, tiny, { disk })
     await store.put({ topic: 'a', body: 'x' })
     await store.close()
     disk.inject({ on: 'write', code: 'ENOSPC' })
-    await assert.rejects(MessageStore.open(root, tiny, { disk }), code('DISK_FULL'))
+    const full = await MessageStore.open(root, tiny, { disk })
+    assert.equal(full.status, 'readOnly')
+    assert.deepEqual(bodies(await readQueue(full, 'a')), ['x'])
+    await assert.rejects(full.put({ topic: 'a', body: 'no' }), code('DISK_FULL', 'open it again'))
+    await full.close()
     const again = await MessageStore.open(root, tiny, { disk })
     assert.equal(again.status, 'open')
+    assert.deepEqual(bodies(await readQueue(again, 'a')), ['x'])
     await again.close()
   })
 })

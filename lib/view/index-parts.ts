@@ -1,0 +1,37 @@
+/** Reads parts of an index file: its header, its slots, the sum of a range. */
+import type { DiskFile } from '../disk/disk.js'
+import { zeroBlock } from '../format/block.js'
+import { crc32 } from '../format/crc.js'
+import { decodeIndexHeader, INDEX_HEADER_BYTES, type IndexHeader, slotPosition } from '../format/index-layout.js'
+
+const STEP_BYTES = 1024 * 1024
+
+/** The header; a number of entries that cannot be is put right. */
+export function readIndexHeader(file: DiskFile, capacity: number): IndexHeader {
+  const bytes = Buffer.alloc(INDEX_HEADER_BYTES)
+  file.readAt(bytes, 0)
+  const header = decodeIndexHeader(bytes)
+  header.indexCount = Math.min(Math.max(1, header.indexCount), capacity)
+  return header
+}
+
+/** All slots. */
+export function readIndexSlots(file: DiskFile, slotCount: number): Int32Array {
+  const bytes = Buffer.alloc(slotCount * 4)
+  file.readAt(bytes, slotPosition(0))
+  bytes.swap32()
+  return new Int32Array(bytes.buffer, bytes.byteOffset, slotCount)
+}
+
+/** The CRC-32 of `[from, to)`, read piece by piece; -1 when the file ends before. */
+export function sumOfRange(file: DiskFile, from: number, to: number): number {
+  const block = zeroBlock(Math.max(1, Math.min(STEP_BYTES, to - from)))
+  let crc = 0
+  for (let at = from; at < to; ) {
+    const got = file.readAt(block.bytes.subarray(0, Math.min(STEP_BYTES, to - at)), at)
+    if (got === 0) return -1
+    crc = crc32(block, 0, got, crc)
+    at += got
+  }
+  return crc
+}

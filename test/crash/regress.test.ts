@@ -70,6 +70,19 @@ describe('the log', () => {
     assert.deepEqual(await numbersOn(emptied(disk, /commitlog\/0{20}$/), ASYNC), [])
   })
 
+  test('a store that is only read shows nothing behind a first segment that never came to the disk', async () => {
+    const { disk, time, put } = await start(ASYNC)
+    disk.flushLatency = () => time.wait(1000)
+    await put(100)
+    await put(3900)
+    const left = emptied(disk, /commitlog\/0{20}$/)
+    const later = new SimTime()
+    const store = await later.run(openSim(left, later, { ...ASYNC, readOnly: true }))
+    const { status } = await store.get({ topic: 'odd', queueId: 3, offset: 0 })
+    assert.equal(status, 'NO_MATCHED_LOGIC_QUEUE')
+    await later.run(store.close())
+  })
+
   test('what one turn appends beyond the bound is no proof of corruption', async () => {
     const { disk, time, store } = await start(ASYNC)
     disk.flushLatency = () => time.wait(1000)
@@ -113,7 +126,13 @@ describe('the log', () => {
     }
     await time.run(store.close())
     const earlier = new SimTime(1_600_000_000_000)
-    const again = await earlier.run(openSim(crashed!, earlier, SYNC))
+    let twice: SimDisk | undefined
+    const between = crashed!
+    between.onOperation = (kind, path) => {
+      if (kind === 'flush' && path.endsWith('/abort')) twice ??= between.crash()
+    }
+    await earlier.run(openSim(between, earlier, SYNC))
+    const again = await earlier.run(openSim(twice!, earlier, SYNC))
     await earlier.run(again.put(messageOf(1, 10, 2)))
     // It compares the times of neighbours.
     assert.equal((await readStore(again, SYNC)).messages.length, 2)

@@ -80,6 +80,8 @@ export class Bookkeeping {
     this.#lockMs = lockTime(disk, layout)
     this.#logEnd = logEnd
     this.#durableMs = Math.max(this.#durableMs, lastTimestamp)
+    // The mark before may have been the only one to know: the manifest can be newer than the checkpoint.
+    this.#next = { ...this.#checkpoint, physicMs: this.#durableMs }
     const open = recordCrc ? [{ from: logEnd, to: Number.POSITIVE_INFINITY }] : []
     this.#ranges = settleRanges([...this.#options.ranges, ...open], 0, Number.POSITIVE_INFINITY)
     await replaceFile(disk, layout.ranges, encodeRanges(this.#ranges))

@@ -57,6 +57,11 @@ export class MessageStore implements AsyncDisposable {
     return this.#store.state.status
   }
 
+  /** The option `brokerName`: what a broker over this store calls itself. */
+  get brokerName(): string {
+    return this.#store.base.options.message.brokerName
+  }
+
   /** What opening found and did. */
   get recovery(): RecoveryReport {
     return this.#store.recovery

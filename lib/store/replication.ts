@@ -98,6 +98,7 @@ export class Replication {
    * checked and written.
    *
    * @returns how far the replica is now, to be acknowledged; with `flush: 'sync'` after a flush
+   * @throws {RangeError} for a chunk of more than half of `maxUnflushedBytes`
    * @throws {MessageStoreError} `REPLICA_DIVERGED` when the chunk does not continue the log or is damaged, `STORE_READ_ONLY` on a store that is no replica
    */
   apply(chunk: LogChunk): Promise<ReplicaProgress> {
@@ -113,6 +114,10 @@ export class Replication {
     if (options.replication.role !== 'replica')
       throw new MessageStoreError('STORE_READ_ONLY', 'only a store with the role replica takes a log')
     state.checkSound()
+    const most = Math.floor(options.flush.maxUnflushedBytes / 2)
+    if (chunk.bytes.length > most) {
+      throw new RangeError(`a chunk may have ${most} bytes, half of maxUnflushedBytes, got ${chunk.bytes.length}`)
+    }
     if (flusher.isBehind) await flusher.durable(log.writtenEnd)
     if (this.end === 0 && chunk.commitLogOffset > 0) this.#startAt(chunk.commitLogOffset)
     const records: ReceivedRecord[] = []

@@ -330,3 +330,16 @@ test('timestamps go on from the last record after a crash, whatever the clock sa
     await store.close()
   }
 })
+
+test('a store whose whole log was deleted opens read-only with a report, and gives no address out again', async () => {
+  const disk = freshDisk()
+  const store = await open(disk)
+  for (let n = 0; n < 30; n++) await store.put({ topic: 'a', body: `${n}`.padStart(300) })
+  await store.close()
+  for (const { name } of disk.list(`${root}/commitlog`)) disk.remove(`${root}/commitlog/${name}`)
+  const again = await open(disk)
+  assert.equal(again.status, 'readOnly')
+  assert.equal(again.recovery.corruption[0]?.from, 0)
+  await assert.rejects(again.put({ topic: 'a', body: 'x' }), code('STORE_CORRUPT'))
+  await again.close()
+})

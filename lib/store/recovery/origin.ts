@@ -32,7 +32,9 @@ export interface OriginFacts {
 
 /** How the store was left. */
 export function judgeOrigin(facts: OriginFacts): Origin {
-  if (!facts.hasSegments) return 'new'
+  // Marks of a log that had something in it, and no log: that is a loss, not a new store.
+  const hadLog = [facts.clean, facts.durable].some((mark) => mark !== undefined && mark.logEnd > 0 && isCurrent(mark, facts))
+  if (!facts.hasSegments) return hadLog ? 'crash' : 'new'
   if (!facts.hasAbort && isCurrent(facts.clean, facts)) return 'clean'
   if (isCurrent(facts.durable, facts)) return 'crash'
   return facts.hasAbort ? 'java-crash' : 'java-clean'

@@ -87,10 +87,12 @@ export class ReplicaAcks {
   wait(end: number): Promise<boolean> {
     if (end <= this.#replicatedEnd) return Promise.resolve(true)
     return new Promise((resolve) => {
-      const timer = this.#options.timers.after(this.#options.timeoutMs, () => {
+      const giveUp = (): void => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter)
         resolve(false)
-      })
+      }
+      // A program that waits for its put must not end before the answer.
+      const timer = this.#options.timers.after(this.#options.timeoutMs, giveUp, true)
       const waiter: Waiter = {
         end,
         resolve: (inTime) => {

@@ -1,5 +1,6 @@
 /** The one door to a store. It forwards; the logic is in the parts that `open.ts` wires together. */
 
+import { checkQueue } from '../base/errors.js'
 import type { VerifyOptions } from './checking/verify.js'
 import type { VerifyReport } from './checking/verify-report.js'
 import { storeErrorOf } from './disk-failure.js'
@@ -151,6 +152,7 @@ export class MessageStore implements AsyncDisposable {
   /** The offsets of a queue that can be read; both 0 for an unknown queue. */
   bounds(topic: string, queueId = 0): QueueBounds {
     this.#store.state.checkOpen()
+    checkQueue(topic, queueId)
     const queue = this.#store.views.find(topic, queueId)
     return { minOffset: queue?.minOffset ?? 0, maxOffset: queue?.maxOffset ?? 0 }
   }

@@ -10,7 +10,7 @@
  * A crash on the way leaves a log that is damaged in fewer places, or in the same; running it again does the
  * rest. On a sound store it changes nothing.
  */
-import { MessageStoreError } from '../../base/errors.js'
+import { checkRequest, MessageStoreError, shown } from '../../base/errors.js'
 import { systemClock, systemTimers } from '../../base/system.js'
 import { type Disk, DiskError, type DiskLock } from '../../disk/disk.js'
 import { nodeDisk } from '../../disk/node-disk.js'
@@ -94,6 +94,7 @@ export async function repairStore(
   givenPorts: Partial<StorePorts> = {},
 ): Promise<RepairReport> {
   const ports: StorePorts = { disk: nodeDisk, clock: systemClock, timers: systemTimers, ...givenPorts }
+  checkOptions(directory, given)
   const layout = layoutOf(directory.replace(/(?<=.)\/+$/, ''))
   const index = given.index ?? {}
   const dryRun = given.dryRun ?? false
@@ -136,6 +137,19 @@ async function repairLog(layout: StoreLayout, ports: StorePorts, index: IndexOpt
     work.files.closeAll()
     lock?.release()
   }
+}
+
+const OPTIONS = ['dryRun', 'index', 'onProgress', 'signal']
+
+/** A misspelt `dryRun` must not repair. @throws {TypeError} naming the option */
+function checkOptions(directory: unknown, given: RepairOptions): void {
+  if (typeof directory !== 'string' || directory === '') throw new TypeError(`directory must be a path, got ${shown(directory)}`)
+  checkRequest(given)
+  const unknown = Object.keys(given).find((name) => !OPTIONS.includes(name))
+  if (unknown !== undefined) throw new TypeError(`unknown option ${unknown}; the options are ${OPTIONS.join(', ')}`)
+  const { dryRun } = given
+  if (dryRun !== undefined && typeof dryRun !== 'boolean')
+    throw new TypeError(`option dryRun must be true or false, got ${shown(dryRun)}`)
 }
 
 async function takeLock(disk: Disk, layout: StoreLayout): Promise<DiskLock> {

@@ -2,7 +2,7 @@
  * Emptying and deleting queues. The log is not touched: records stay until their segment expires. What was
  * purged is noted in `ext/purged` first, so that it does not come back when queues are made anew.
  */
-import { MessageStoreError, shown } from '../../base/errors.js'
+import { checkQueue, MessageStoreError, shown } from '../../base/errors.js'
 import { isTopic } from '../../format/names.js'
 import type { Purge } from '../../view/purges.js'
 import type { Foundation } from '../foundation.js'
@@ -24,6 +24,7 @@ export class QueueAdmin {
   /** Empties the queues of a topic, or one of them. */
   async purge(topic: string, queueId?: number): Promise<void> {
     this.#check(topic)
+    if (queueId !== undefined) checkQueue(topic, queueId)
     const { queues, batchQueues } = this.#base.recovered.views
     const found = [...queues.queuesOf(topic), ...batchQueues.queuesOf(topic)].filter(
       (queue) => queueId === undefined || queue.queueId === queueId,

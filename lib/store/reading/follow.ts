@@ -1,6 +1,6 @@
 /** Reading that waits: a get with `waitMs`, and `follow`, which is one get after the other. */
 
-import { shown } from '../../base/errors.js'
+import { checkRequest, shown } from '../../base/errors.js'
 import { abortReason } from '../../base/signals.js'
 import type { Clock } from '../../base/system.js'
 import { storeErrorOf } from '../disk-failure.js'
@@ -25,6 +25,9 @@ export interface WaitingParts {
   readonly live: { catchUp(): Promise<void> } | undefined
 }
 
+/** What a timer can count. */
+const MOST_WAIT_MS = 2 ** 31 - 1
+
 /** Another process does not tell when it has written, so a reader that waits looks this often. */
 const LOOK_EVERY_MS = 50
 
@@ -33,6 +36,7 @@ const FOLLOW_WAIT_MS = 5000
 
 /** Checks a request and fills in defaults. @throws {TypeError} or {@link RangeError} */
 export function planGet(request: GetRequest): GetPlan {
+  checkRequest(request)
   const { topic, queueId = 0, offset, maxMessages = 32, maxBytes = 262_144, tags } = request
   if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
   whole('queueId', queueId, 0)
@@ -54,6 +58,9 @@ export async function getWaiting(parts: WaitingParts, request: GetRequest): Prom
   let plan = planGet(request)
   const { signal, waitMs = 0 } = request
   whole('waitMs', waitMs, 0)
+  if (waitMs > MOST_WAIT_MS) throw new RangeError(`waitMs must be at most ${MOST_WAIT_MS}, got ${shown(waitMs)}`)
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new TypeError(`signal must be an AbortSignal, got ${shown(signal)}`)
   if (signal?.aborted) throw abortReason(signal)
   let result = reader.get(views.find(plan.topic, plan.queueId), plan)
   if (live !== undefined && mayComeYet(result, plan)) {

@@ -1,5 +1,5 @@
 /** Finding messages by key, by id and by time. */
-import { MessageStoreError, shown } from '../../base/errors.js'
+import { checkQueue, checkRequest, MessageStoreError, shown } from '../../base/errors.js'
 import { indexKeyHash } from '../../format/hash.js'
 import { decodeOffsetMessageId } from '../../format/message-id.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
@@ -27,6 +27,7 @@ export class Search {
 
   /** The messages of a topic with a key, newest first. Topic and key are read from the records, so every hit is true. */
   query(request: QueryRequest): StoredMessage[] {
+    checkRequest(request)
     const { topic, key } = request
     const { index, records, logStart } = this.#options
     if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
@@ -65,9 +66,7 @@ export class Search {
   offsetByTime(topic: string, queueId: number, timestampMs: number, boundary: 'lower' | 'upper'): number {
     if (!Number.isSafeInteger(timestampMs))
       throw new RangeError(`timestampMs must be whole milliseconds, got ${shown(timestampMs)}`)
-    if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
-    if (!Number.isSafeInteger(queueId) || queueId < 0)
-      throw new RangeError(`queueId must be a whole number of at least 0, got ${shown(queueId)}`)
+    checkQueue(topic, queueId)
     if (boundary !== 'lower' && boundary !== 'upper')
       throw new TypeError(`boundary must be 'lower' or 'upper', got ${shown(boundary)}`)
     const { views, records } = this.#options

@@ -2,11 +2,13 @@
 import { MessageStoreError } from '../../base/errors.js'
 import type { Disk } from '../../disk/disk.js'
 import type { Block } from '../../format/block.js'
+import { indexFileBytes } from '../../format/index-layout.js'
 import { isIndexFileName } from '../../format/names.js'
 import { readRecord, SysFlag } from '../../format/record.js'
 import { BatchConsumeQueue } from '../../view/batch-consume-queue.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
 import { Dispatcher, isInnerBatch } from '../../view/dispatcher.js'
+import { inferIndexSizes } from '../../view/index-sizes.js'
 import { IndexView } from '../../view/index-view.js'
 import type { Manifest } from '../../view/manifest.js'
 import { Purges } from '../../view/purges.js'
@@ -71,7 +73,7 @@ export class Views {
       rows: rows(true),
       load: (queue) => new BatchConsumeQueue(queue),
     })
-    this.#indexSizes = sizesOf(options.views, indexSizes)
+    this.#indexSizes = sizesOf(options.views, indexSizes ?? sizesFound(ports.disk, layout.index))
     // An index that was off has no sizes: what was put meanwhile is missing from it.
     this.isIndexNoted = manifest !== undefined && manifest.indexSizes.slots > 0
     const indexRows = this.isIndexNoted ? manifest?.index : undefined
@@ -224,6 +226,18 @@ function sizesOf(
     slots: indexSlots ?? known?.slots ?? defaultSizes.indexSlots,
     entries: indexEntries ?? known?.entries ?? defaultSizes.indexEntries,
   }
+}
+
+/** How the index files are divided, from their content: no note of ours tells. `undefined` where they have RocketMQ's length or none does. */
+function sizesFound(disk: Disk, directory: string): Manifest['indexSizes'] | undefined {
+  const { indexSlots, indexEntries } = defaultSizes
+  for (const { name, kind } of disk.list(directory)) {
+    const path = `${directory}/${name}`
+    if (kind !== 'file' || !isIndexFileName(name) || disk.stat(path)?.bytes === indexFileBytes(indexSlots, indexEntries)) continue
+    const sizes = inferIndexSizes(disk, path)
+    if (sizes !== undefined) return sizes
+  }
+  return undefined
 }
 
 /** An index that is not kept would miss what is put meanwhile. Without files it is made anew when it is wanted again. */

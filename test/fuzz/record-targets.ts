@@ -19,7 +19,7 @@ import {
   RecordAt,
   writeBlank,
 } from '../../lib/format/record.js'
-import { isStandIn, lostTopic } from '../../lib/format/stand-in.js'
+import { encodeStandIn, isStandIn, lostTopic } from '../../lib/format/stand-in.js'
 import { tagsCodeOf } from '../../lib/format/tags.js'
 import { LogReceiver } from '../../lib/replication/log-receiver.js'
 import { StoredMessage } from '../../lib/store/stored-message.js'
@@ -66,6 +66,7 @@ const someRecords = [
   recordOf({}),
   recordOf({ recordCrc: true, bornHost: V6, sysFlag: 8 }),
   recordOf({ body: Buffer.alloc(0), properties: Buffer.alloc(0), topic: Buffer.alloc(130, 'T'), storeHost: V6 }),
+  encodeStandIn(150, { commitLogOffset: 0, storeTimestamp: 5 }, { topic: 'T', queueId: 1, queueOffset: 2 }, true),
   recordOf({ topic: Buffer.from('SCHEDULE_TOPIC_XXXX'), properties: encodeProperties({ DELAY: '3', UNIQ_KEY: '0A' }) }),
 ]
 

@@ -20,6 +20,8 @@ const config: Target = {
   seeds: words(
     '{\n\t"dataVersion":{\n\t\t"counter":1\n\t},\n\t"offsetTable":{"T@g":{0:5,1:7}}\n}',
     '[1,-2.5e3,"a\\u00e9\\n",null,true,9223372036854775807,{},{"1":2}]',
+    '{1:2,-3:null}',
+    '{"1":2,"12345678901234567890":3}',
   ),
   words: words('{', '}', '[', ']', '"', ':', ',', '\\u', '\\', 'null', 'true', 'false', '1e', '.', '"__proto__"', '-0', '\ufffd'),
   run(input) {

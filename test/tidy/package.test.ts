@@ -121,4 +121,12 @@ describe('package.json', () => {
     const headings = [...chapter.matchAll(/^### (.*)$/gm)].map(([, heading]) => heading)
     assert.deepEqual(headings, ['Safety and format', 'Features', 'Internals'])
   })
+
+  test('has a lock file with an entry for every optional package, or npm ci refuses it elsewhere', () => {
+    type Locked = { packages: Record<string, { optionalDependencies?: Record<string, string> }> }
+    const { packages } = readJson<Locked>('package-lock.json')
+    const named = Object.values(packages).flatMap(({ optionalDependencies = {} }) => Object.keys(optionalDependencies))
+    const missing = named.filter((name) => !Object.keys(packages).some((path) => path.endsWith(`node_modules/${name}`)))
+    assert.deepEqual(missing, [])
+  })
 })

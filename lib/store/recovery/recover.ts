@@ -133,7 +133,7 @@ function loadChain({ layout, options, ports, files }: RecoverInput): SegmentChai
     writable: !options.readOnly,
     tmpDirectory: layout.temporary,
     keepUnflushed: true,
-    unflushedParents: [],
+    unflushedParents: [layout.root],
   })
 }
 

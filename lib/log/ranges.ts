@@ -27,10 +27,11 @@ export function encodeRanges(ranges: readonly LogRange[]): Buffer {
 
 /** The ranges in a file; none when it is absent or damaged, which only makes checks less strict. */
 export function decodeRanges(bytes: Buffer | undefined): LogRange[] {
-  return (unsealText(HEAD, bytes) ?? []).map((line) => {
+  const ranges = (unsealText(HEAD, bytes) ?? []).map((line) => {
     const [from, to] = line.split(' ')
     return { from: Number(from), to: to === '-' ? Number.POSITIVE_INFINITY : Number(to) }
   })
+  return ranges.some(({ from, to }) => Number.isNaN(from) || Number.isNaN(to)) ? [] : ranges
 }
 
 /** Closes an open range at `end`, drops what lies before `start` or is empty, and joins neighbours. */

@@ -40,7 +40,7 @@ export class LogReceiver {
   /**
    * Takes a chunk and hands the records that it completes to the sink.
    *
-   * @throws {MessageStoreError} `REPLICA_DIVERGED` when it does not continue what is here, or holds no intact record; nothing of the bad record was taken
+   * @throws {MessageStoreError} `REPLICA_DIVERGED` when it does not continue what is here, or holds no intact record; nothing of the bad record was taken, and the next chunk has to begin with it
    */
   take({ commitLogOffset, bytes, hasRecordCrc }: LogChunk, sink: RecordSink): void {
     if (commitLogOffset !== this.receivedTo) {
@@ -51,6 +51,8 @@ export class LogReceiver {
     this.#at += skipped
     const fresh = bytes.subarray(skipped)
     const block = blockOf(this.#pending.length === 0 ? fresh : Buffer.concat([this.#pending, fresh]))
+    // Should a record be refused, what has arrived of it is not kept.
+    this.#pending = Buffer.alloc(0)
     const taken = this.#takeRecords(block, hasRecordCrc ? CheckLevel.record : CheckLevel.body, sink)
     this.#pending = Buffer.from(block.bytes.subarray(taken))
   }

@@ -124,6 +124,7 @@ function isSane({ logStart, viewsEnd, indexSizes, queues, index }: Manifest): bo
   return (
     areWhole(logStart, viewsEnd, indexSizes.slots, indexSizes.entries) &&
     queues.every((row) => isTopic(row.topic) && areWhole(row.queueId, row.min, row.max, row.lastEnd, row.rows ?? 0)) &&
+    queues.every(({ sums }) => sums.every(({ first, crc }) => areWhole(first, crc))) &&
     index.every(({ name, slotsCrc, ...row }) => isIndexFileName(name) && areWhole(slotsCrc ?? 0, ...Object.values(row)))
   )
 }

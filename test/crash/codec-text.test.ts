@@ -9,6 +9,7 @@ import { asIntegerMap, ConfigSyntaxError, type ConfigValue, parseConfig, printCo
 import { hostText, parseHost } from '../../lib/format/host.js'
 import { decodeOffsetMessageId, encodeOffsetMessageId } from '../../lib/format/message-id.js'
 import { checkTopic, isTopic, parseQueueId, parseSegmentName, segmentName } from '../../lib/format/names.js'
+import { sealText } from '../../lib/format/sealed-text.js'
 import { decodeRanges, encodeRanges, inRanges, type LogRange, settleRanges } from '../../lib/log/ranges.js'
 import { decodeManifest, encodeManifest, type Manifest } from '../../lib/view/manifest.js'
 import { bytesUpTo, casesSoFar, check, ints, longs, objects, signedLongs } from '../support/cases.js'
@@ -301,6 +302,10 @@ describe('ranges', () => {
     )
   })
 
+  test('that are no numbers are none, though the checksum is right', () => {
+    for (const line of ['', '5', 'x -']) assert.deepEqual(decodeRanges(sealText('mqlite ranges 1', ['0 5', line])), [], line)
+  })
+
   test('that are settled hold the same addresses within the log, ascending and apart', () => {
     check(
       600,
@@ -353,6 +358,15 @@ describe('manifests of views', () => {
         assert.equal(decodeManifest(bytes), undefined)
       }),
     )
+  })
+
+  test('whose sums are no numbers are none, though the checksum is right', () => {
+    const head = ['log 0 9', 'sizes 100 400']
+    const read = (sum: string): unknown => decodeManifest(sealText('mqlite views 1', [...head, `queue T 0 0 9 9 ${sum}`]))
+    assert.notEqual(read('0:5'), undefined)
+    for (const sum of ['0', 'x:5', '0:1e400']) {
+      assert.equal(read(sum), undefined, sum)
+    }
   })
 })
 

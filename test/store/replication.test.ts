@@ -106,6 +106,23 @@ describe('a replica', () => {
     assert.deepEqual(bodies(await readQueue(second, 'a', 1)), bodies(await readQueue(primary, 'a', 1)))
   })
 
+  test('goes on at the refused record, also when the one before it came in two pieces', async (t) => {
+    const primary = await openStore(t)
+    const second = await openStore(t, { options: replica })
+    await fill(primary, 4)
+    const { value } = await primary.replication.follow({ from: 0 }).next()
+    const chunk = value as LogChunk
+    const first = (await primary.lookup({ commitLogOffset: 0 }))!.size
+    const damaged = Buffer.from(chunk.bytes)
+    damaged[first + 50]! ^= 1
+    await second.replication.apply({ ...chunk, bytes: damaged.subarray(0, 50) })
+    const rest = { ...chunk, commitLogOffset: 50, bytes: damaged.subarray(50) }
+    await assert.rejects(second.replication.apply(rest), code('REPLICA_DIVERGED'))
+    assert.equal(second.replication.end, first)
+    await carry(primary, second)
+    assert.deepEqual(bodies(await readQueue(second, 'a', 1)), bodies(await readQueue(primary, 'a', 1)))
+  })
+
   test('takes no puts, and a primary takes no log', async (t) => {
     const primary = await openStore(t)
     const second = await openStore(t, { options: replica })

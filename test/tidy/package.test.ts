@@ -74,7 +74,7 @@ describe('package.json', () => {
 
   test('has the ten commands, and each program that they start is there', () => {
     const compiled = 'npm run build && tsc && node'
-    const { fuzz, ...scripts } = manifest.scripts
+    const { scripts } = manifest
     assert.deepEqual(scripts, {
       build: 'tsc -p tsconfig.build.json',
       typecheck: 'tsc --noEmit',
@@ -83,10 +83,10 @@ describe('package.json', () => {
       test: `${compiled} test/run.js quick`,
       'test:crash': `${compiled} test/run.js crash`,
       'test:interop': `${compiled} test/run.js interop`,
+      fuzz: `${compiled} build/test/fuzz/main.js`,
       bench: `${compiled} build/bench/main.js`,
       start: `${compiled} build/examples/flights/main.js`,
     })
-    assert.equal(fuzz, `${compiled} build/test/fuzz/main.js`)
     const started = Object.values(scripts).flatMap((script) => [...script.matchAll(/node (\S+\.js)/g)].map(([, file]) => file!))
     const files = [...started, ...Object.values(manifest.bin)].map((file) =>
       file.replace(/^build\//, '').replace(/^(\.\/)?dist\//, 'lib/'),

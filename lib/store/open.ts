@@ -61,9 +61,16 @@ async function assemble(input: StoreInput) {
   const { views, report } = recovered
   const { writer, flusher, topics, upkeep } = writing
   const live = liveLogOf(base)
+  const replication = new Replication(base, writing)
+  const admin = new QueueAdmin(base, writing)
+  const idle = async (): Promise<void> => {
+    await admin.idle()
+    await replication.idle()
+  }
   const waiting = { pause: base.pause, live, reader, views, arrivals, state, clock: base.ports.clock }
   let closing: Promise<void> | undefined
-  events.emit('recovery', report)
+  // When the caller has the store, and can listen.
+  base.ports.timers.endOfTurn(() => events.emit('recovery', report))
   return {
     state,
     events,
@@ -77,10 +84,10 @@ async function assemble(input: StoreInput) {
     records,
     topics,
     upkeep,
-    replication: new Replication(base, writing),
-    admin: new QueueAdmin(base, writing),
+    replication,
+    admin,
     flush: () => flush(base, writing),
-    close: () => (closing ??= takeDown(base, writing)),
+    close: () => (closing ??= takeDown(base, writing, idle)),
     verify: (options?: VerifyOptions) => verifyStore(verifiedParts(base), options),
     get: (request: GetRequest) => getWaiting(waiting, request),
     follow: (request: Omit<GetRequest, 'waitMs'>) => follow(waiting, request),
@@ -142,7 +149,7 @@ async function makeDurable({ state, log }: Foundation, { writer, flusher }: Writ
   }
 }
 
-async function takeDown(base: Foundation, writing: WritingSide): Promise<void> {
+async function takeDown(base: Foundation, writing: WritingSide, idle: () => Promise<void>): Promise<void> {
   const { state, arrivals, events } = base
   const { viewFlusher, upkeep, acks } = writing
   const isSound = state.status === 'open'
@@ -151,6 +158,7 @@ async function takeDown(base: Foundation, writing: WritingSide): Promise<void> {
   arrivals.wakeAll()
   try {
     try {
+      await idle()
       if (isSound) await makeDurable(base, writing)
     } finally {
       await upkeep.stop()

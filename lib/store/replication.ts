@@ -7,6 +7,7 @@ import { type FeedRequest, feed, type LogChunk } from '../replication/log-feed.j
 import { LogReceiver } from '../replication/log-receiver.js'
 import { digestRange, type RangeDigest } from '../replication/range-digest.js'
 import type { ReplicaLink, ReplicaProgress } from '../replication/replica-acks.js'
+import { storeErrorOf } from './disk-failure.js'
 import type { Foundation } from './foundation.js'
 import type { WritingSide } from './writing-side.js'
 
@@ -102,9 +103,18 @@ export class Replication {
    * @throws {MessageStoreError} `REPLICA_DIVERGED` when the chunk does not continue the log or is damaged, `STORE_READ_ONLY` on a store that is no replica
    */
   apply(chunk: LogChunk): Promise<ReplicaProgress> {
-    const applied = this.#applying.then(() => this.#apply(chunk))
+    const applied = this.#applying
+      .then(() => this.#apply(chunk))
+      .catch((error: unknown) => {
+        throw storeErrorOf(error)
+      })
     this.#applying = applied.catch(() => {})
     return applied
+  }
+
+  /** Waits for the chunks that were given. */
+  async idle(): Promise<void> {
+    await this.#applying
   }
 
   async #apply(chunk: LogChunk): Promise<ReplicaProgress> {
@@ -119,9 +129,11 @@ export class Replication {
       throw new RangeError(`a chunk may have ${most} bytes, half of maxUnflushedBytes, got ${chunk.bytes.length}`)
     }
     if (flusher.isBehind) await flusher.durable(log.writtenEnd)
+    state.checkSound()
     if (this.end === 0 && chunk.commitLogOffset > 0) this.#startAt(chunk.commitLogOffset)
     const records: ReceivedRecord[] = []
     this.#receiver ??= new LogReceiver(log.segmentBytes, log.end)
+    let refusal: unknown
     try {
       this.#receiver.take(chunk, {
         record: (block, at, size, address) => {
@@ -130,12 +142,15 @@ export class Replication {
         },
         blank: () => log.appendBlank(),
       })
-    } finally {
-      // What came before a bad record is good.
-      this.#write(records)
+    } catch (error) {
+      // What came before a bad record is good; the primary is asked again for what follows it.
+      this.#receiver = undefined
+      refusal = error
     }
+    this.#write(records)
     if (options.flush.policy === 'sync') await flusher.durable(log.writtenEnd)
     this.#show(records)
+    if (refusal !== undefined) throw refusal
     return { receivedEnd: log.writtenEnd, flushedEnd: log.durableEnd }
   }
 

@@ -85,7 +85,8 @@ async function begin(
   { books, upkeep, viewFlusher }: WritingSide,
 ): Promise<void> {
   const { report, lastTimestamp, views } = recovered
-  if (options.log.recordCrc) ranges.push({ from: report.end, to: Number.POSITIVE_INFINITY })
+  // What a replica takes may have been written by anybody.
+  if (writesCrc(options)) ranges.push({ from: report.end, to: Number.POSITIVE_INFINITY })
   try {
     await books.begin(report.end, lastTimestamp, views.checkpointBounds())
   } catch (error) {
@@ -106,6 +107,11 @@ function failWith({ state, events }: Foundation, writer: Writer, error: unknown)
   events.emit('failed', { error })
 }
 
+/** Whether every record that the store writes carries a whole-record CRC. */
+function writesCrc({ log, replication }: Foundation['options']): boolean {
+  return log.recordCrc && replication.role === 'primary'
+}
+
 /** How far the log may run ahead of what is durable. */
 function limitsOf({ options, log }: Foundation): UnflushedLimits {
   const largest = Math.min(options.message.maxBodyBytes + RECORD_OVER_BODY_BYTES, log.maxRecordBytes)
@@ -121,7 +127,7 @@ function buildBooks(base: Foundation): Bookkeeping {
     checkpoint,
     viewsEnd,
     ranges,
-    recordCrc: options.log.recordCrc,
+    recordCrc: writesCrc(options),
     unflushedBound: limitsOf(base).bound,
     processId: process.pid,
     manifest: (end, settled) => views.manifest(end, settled),
@@ -194,8 +200,7 @@ function buildWriter(base: Foundation, parts: WritingSide): Writer {
   const { maxBodyBytes, storeHost } = options.message
   const { recordCrc } = options.log
   const { topics } = parts
-  const nextOffsets = (names: readonly string[], queueId: number): number[] =>
-    names.map((name) => topics.furtherQueue(name, queueId).nextOffset)
+  const nextOffsets = (names: readonly string[]): number[] => names.map((name) => topics.nextOffsetOf(name))
   return new Writer({
     log,
     flusher: parts.flusher,

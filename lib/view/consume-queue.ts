@@ -62,6 +62,8 @@ export class ConsumeQueue {
   #evidenceEnd = -1
   /** End of the record of the last entry. */
   #lastEnd = -1
+  /** Where an empty queue will begin that is not in files yet. */
+  #startsAt: number | undefined
   /** Behind the entries that were believed, files may hold others up to here. */
   #staleEnd = -1
 
@@ -98,7 +100,7 @@ export class ConsumeQueue {
 
   /** Whether there are entries that no flush has covered. */
   get isDirty(): boolean {
-    return this.#files.flushed < this.#max
+    return this.#tail.count > 0 || this.#files.flushed < this.#files.written
   }
 
   /** Entries in a file. */
@@ -122,9 +124,11 @@ export class ConsumeQueue {
 
   /** Adds the entry of the next message and returns its offset. */
   append(commitLogOffset: number, size: number, tagsCode: number): number {
+    if (this.#startsAt !== undefined) this.#startAt(this.#startsAt)
     const at = this.#tail.add()
     writeQueueEntry(this.#tail.view, at, commitLogOffset, size, tagsCode)
-    this.#lastEnd = commitLogOffset + size
+    // A filler stands for no record.
+    if (size !== FILLER_SIZE) this.#lastEnd = commitLogOffset + size
     return this.#max++
   }
 
@@ -237,7 +241,12 @@ export class ConsumeQueue {
 
   /** Lets an empty queue go on at an offset further on. */
   continueAt(offset: number): void {
-    if (this.#max === this.#min && this.#max < offset && this.#writable) this.#startAt(offset)
+    if (this.#max !== this.#min || this.#max >= offset) return
+    // Nothing is written before there is a message: RocketMQ takes a queue of fillers alone for one that has
+    // everything up to 2 GiB of the log, and would leave messages out of it.
+    this.#startsAt = offset
+    this.#min = offset
+    this.#max = offset
   }
 
   /** Makes deleted files stay deleted. */
@@ -354,6 +363,7 @@ export class ConsumeQueue {
 
   /** Begins an empty queue at an offset: fillers from the start of its file, as RocketMQ writes them. */
   #startAt(offset: number): void {
+    this.#startsAt = undefined
     this.#tail.clear()
     this.#max = this.#files.startAt(offset)
     while (this.#max < offset) this.append(0, FILLER_SIZE, 0)

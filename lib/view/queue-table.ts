@@ -232,12 +232,14 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
   remove(topic: string): number {
     const { disk, directory } = this.#options
     const queues = this.queuesOf(topic)
+    this.#topics.delete(topic)
     for (const queue of queues) {
       queue.remove()
-      disk.remove(`${directory}/${topic}/${queue.queueId}`)
+      const place = `${directory}/${topic}/${queue.queueId}`
+      if (disk.list(place).length === 0) disk.remove(place)
     }
-    if (queues.length > 0) disk.remove(`${directory}/${topic}`)
-    this.#topics.delete(topic)
+    // Something foreign may lie in it; the queues are gone all the same.
+    if (queues.length > 0 && disk.list(`${directory}/${topic}`).length === 0) disk.remove(`${directory}/${topic}`)
     return queues.length
   }
 

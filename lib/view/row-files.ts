@@ -150,7 +150,7 @@ export class RowFiles {
     const count = rows.length / rowBytes
     const perSegment = this.rowsPerSegment
     // Before anything is written: from the write on nothing may fail, or the rows would be written twice.
-    if (this.#unchecked?.has(from - (from % perSegment))) this.#check(from)
+    if (this.#unchecked?.has(from - (from % perSegment))) this.#checkBeforeAppend(from)
     this.#chain.writeAt(rows, from * rowBytes)
     this.written = from + count
     const block = blockOf(rows)
@@ -166,6 +166,16 @@ export class RowFiles {
     const known = this.#sums.get(first) ?? (within === 0 ? { crc: 0, rows: 0 } : undefined)
     if (known === undefined || known.rows !== within) return
     this.#sums.set(first, { crc: crc32(block, at, at + rows * this.#options.rowBytes, known.crc), rows: within + rows })
+  }
+
+  /** What is appended to a damaged file is not lost: the next start makes the queue anew from the log. */
+  #checkBeforeAppend(row: number): void {
+    try {
+      this.#check(row)
+    } catch (error) {
+      if (!(error instanceof MessageStoreError && error.code === 'STORE_CORRUPT')) throw error
+      this.#unchecked?.delete(row - (row % this.rowsPerSegment))
+    }
   }
 
   /** Makes everything written survive power loss. */

@@ -19,7 +19,7 @@ for (const generation of generations) {
   describe(`files of RocketMQ ${generation}'s own sizes`, () => {
     test('written by RocketMQ, mqlite reads messages of 0 bytes to 4 MiB and continues; RocketMQ agrees', async (t) => {
       const directory = temporary(t)
-      const java = await Shell.java(t, generation)
+      const java = await Shell.java(t, generation, true)
       await java.open(directory)
       const acknowledged = [...(await fillBig(java, generation, 31)), ...(await fill(java, dataFor(generation), 32, 2))]
       const before = await snapshotJava(java)
@@ -48,7 +48,7 @@ for (const generation of generations) {
       await mqlite.close()
       assert.ok(allocated(directory) < DISK_LIMIT, `${allocated(directory)} bytes are allocated`)
 
-      const java = await Shell.java(t, generation)
+      const java = await Shell.java(t, generation, true)
       await java.open(directory)
       assertHolds(await snapshotJava(java), acknowledged)
       acknowledged.push(...(await fillBig(java, generation, 36)))

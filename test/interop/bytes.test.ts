@@ -46,7 +46,7 @@ for (const generation of generations) {
 
 async function writeJava(t: TestContext, generation: Generation, directory: string, sizes: Sizes, endsWithSeparator: boolean) {
   const random = new Random(51)
-  const java = await Shell.java(t, generation)
+  const java = await Shell.java(t, generation, true)
   await java.open(directory, sizes)
   const steps: Step[] = []
   const encode = (spec: Spec): Spec => ({ ...spec, encoded: encodedProperties(spec, endsWithSeparator) })

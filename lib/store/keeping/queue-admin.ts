@@ -15,6 +15,8 @@ const MOST_WAITS = 1000
 export class QueueAdmin {
   readonly #base: Foundation
   readonly #writing: WritingSide
+  /** One after the other: they replace the same file. */
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(base: Foundation, writing: WritingSide) {
     this.#base = base
@@ -22,9 +24,33 @@ export class QueueAdmin {
   }
 
   /** Empties the queues of a topic, or one of them. */
-  async purge(topic: string, queueId?: number): Promise<void> {
+  purge(topic: string, queueId?: number): Promise<void> {
     this.#check(topic)
     if (queueId !== undefined) checkQueue(topic, queueId)
+    return this.#inTurn(() => this.#purge(topic, queueId))
+  }
+
+  /** Deletes the queues of a topic. */
+  deleteTopic(topic: string): Promise<void> {
+    this.#check(topic)
+    return this.#inTurn(() => this.#deleteTopic(topic))
+  }
+
+  /** Waits for what was asked for: the directory must not change after the lock is gone. */
+  async idle(): Promise<void> {
+    await this.#last
+  }
+
+  #inTurn(action: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(() => {
+      this.#base.state.checkSound()
+      return action()
+    })
+    this.#last = done.catch(() => {})
+    return done
+  }
+
+  async #purge(topic: string, queueId: number | undefined): Promise<void> {
     const { queues, batchQueues } = this.#base.recovered.views
     const found = [...queues.queuesOf(topic), ...batchQueues.queuesOf(topic)].filter(
       (queue) => queueId === undefined || queue.queueId === queueId,
@@ -36,25 +62,28 @@ export class QueueAdmin {
     await this.#writing.viewFlusher.flush()
   }
 
-  /** Deletes the queues of a topic. */
-  async deleteTopic(topic: string): Promise<void> {
-    this.#check(topic)
+  async #deleteTopic(topic: string): Promise<void> {
     const { groups, flusher, topics, viewFlusher } = this.#writing
-    const { log, recovered } = this.#base
+    const { log, recovered, visible } = this.#base
     const { queues, batchQueues } = recovered.views
-    // Puts under way hold the queues; from the last look to the deletion nothing can come between.
+    // Puts under way, and a flush of the views, hold the queues; from the last look to the deletion nothing can
+    // come between.
+    const isHeld = (): boolean => log.end > visible.end || viewFlusher.isRunning
     for (let i = 0; i < MOST_WAITS; i++) {
       groups.write()
-      if (groups.pendingBytes === 0) break
+      if (!isHeld()) break
+      await viewFlusher.idle()
       await flusher.durable(log.writtenEnd)
     }
-    if (groups.pendingBytes > 0)
-      throw new MessageStoreError('DISK_ERROR', `${topic} is written to without a pause; nothing was deleted`)
+    if (isHeld()) throw new MessageStoreError('DISK_ERROR', `${topic} is written to without a pause; nothing was deleted`)
     const noted = this.#note([{ topic, queueId: undefined, below: log.end, next: 0 }])
-    queues.remove(topic)
-    batchQueues.remove(topic)
-    topics.forget(topic)
-    await noted
+    try {
+      queues.remove(topic)
+      batchQueues.remove(topic)
+    } finally {
+      topics.forget(topic)
+      await noted
+    }
     await queues.flushNames()
     await batchQueues.flushNames()
     await viewFlusher.flush()

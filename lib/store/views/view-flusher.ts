@@ -44,6 +44,16 @@ export class ViewFlusher {
     else if (this.#timer === undefined) this.#timer = this.#options.timers.after(FLUSH_EVERY_MS, () => this.#start())
   }
 
+  /** Whether a flush is under way. */
+  get isRunning(): boolean {
+    return this.#running !== undefined
+  }
+
+  /** Waits for a flush that is under way. */
+  async idle(): Promise<void> {
+    await this.#running
+  }
+
   /** Flushes the views now. */
   async flush(): Promise<void> {
     await this.#running
@@ -61,7 +71,7 @@ export class ViewFlusher {
   #start(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    if (this.#running !== undefined) return
+    if (this.#running !== undefined || this.#closed) return
     this.#running = this.#flush().finally(() => {
       this.#running = undefined
     })

@@ -73,7 +73,9 @@ export class Views {
       rows: rows(true),
       load: (queue) => new BatchConsumeQueue(queue),
     })
-    this.#indexSizes = sizesOf(options.views, indexSizes ?? sizesFound(ports.disk, layout.index))
+    const { indexSlots, indexEntries } = options.views
+    const isAsked = indexSlots !== undefined || indexEntries !== undefined
+    this.#indexSizes = sizesOf(options.views, indexSizes ?? (isAsked ? undefined : sizesFound(ports.disk, layout.index)))
     // An index that was off has no sizes: what was put meanwhile is missing from it.
     this.isIndexNoted = manifest !== undefined && manifest.indexSizes.slots > 0
     const indexRows = this.isIndexNoted ? manifest?.index : undefined
@@ -94,6 +96,8 @@ export class Views {
   applyPurges(): void {
     for (const { topic, queueId, below, next } of this.purges.all) {
       for (const table of [this.queues, this.batchQueues]) {
+        // A queue whose messages are all hidden has no other trace, and goes on where it was.
+        if (queueId !== undefined && next > 0 && this.find(topic, queueId) === undefined) this.queues.obtain(topic, queueId)
         for (const queue of table.queuesOf(topic)) {
           if (queueId !== undefined && queueId !== queue.queueId) continue
           queue.trim(below)

@@ -226,14 +226,20 @@ export class MessageEncoder {
   #noteSpecial(name: string, value: string, topic: TopicBytes): void {
     if (name === PropertyName.wait) this.waits = value !== 'false'
     else if (name === PropertyName.delayLevel && topic.topic === SCHEDULE_TOPIC) this.#delayLevel = value
-    else if (name === PropertyName.multiDispatch && mayDispatchFurther(topic.topic)) this.#writeFurther(value)
+    else if (name === PropertyName.multiDispatch && mayDispatchFurther(topic.topic)) this.#writeFurther(value, topic.topic)
   }
 
   /** The offsets in further queues become part of the record. (`MultiDispatchUtils`, 5.3.) */
-  #writeFurther(value: string): void {
+  #writeFurther(value: string, topic: string): void {
     const queues = value.split(',')
-    const wrong = queues.find((name) => !isTopic(name))
-    if (wrong !== undefined) throw illegal(`${PropertyName.multiDispatch} names ${shown(wrong)}, which is no name of a queue`)
+    const wrong = queues.find(
+      (name, i) => !isTopic(name) || !name.startsWith('%LMQ%') || queues.indexOf(name) !== i || name === topic,
+    )
+    if (wrong !== undefined) {
+      throw illegal(
+        `${PropertyName.multiDispatch} names ${shown(wrong)}; it must name %LMQ% queues, each once, and not the message's own`,
+      )
+    }
     const offsets = this.#options.nextOffsets(queues, this.#fields.queueId)
     this.#writePair(PropertyName.multiQueueOffset, offsets.join(','))
     this.further = { queues, offsets }

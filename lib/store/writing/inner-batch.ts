@@ -49,6 +49,9 @@ export function wrapBatch(
       `a batch of ${messages.length} messages, at most ${MAX_BATCH_SIZE} fit one record`,
     )
   }
+  const decided = messages.find(({ sysFlag = 0 }) => (sysFlag & SysFlag.transactionMask) !== 0)
+  if (decided !== undefined)
+    throw new MessageStoreError('MESSAGE_ILLEGAL', 'a message of a batch cannot be part of a transaction')
   const stray = messages.find((message) => message.topic !== topic || (message.queueId ?? 0) !== queueId)
   if (stray !== undefined) {
     const where = `${stray.topic}/${stray.queueId ?? 0}`

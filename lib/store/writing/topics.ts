@@ -55,6 +55,11 @@ export class WriterTopics {
     return this.queue(this.topic(name), name.startsWith('%LMQ%') ? 0 : queueId)
   }
 
+  /** The offset that the next message of a further queue gets; the queue is not made by asking. */
+  nextOffsetOf(name: string): number {
+    return this.#topics.get(name)?.queues.get(0)?.nextOffset ?? this.#options.queues.find(name, 0)?.maxOffset ?? 0
+  }
+
   /** Forgets offsets of queues that were removed. */
   forget(topic: string): void {
     this.#topics.delete(topic)

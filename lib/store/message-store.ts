@@ -94,7 +94,10 @@ export class MessageStore implements AsyncDisposable {
     }
   }
 
-  /** Appends several messages as consecutive records: all are stored, or none. As {@link put} otherwise. */
+  /**
+   * Appends several messages as consecutive records: all are stored, or none. After power loss, a batch that was not
+   * acknowledged may be there in part. As {@link put} otherwise.
+   */
   async putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
     return told(() => this.#store.writer.putBatch(messages))
   }

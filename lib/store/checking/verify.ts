@@ -63,7 +63,7 @@ export interface VerifyParts {
   /** Nothing but zeros stands behind this, unless another process writes. */
   readonly writtenEnd: () => number
   readonly seals: Seals
-  readonly recovery: Pick<RecoveryReport, 'origin' | 'cut'>
+  readonly recovery: Pick<RecoveryReport, 'origin' | 'cut' | 'corruption'>
   /** Whether this store may be the one that writes; if not, another process may. */
   readonly isWriter: boolean
 }
@@ -101,6 +101,7 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   await pause()
   await log.walk(logEnd)
   await checkBehind(parts, log, findings)
+  checkLost(parts, findings)
   await checkSeals(parts, findings)
   await queues.finish()
   index?.finish()
@@ -171,6 +172,14 @@ function recordReader(chain: SegmentChain, levelAt: (address: number) => CheckLe
     const got = chain.readAt(block.bytes.subarray(0, size), address)
     const limit = chain.segmentBytes - (address % chain.segmentBytes)
     return checkRecord(block, 0, limit, got, address, levelAt(address)) === size ? { block, at: 0 } : undefined
+  }
+}
+
+/** What recovery missed where there is no log to walk. */
+function checkLost({ chain, recovery }: VerifyParts, findings: Findings): void {
+  if (chain.starts.length > 0) return
+  for (const { from, to, evidence } of recovery.corruption) {
+    findings.add('recordsMissing', { file: 'commitlog', commitLogOffset: from, to }, 'no segment', evidence)
   }
 }
 

@@ -201,11 +201,6 @@ export class BatchConsumeQueue {
     this.#max = offset
   }
 
-  /** Makes deleted files stay deleted. */
-  flushNames(): Promise<void> {
-    return this.#files.flushNames()
-  }
-
   /** Deletes all files. */
   remove(): void {
     this.#tail.clear()

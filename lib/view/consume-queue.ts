@@ -249,11 +249,6 @@ export class ConsumeQueue {
     this.#max = offset
   }
 
-  /** Makes deleted files stay deleted. */
-  flushNames(): Promise<void> {
-    return this.#files.flushNames()
-  }
-
   /** Deletes all files. */
   remove(): void {
     this.#tail.clear()

@@ -1,12 +1,10 @@
 /** Queue entries in memory, reused from read to read. */
 import { allocateBlock, type Block } from '../format/block.js'
-
-/** Bytes of a ConsumeQueue entry. */
-export const ENTRY_BYTES = 20
+import { QUEUE_ENTRY_BYTES } from '../format/queue-entry.js'
 
 /** A growing block of entries. */
 export class EntryBlock {
-  #block: Block = allocateBlock(64 * ENTRY_BYTES)
+  #block: Block = allocateBlock(64 * QUEUE_ENTRY_BYTES)
 
   /** The entries' bytes. */
   get bytes(): Buffer {
@@ -20,6 +18,7 @@ export class EntryBlock {
 
   /** Makes room for `count` entries; what was there is lost. */
   reserve(count: number): void {
-    if (this.#block.bytes.length < count * ENTRY_BYTES) this.#block = allocateBlock(Math.max(count, 256) * ENTRY_BYTES)
+    if (this.#block.bytes.length < count * QUEUE_ENTRY_BYTES)
+      this.#block = allocateBlock(Math.max(count, 256) * QUEUE_ENTRY_BYTES)
   }
 }

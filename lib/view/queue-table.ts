@@ -73,8 +73,6 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
     if (this.isReset) {
       this.#topics.clear()
       this.#options = { ...options, trustedEnd: 0, rows: undefined }
-    }
-    if (this.isReset) {
       this.#loadAll()
       this.evidenceEnd = -1
     } else this.evidenceEnd = trustedEnd === Number.POSITIVE_INFINITY ? this.#lastEnd(rows) : this.#loadAll()

@@ -224,19 +224,9 @@ export class RowFiles {
     return deleted
   }
 
-  /** Makes deleted files stay deleted. */
-  flushNames(): Promise<void> {
-    return this.#chain.flushDirectory()
-  }
-
   /** Deletes all files. The names go for good when the directory above is flushed. */
   remove(): void {
     this.startAt(0)
-  }
-
-  /** Looks again at what is on the disk, written by another process. */
-  refresh(): void {
-    this.#chain.refresh()
   }
 
   /** Overwrites what is not zero in `[from, to)`: stale rows must not come back. */

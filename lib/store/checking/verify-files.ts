@@ -6,17 +6,15 @@
  */
 import type { Disk } from '../../disk/disk.js'
 import { readWhole } from '../../disk/replace.js'
-import { zeroBlock } from '../../format/block.js'
-import { crc32 } from '../../format/crc.js'
 import { entryPosition } from '../../format/index-layout.js'
 import { segmentName } from '../../format/names.js'
 import { QUEUE_ENTRY_BYTES } from '../../format/queue-entry.js'
+import { sumOfRange } from '../../view/index-parts.js'
 import { decodeManifest, type IndexRow, type QueueRow } from '../../view/manifest.js'
 import type { StoreLayout } from '../layout.js'
 import type { Findings } from './verify-report.js'
 
 const BATCH_ENTRY_BYTES = 46
-const STEP_BYTES = 1024 * 1024
 
 /** What the check needs. */
 export interface FileCheckOptions {
@@ -94,15 +92,7 @@ function checkIndex({ disk, layout, findings, isClosed, indexSlots }: FileCheckO
 function sumOf(disk: Disk, path: string, from: number, to: number): number {
   const file = disk.open(path, {})
   try {
-    const block = zeroBlock(Math.max(1, Math.min(STEP_BYTES, to - from)))
-    let crc = 0
-    for (let at = from; at < to; ) {
-      const got = file.readAt(block.bytes.subarray(0, Math.min(STEP_BYTES, to - at)), at)
-      if (got === 0) return -1
-      crc = crc32(block, 0, got, crc)
-      at += got
-    }
-    return crc
+    return sumOfRange(file, from, to)
   } finally {
     file.close()
   }

@@ -6,6 +6,7 @@
  */
 
 import { findProperty, PropertyName, propertyKey } from '../../format/properties.js'
+import { FILLER_SIZE, QUEUE_ENTRY_BYTES } from '../../format/queue-entry.js'
 import { Finding, propertiesRange, RecordAt, readRecord, topicRange } from '../../format/record.js'
 import { isStandIn } from '../../format/stand-in.js'
 import { Cursor } from '../../log/log-blocks.js'
@@ -21,10 +22,7 @@ import type { TagFilter } from './tag-filter.js'
 const TAGS = propertyKey(PropertyName.tags)
 /** RocketMQ looks at no more queue entries than these for one get, unless more messages are asked for. */
 const MAX_SCANNED_ENTRIES = 800
-const ENTRY_BYTES = 20
 const TWO_32 = 0x1_0000_0000
-/** The size field of a unit that stands where a queue began late. */
-const FILLER_SIZE = 0x7fffffff
 
 /** The answer to a get. */
 export interface GetResult {
@@ -114,7 +112,7 @@ export class Reader {
     const { filter } = scan.plan
     const walking = count > 1
     for (let i = 0; i < count; i++) {
-      const at = i * ENTRY_BYTES
+      const at = i * QUEUE_ENTRY_BYTES
       const address = view.getInt32(at) * TWO_32 + view.getUint32(at + 4)
       const size = view.getInt32(at + 8)
       if (size === FILLER_SIZE && this.#gapsAreDamage) {

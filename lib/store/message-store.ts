@@ -4,6 +4,7 @@ import { checkQueue } from '../base/errors.js'
 import type { VerifyOptions } from './checking/verify.js'
 import type { VerifyReport } from './checking/verify-report.js'
 import { storeErrorOf } from './disk-failure.js'
+import type { ConfigFiles } from './keeping/config-files.js'
 import type { GetRequest, Message, PutReceipt, QueryRequest, QueueBounds } from './message.js'
 import { type OpenStore, openStore } from './open.js'
 import type { StoreOptions, StorePorts } from './options.js'
@@ -187,6 +188,11 @@ export class MessageStore implements AsyncDisposable {
   /** Deletes a topic's queues and their files; its next message gets offset 0. As {@link purge} otherwise. */
   async deleteTopic(topic: string): Promise<void> {
     await told(() => this.#store.admin.deleteTopic(topic))
+  }
+
+  /** RocketMQ's configuration files, `config/*.json`: what a broker over this store keeps. */
+  get config(): Pick<ConfigFiles, 'read' | 'write'> {
+    return this.#store.config
   }
 
   /** Hooks for replication: the log's bytes for replicas, their acknowledgements, and taking a primary's log. */

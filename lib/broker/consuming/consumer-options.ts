@@ -1,7 +1,7 @@
 /** What a program says when it begins to consume. */
 import { shown } from '../../base/errors.js'
 import { checkGroup } from '../config/groups.js'
-import type { FilterExpression } from '../filter/filter.js'
+import type { FilterExpression } from '../filter/message-filter.js'
 import type { AllocationStrategy } from '../group/strategies.js'
 import { checkStartAt, type StartAt } from './start-offset.js'
 

@@ -62,7 +62,8 @@ export function waitingMessage(message: Message, level: number): Message {
 export class Schedule {
   readonly #parts: ScheduleParts
   readonly #offsets: Map<number, number>
-  readonly #stop = new AbortController()
+  readonly #stops: AbortController[] = []
+  #isClosed = false
   #version: DataVersion
   #isChanged = false
   #levels: Promise<void>[] = []
@@ -77,12 +78,18 @@ export class Schedule {
 
   /** Begins to deliver. */
   start(): void {
-    this.#levels = delayLevelsMs.map((ms, i) => this.#deliver(i + 1, ms))
+    this.#levels = delayLevelsMs.map((ms, i) => {
+      // One for each: many listeners on one signal look like a leak to Node.
+      const stop = new AbortController()
+      this.#stops.push(stop)
+      return this.#deliver(i + 1, ms, stop.signal)
+    })
   }
 
   /** Stops delivering; what is under way is finished, and the offsets are written. */
   async close(): Promise<void> {
-    this.#stop.abort()
+    this.#isClosed = true
+    for (const stop of this.#stops) stop.abort()
     for (const wake of this.#sleeping) wake()
     await Promise.all(this.#levels)
     await this.flush()
@@ -100,11 +107,10 @@ export class Schedule {
   }
 
   /** Delivers what is due in a level, until it is stopped. */
-  async #deliver(level: number, delayMs: number): Promise<void> {
-    const { signal } = this.#stop
+  async #deliver(level: number, delayMs: number, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        await this.#deliverDue(level, delayMs)
+        await this.#deliverDue(level, delayMs, signal)
       } catch (error) {
         if (signal.aborted || (error instanceof MessageStoreError && error.code === 'STORE_CLOSED')) return
         this.#parts.onProblem(error)
@@ -116,11 +122,11 @@ export class Schedule {
     }
   }
 
-  async #deliverDue(level: number, delayMs: number): Promise<void> {
+  async #deliverDue(level: number, delayMs: number, signal: AbortSignal): Promise<void> {
     const { store, clock } = this.#parts
     const offset = this.#offsets.get(level) ?? 0
     const request = { topic: SCHEDULE_TOPIC, queueId: level - 1, offset, maxMessages: BATCH_MESSAGES, maxBytes: BATCH_BYTES }
-    const { messages, nextOffset } = await store.get({ ...request, waitMs: WAIT_MS, signal: this.#stop.signal })
+    const { messages, nextOffset } = await store.get({ ...request, waitMs: WAIT_MS, signal })
     if (messages.length === 0) {
       this.#moveTo(level, nextOffset)
       return
@@ -147,7 +153,7 @@ export class Schedule {
   }
 
   #sleep(ms: number): Promise<void> {
-    if (this.#stop.signal.aborted) return Promise.resolve()
+    if (this.#isClosed) return Promise.resolve()
     return new Promise((resolve) => {
       let timer: Timer | undefined
       const wake = (): void => {

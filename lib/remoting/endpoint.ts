@@ -18,7 +18,7 @@ export function endpointText({ host, port }: Endpoint): string {
  * @throws {RangeError} when the text is none
  */
 export function parseEndpoint(text: string): Endpoint {
-  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:[\]]+)):([0-9]{1,5})$/.exec(text)
+  const match = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^\s:[\]]+)):([0-9]{1,5})$/.exec(text)
   const port = Number(match?.[3])
   if (match === null || port > 65_535) throw new RangeError(`an endpoint must be host:port, got ${shown(text)}`)
   return { host: (match[1] ?? match[2])!, port }

@@ -96,7 +96,11 @@ export class MemorySocket implements Socket {
     this.#isRunning = true
     setImmediate(() => {
       this.#isRunning = false
-      if (this.#events === undefined || this.#isPaused || this.#isClosed) return
+      if (this.#isPaused || this.#isClosed) return
+      if (this.#events === undefined) {
+        if (this.peer.#hasEnded) this.destroy()
+        return
+      }
       const piece = this.#arrived.shift()
       if (piece === undefined) {
         if (this.peer.#hasEnded) this.destroy()

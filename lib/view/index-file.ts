@@ -22,6 +22,8 @@ import type { IndexRow } from './manifest.js'
 const TWO_32 = 0x1_0000_0000
 const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previous: PREVIOUS_AT } = IndexEntry.at
 const PAGE_SLOTS = 1024
+/** Pages that are written at once, if they stand together. */
+const PAGES_WRITTEN = 64
 const MAX_SECONDS = 0x7fffffff
 
 /** An entry as a query sees it. */
@@ -40,7 +42,9 @@ export class IndexFile {
   readonly #slotCount: number
   readonly #capacity: number
   readonly #tail = new EntryTail(INDEX_ENTRY_BYTES)
-  readonly #dirtyPages = new Set<number>()
+  /** 1 for each page of slots that changed since it was written; a `Set` would cost every put too much. */
+  readonly #dirtyPages: Uint8Array
+  #dirtyCount = 0
   readonly #scratch = zeroBlock(INDEX_ENTRY_BYTES)
   /** The slots in memory, once they are needed: always for the file that is being filled. */
   #slots: Int32Array | undefined
@@ -70,6 +74,7 @@ export class IndexFile {
   ) {
     this.path = path
     this.#slotCount = slots
+    this.#dirtyPages = new Uint8Array(Math.ceil(slots / PAGE_SLOTS))
     this.#capacity = capacity
     // What is new is in memory, and stays there in a store that is only read: nothing of it is in a file yet.
     this.#file = fresh === undefined ? files.file(path, writable) : absentFile(path)
@@ -139,7 +144,7 @@ export class IndexFile {
 
   /** Whether there is something that no flush has covered. */
   get isDirty(): boolean {
-    return this.#tail.count > 0 || this.#flushed < this.#written || this.#dirtyPages.size > 0 || this.#headerIsDirty
+    return this.#tail.count > 0 || this.#flushed < this.#written || this.#dirtyCount > 0 || this.#headerIsDirty
   }
 
   /** How many slots there are. */
@@ -194,7 +199,7 @@ export class IndexFile {
     view.setInt32(at + PREVIOUS_AT, isEmpty ? 0 : newest)
     if (isEmpty) header.hashSlotCount++
     slots[slot] = entry
-    this.#dirtyPages.add((slot / PAGE_SLOTS) | 0)
+    this.#noteDirty((slot / PAGE_SLOTS) | 0)
     if (entry <= 1) {
       header.beginCommitLogOffset = commitLogOffset
       header.beginTimestamp = storeTimestamp
@@ -272,7 +277,7 @@ export class IndexFile {
     this.#entriesCrc = undefined
     this.#slotsCrc = undefined
     this.#unchecked = undefined
-    if (writable) for (let page = 0; page * PAGE_SLOTS < this.#slotCount; page++) this.#dirtyPages.add(page)
+    if (writable) for (let page = 0; page * PAGE_SLOTS < this.#slotCount; page++) this.#noteDirty(page)
     return scan.isWhole
   }
 
@@ -288,26 +293,43 @@ export class IndexFile {
     return searchFirst(0, count, (n) => indexedOffset(this.#tail.view, n * INDEX_ENTRY_BYTES) >= durableEnd)
   }
 
-  /** Writes the dirty pages of slots; a slot whose newest entry is not written gets its newest one that is. */
+  #noteDirty(page: number): void {
+    if (this.#dirtyPages[page] === 1) return
+    this.#dirtyPages[page] = 1
+    this.#dirtyCount++
+  }
+
+  /** Writes the dirty pages of slots, those that stand together at once. */
   #writeSlots(): void {
-    const slots = this.#slots
-    if (slots === undefined) return
-    const page = Buffer.alloc(PAGE_SLOTS * 4)
-    for (const number of [...this.#dirtyPages]) {
-      const first = number * PAGE_SLOTS
-      const count = Math.min(PAGE_SLOTS, this.#slotCount - first)
-      let isFinal = true
-      for (let i = 0; i < count; i++) {
-        let entry = slots[first + i]!
-        while (entry >= this.#written) {
-          entry = this.#tail.view.getInt32((entry - this.#written) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
-          isFinal = false
-        }
-        page.writeInt32BE(entry, i * 4)
+    const pages = this.#dirtyPages
+    if (this.#slots === undefined || this.#dirtyCount === 0) return
+    for (let page = pages.indexOf(1); page >= 0; page = pages.indexOf(1, page)) {
+      let end = page + 1
+      while (end < pages.length && end - page < PAGES_WRITTEN && pages[end] === 1) end++
+      this.#writePages(this.#slots, page, end)
+      page = end
+    }
+  }
+
+  /** Writes pages of slots; a slot whose newest entry is not written gets its newest one that is. */
+  #writePages(slots: Int32Array, from: number, to: number): void {
+    const first = from * PAGE_SLOTS
+    const block = zeroBlock((Math.min(to * PAGE_SLOTS, this.#slotCount) - first) * 4)
+    const unfinished = new Set<number>()
+    for (let at = 0; at < block.bytes.length; at += 4) {
+      let entry = slots[first + at / 4]!
+      if (entry >= this.#written) unfinished.add(from + Math.floor(at / (PAGE_SLOTS * 4)))
+      while (entry >= this.#written) {
+        entry = this.#tail.view.getInt32((entry - this.#written) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
       }
-      this.#slotsCrc = undefined
-      this.#file.writeAt(page.subarray(0, count * 4), slotPosition(first))
-      if (isFinal) this.#dirtyPages.delete(number)
+      block.view.setInt32(at, entry)
+    }
+    this.#slotsCrc = undefined
+    this.#file.writeAt(block.bytes, slotPosition(first))
+    for (let page = from; page < to; page++) {
+      if (unfinished.has(page)) continue
+      this.#dirtyPages[page] = 0
+      this.#dirtyCount--
     }
   }
 

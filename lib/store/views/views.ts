@@ -80,7 +80,8 @@ export class Views {
     // An index that was off has no sizes: what was put meanwhile is missing from it.
     this.isIndexNoted = manifest !== undefined && manifest.indexSizes.slots > 0
     const indexRows = this.isIndexNoted ? manifest?.index : undefined
-    const place = { ...common, ...this.#indexSizes, directory: layout.index, rows: indexRows, logStart, clock: ports.clock }
+    const cache = { clock: ports.clock, cacheBytes: options.log.readCacheBytes }
+    const place = { ...common, ...this.#indexSizes, ...cache, directory: layout.index, rows: indexRows, logStart }
     this.index = options.views.indexEnabled ? IndexView.load(place) : undefined
     if (this.index === undefined && !options.readOnly) dropIndex(ports.disk, layout.index)
     this.purges = Purges.load(ports.disk, layout.purged)

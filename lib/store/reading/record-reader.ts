@@ -62,11 +62,16 @@ export class RecordReader {
 
   /** The message at an address, those of its batch, or none when no intact record starts there. */
   messagesAt(address: number): StoredMessage[] {
-    const cursor = this.#cursor
-    if (this.seek(cursor, address, 0, false) <= 0) return []
+    const cursor = this.find(address)
+    if (cursor === undefined) return []
     const { block, at } = cursor
     const inner = isBatchRecord(block, at) ? unwrapBatch(block, at, address) : undefined
     return inner ?? [StoredMessage.fromRecord(block, at, address)]
+  }
+
+  /** Points to the intact record at an address, until the next call; `undefined` when none starts there. */
+  find(address: number): Cursor | undefined {
+    return this.seek(this.#cursor, address, 0, false) > 0 ? this.#cursor : undefined
   }
 
   /** When the record at an address was stored, or `undefined` when it cannot be read. */

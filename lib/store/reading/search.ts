@@ -43,9 +43,14 @@ export class Search {
     for (const address of index.candidates(indexKeyHash(topic, key), from, to)) {
       if (address < logStart() || seen.has(address)) continue
       seen.add(address)
-      for (const message of records.messagesAt(address).reverse()) {
-        const { storeTimestamp } = message
-        if (message.topic !== topic || !hasKey(message, key) || storeTimestamp < from || storeTimestamp > to) continue
+      const read = records.recordAt(address)
+      if (read === undefined) continue
+      const { topic: name, storeTimestamp } = read.record
+      if (name !== topic || storeTimestamp < from || storeTimestamp > to) continue
+      // The key of a batch stands for every message in it.
+      const isOfAll = hasKey(read.record, key)
+      for (const message of read.messages.reverse()) {
+        if (!isOfAll && !hasKey(message, key)) continue
         found.push(message)
         if (found.length === most) return found
       }
@@ -59,7 +64,7 @@ export class Search {
     if (!Number.isSafeInteger(address) || address < 0) {
       throw new RangeError(`commitLogOffset must be a whole number of at least 0, got ${shown(address)}`)
     }
-    return this.#options.records.messagesAt(address)[0]
+    return this.#options.records.recordAt(address)?.messages[0]
   }
 
   /** The offset in a queue at a time; 5.x rules. @throws {RangeError} for an impossible time */

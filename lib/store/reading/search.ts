@@ -74,7 +74,7 @@ export class Search {
     if (!Number.isSafeInteger(address) || address < 0) {
       throw new RangeError(`commitLogOffset must be a whole number of at least 0, got ${shown(address)}`)
     }
-    return this.#options.records.messagesAt(address)[0]
+    return this.#options.records.recordAt(address)?.messages[0]
   }
 
   /** The offset in a queue at a time; 5.x rules. @throws {RangeError} for an impossible time */
@@ -108,7 +108,11 @@ function addressOf(messageId: string): number {
 /** The messages of a record that have topic and key, newest first. */
 function hitsIn({ block, at }: Cursor, address: number, topic: string, key: string): readonly StoredMessage[] {
   const inner = isBatchRecord(block, at) ? unwrapBatch(block, at, address) : undefined
-  if (inner !== undefined) return inner.filter((message) => message.topic === topic && hasKey(message, key)).reverse()
+  if (inner !== undefined) {
+    // The key of a batch stands for every message in it.
+    const isOfAll = hasKey(StoredMessage.fromRecord(block, at, address), key)
+    return inner.filter((message) => message.topic === topic && (isOfAll || hasKey(message, key))).reverse()
+  }
   const { view, bytes } = block
   const name = topicRange(view, at)
   const isOfTopic = isAscii(topic)

@@ -75,9 +75,26 @@ export function shown(value: unknown): string {
   return String(value)
 }
 
-/** @throws {TypeError} when a request is no object */
-export function checkRequest(request: unknown): void {
-  if (typeof request !== 'object' || request === null) throw new TypeError(`the request must be an object, got ${shown(request)}`)
+/** The names of the fields that an object may have. */
+export type FieldNames = ReadonlySet<string>
+
+/** The names in a table that a type says is complete, as in `fieldNames<keyof Request>({ topic: true })`. */
+export function fieldNames<Name extends string>(table: Readonly<Record<Name, true>>): FieldNames {
+  return new Set(Object.keys(table))
+}
+
+/** @throws {TypeError} naming a field that nothing reads, and those that are read: a misspelt one must not be passed over */
+export function refuseUnknown(what: string, value: object, known: FieldNames): void {
+  for (const name in value) {
+    if (known.has(name) || !Object.hasOwn(value, name)) continue
+    throw new TypeError(`${what} has an unknown field ${shown(name)}; the fields are ${[...known].join(', ')}`)
+  }
+}
+
+/** @throws {TypeError} when a request, or what else callers give as an object, is none or has a field that nothing reads */
+export function checkRequest(request: unknown, known: FieldNames, what = 'the request'): void {
+  if (typeof request !== 'object' || request === null) throw new TypeError(`${what} must be an object, got ${shown(request)}`)
+  refuseUnknown(what, request, known)
 }
 
 /** @throws {TypeError} {@link RangeError} when a queue's name or number cannot be one */

@@ -10,7 +10,7 @@
  * A crash on the way leaves a log that is damaged in fewer places, or in the same; running it again does the
  * rest. On a sound store it changes nothing.
  */
-import { checkRequest, MessageStoreError, shown } from '../../base/errors.js'
+import { checkRequest, fieldNames, MessageStoreError, shown } from '../../base/errors.js'
 import { systemClock, systemTimers } from '../../base/system.js'
 import { type Disk, DiskError, type DiskLock } from '../../disk/disk.js'
 import { nodeDisk } from '../../disk/node-disk.js'
@@ -139,14 +139,12 @@ async function repairLog(layout: StoreLayout, ports: StorePorts, index: IndexOpt
   }
 }
 
-const OPTIONS = ['dryRun', 'index', 'onProgress', 'signal']
+const repairFields = fieldNames<keyof RepairOptions>({ dryRun: true, index: true, onProgress: true, signal: true })
 
 /** A misspelt `dryRun` must not repair. @throws {TypeError} naming the option */
 function checkOptions(directory: unknown, given: RepairOptions): void {
   if (typeof directory !== 'string' || directory === '') throw new TypeError(`directory must be a path, got ${shown(directory)}`)
-  checkRequest(given)
-  const unknown = Object.keys(given).find((name) => !OPTIONS.includes(name))
-  if (unknown !== undefined) throw new TypeError(`unknown option ${unknown}; the options are ${OPTIONS.join(', ')}`)
+  checkRequest(given, repairFields, 'options')
   const { dryRun } = given
   if (dryRun !== undefined && typeof dryRun !== 'boolean')
     throw new TypeError(`option dryRun must be true or false, got ${shown(dryRun)}`)

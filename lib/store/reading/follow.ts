@@ -4,7 +4,7 @@ import { checkRequest, shown } from '../../base/errors.js'
 import { abortReason } from '../../base/signals.js'
 import type { Clock } from '../../base/system.js'
 import { storeErrorOf } from '../disk-failure.js'
-import type { GetRequest } from '../message.js'
+import { followFields, type GetRequest, getFields } from '../message.js'
 import type { StoreState } from '../state.js'
 import type { StoredMessage } from '../stored-message.js'
 import type { Views } from '../views/views.js'
@@ -36,7 +36,7 @@ const FOLLOW_WAIT_MS = 5000
 
 /** Checks a request and fills in defaults. @throws {TypeError} or {@link RangeError} */
 export function planGet(request: GetRequest): GetPlan {
-  checkRequest(request)
+  checkRequest(request, getFields)
   const { topic, queueId = 0, offset, maxMessages = 32, maxBytes = 262_144, tags } = request
   if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
   whole('queueId', queueId, 0)
@@ -93,7 +93,12 @@ function mayComeYet(result: GetResult, plan: GetPlan): boolean {
 }
 
 /** All messages of a queue from an offset on, without end; the next batch is read when the last one is used up. */
-export async function* follow(parts: WaitingParts, request: Omit<GetRequest, 'waitMs'>): AsyncIterableIterator<StoredMessage> {
+export function follow(parts: WaitingParts, request: Omit<GetRequest, 'waitMs'>): AsyncIterableIterator<StoredMessage> {
+  checkRequest(request, followFields)
+  return following(parts, request)
+}
+
+async function* following(parts: WaitingParts, request: Omit<GetRequest, 'waitMs'>): AsyncGenerator<StoredMessage> {
   let { offset } = request
   const { signal } = request
   while (!signal?.aborted) {

@@ -4,7 +4,7 @@ import { indexKeyHash } from '../../format/hash.js'
 import { decodeOffsetMessageId } from '../../format/message-id.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
 import type { IndexView } from '../../view/index-view.js'
-import type { QueryRequest } from '../message.js'
+import { type QueryRequest, queryFields } from '../message.js'
 import type { StoredMessage } from '../stored-message.js'
 import type { Views } from '../views/views.js'
 import type { RecordReader } from './record-reader.js'
@@ -27,7 +27,7 @@ export class Search {
 
   /** The messages of a topic with a key, newest first. Topic and key are read from the records, so every hit is true. */
   query(request: QueryRequest): StoredMessage[] {
-    checkRequest(request)
+    checkRequest(request, queryFields)
     const { topic, key } = request
     const { index, records, logStart } = this.#options
     if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)

@@ -1,5 +1,5 @@
 /** What users give to a store and get from it: messages, receipts, results. */
-import { fieldNames } from '../base/errors.js'
+import { fieldNames } from '../base/arguments.js'
 import { encodeOffsetMessageId } from '../format/message-id.js'
 
 /** A message to put. Everything is copied before `put` returns. */

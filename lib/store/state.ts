@@ -6,7 +6,7 @@ import type { RecoveryReport } from './recovery/recover.js'
 export type StoreStatus = 'open' | 'readOnly' | 'failed' | 'closing' | 'closed'
 
 /** The events of a store. */
-export interface StoreEvents extends Record<string, unknown> {
+export interface StoreEvents {
   /** Opening is done. */
   recovery: RecoveryReport
   /** A segment of the log was deleted. */
@@ -23,6 +23,15 @@ export interface StoreEvents extends Record<string, unknown> {
   failed: { error: unknown }
   /** The store is closed. */
   closed: undefined
+}
+
+/** The names of the events. */
+export const storeEvents: Readonly<Record<keyof StoreEvents, true>> = {
+  recovery: true,
+  segmentDeleted: true,
+  diskFull: true,
+  failed: true,
+  closed: true,
 }
 
 /** See the head of this file. */

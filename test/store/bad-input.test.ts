@@ -1,8 +1,8 @@
 /** Bad input: each gets its error, names what is wrong, and changes nothing on the disk. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { StoreOptions } from '../../lib/index.js'
-import { bad, checkCleanlyClosed, code, freshDisk, hashOf, openStore } from '../support/open-store.js'
+import { repairStore, type StoreOptions } from '../../lib/index.js'
+import { bad, checkCleanlyClosed, code, freshDisk, hashOf, openStore, root } from '../support/open-store.js'
 
 const circular: Record<string, unknown> = {}
 circular['self'] = circular
@@ -244,5 +244,49 @@ describe('names', () => {
     assert.equal((await store.get({ ...all, waitMs: 0 })).messages.length, 1)
     assert.equal((await store.follow(all).next()).done, false)
     assert.deepEqual(await store.query({ topic: 'a', key: 'k', maxMessages: 1, from: 0, to: 5 }), [])
+  })
+})
+
+describe('listeners, checks and ranges', () => {
+  test('an event that there is not, and a listener that cannot be called, are refused', async (t) => {
+    const store = await openStore(t)
+    for (const name of ['typo', 'toString', '', undefined, null, 5, Symbol('recovery')])
+      assert.throws(() => store.on(name as never, () => {}), bad(TypeError, 'event', 'recovery, segmentDeleted', 'closed'))
+    for (const listener of [undefined, null, 'f', {}])
+      assert.throws(() => store.on('closed', listener as never), bad(TypeError, 'listener', 'a function'))
+  })
+
+  test('what verify is told is checked before it reads anything', async (t) => {
+    const disk = freshDisk()
+    const store = await openStore(t, { disk })
+    const wrong: [unknown, string[]][] = [
+      [null, ['options', 'object', 'null']],
+      [5, ['options', 'object', '5']],
+      [{ signals: undefined }, ['"signals"', 'onProgress, signal']],
+      [{ onProgress: true }, ['onProgress', 'function', 'true']],
+      [{ signal: { aborted: false } }, ['signal', 'AbortSignal', 'Object']],
+    ]
+    for (const [options, words] of wrong) await assert.rejects(store.verify(options as never), bad(TypeError, ...words))
+    const repair = { ...wrong, 2: [{ dryrun: true }, ['"dryrun"', 'dryRun']] }
+    for (const [options, words] of Object.values(repair))
+      await assert.rejects(repairStore(root, options as never, { disk }), bad(TypeError, ...(words as string[])))
+  })
+
+  test('a digest of what is no range is refused', async (t) => {
+    const store = await openStore(t)
+    const { size } = await store.put({ topic: 'a', body: 'x' })
+    for (const [from, to] of [
+      [-1, 5],
+      [Number.NaN, 5],
+      ['0', 5],
+      [0.5, 5],
+      [undefined, 5],
+      [0, undefined],
+      [0, 2 ** 60],
+    ])
+      await assert.rejects(store.replication.digest(from as never, to as never), bad(RangeError, 'whole number'))
+    await assert.rejects(store.replication.digest(5, 4), bad(RangeError, 'from', '5 and 4'))
+    assert.equal((await store.replication.digest(0, size)).to, size)
+    assert.equal((await store.replication.digest(5, 5)).digest.length, 16)
   })
 })

@@ -10,7 +10,8 @@
  * A crash on the way leaves a log that is damaged in fewer places, or in the same; running it again does the
  * rest. On a sound store it changes nothing.
  */
-import { checkRequest, fieldNames, MessageStoreError, shown } from '../../base/errors.js'
+import { checkCallback, checkRequest, checkSignal, fieldNames } from '../../base/arguments.js'
+import { MessageStoreError, shown } from '../../base/errors.js'
 import { systemClock, systemTimers } from '../../base/system.js'
 import { type Disk, DiskError, type DiskLock } from '../../disk/disk.js'
 import { nodeDisk } from '../../disk/node-disk.js'
@@ -96,15 +97,15 @@ export async function repairStore(
   const ports: StorePorts = { disk: nodeDisk, clock: systemClock, timers: systemTimers, ...givenPorts }
   checkOptions(directory, given)
   const layout = layoutOf(directory.replace(/(?<=.)\/+$/, ''))
-  const index = given.index ?? {}
-  const dryRun = given.dryRun ?? false
+  const { index = {}, dryRun = false, onProgress, signal } = given
+  const watched = { ...(onProgress && { onProgress }), ...(signal && { signal }) }
   try {
     const ranges = await repairLog(layout, ports, index, dryRun)
-    given.signal?.throwIfAborted()
+    signal?.throwIfAborted()
     const check = async (): Promise<VerifyReport> => {
       const store = await MessageStore.open(layout.root, { readOnly: true, index }, ports)
       try {
-        return await store.verify(given)
+        return await store.verify(watched)
       } finally {
         await store.close()
       }
@@ -145,7 +146,9 @@ const repairFields = fieldNames<keyof RepairOptions>({ dryRun: true, index: true
 function checkOptions(directory: unknown, given: RepairOptions): void {
   if (typeof directory !== 'string' || directory === '') throw new TypeError(`directory must be a path, got ${shown(directory)}`)
   checkRequest(given, repairFields, 'options')
-  const { dryRun } = given
+  const { dryRun, onProgress, signal } = given
+  checkCallback('onProgress', onProgress)
+  checkSignal(signal)
   if (dryRun !== undefined && typeof dryRun !== 'boolean')
     throw new TypeError(`option dryRun must be true or false, got ${shown(dryRun)}`)
 }

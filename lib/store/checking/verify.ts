@@ -11,6 +11,7 @@
  * count, and what opening has mended is mended. A store may be used meanwhile; what is put after the start
  * is left out, and what retention removes is not missed.
  */
+import { checkCallback, checkRequest, checkSignal, fieldNames } from '../../base/arguments.js'
 import { abortReason } from '../../base/signals.js'
 import type { Clock, Timers } from '../../base/system.js'
 import type { Disk } from '../../disk/disk.js'
@@ -48,6 +49,8 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal
 }
 
+const optionFields = fieldNames<keyof VerifyOptions>({ onProgress: true, signal: true })
+
 /** The parts of a store that a check looks at. */
 export interface VerifyParts {
   readonly disk: Disk
@@ -71,8 +74,11 @@ export interface VerifyParts {
 /** Checks a store. Rejects only with the signal's reason or when the disk fails; damage is in the report. */
 export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {}): Promise<VerifyReport> {
   const { disk, layout, clock, chain, views, levelAt, recovery } = parts
-  const started = clock.monotonic()
+  checkRequest(options, optionFields, 'options')
   const { onProgress, signal } = options
+  checkCallback('onProgress', onProgress)
+  checkSignal(signal)
+  const started = clock.monotonic()
   const pause = async (): Promise<void> => {
     if (signal?.aborted) throw abortReason(signal)
     await new Promise<void>((resolve) => parts.timers.endOfTurn(resolve))

@@ -2,7 +2,8 @@
  * Emptying and deleting queues. The log is not touched: records stay until their segment expires. What was
  * purged is noted in `ext/purged` first, so that it does not come back when queues are made anew.
  */
-import { checkQueue, MessageStoreError, shown } from '../../base/errors.js'
+import { checkQueue } from '../../base/arguments.js'
+import { MessageStoreError, shown } from '../../base/errors.js'
 import { isTopic } from '../../format/names.js'
 import type { Purge } from '../../view/purges.js'
 import type { Foundation } from '../foundation.js'

@@ -1,5 +1,6 @@
 /** Finding messages by key, by id and by time. */
-import { checkQueue, checkRequest, MessageStoreError, shown } from '../../base/errors.js'
+import { checkQueue, checkRequest } from '../../base/arguments.js'
+import { MessageStoreError, shown } from '../../base/errors.js'
 import { indexKeyHash } from '../../format/hash.js'
 import { decodeOffsetMessageId } from '../../format/message-id.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'

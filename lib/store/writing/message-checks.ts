@@ -1,5 +1,6 @@
 /** What is refused about a message before any of it is encoded, and the most room that it can need. */
-import { MessageStoreError, refuseUnknown, shown } from '../../base/errors.js'
+import { refuseUnknown } from '../../base/arguments.js'
+import { MessageStoreError, shown } from '../../base/errors.js'
 import { CRC_PROPERTY_BYTES, PropertyName, propertyKey } from '../../format/properties.js'
 import { type Message, messageFields } from '../message.js'
 

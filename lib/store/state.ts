@@ -14,8 +14,17 @@ export interface StoreEvents {
     commitLogOffset: number
     bytes: number
     path: string
-    reason: 'expired' | 'disk' | 'purge'
+    reason: 'expired' | 'disk'
     newestStoreTimestamp: number
+  }
+  /** A queue lost its messages from `minOffset` up to, without, `maxOffset`, because somebody asked for it. */
+  queuePurged: {
+    topic: string
+    queueId: number
+    minOffset: number
+    maxOffset: number
+    /** Whether the queue itself is gone. */
+    deleted: boolean
   }
   /** Puts are refused, or accepted again, for want of space. */
   diskFull: { full: boolean; freeBytes: number; usedShare: number }
@@ -29,6 +38,7 @@ export interface StoreEvents {
 export const storeEvents: Readonly<Record<keyof StoreEvents, true>> = {
   recovery: true,
   segmentDeleted: true,
+  queuePurged: true,
   diskFull: true,
   failed: true,
   closed: true,

@@ -204,6 +204,7 @@ export class MessageStore implements AsyncDisposable {
    * store may be used meanwhile. What is wrong is in the report, not thrown.
    *
    * @throws {TypeError} for a wrong option
+   * @throws {MessageStoreError} `STORE_CLOSED`, also when the store is closed meanwhile
    */
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
     this.#store.state.checkOpen()

@@ -57,6 +57,8 @@ export interface VerifyParts {
   readonly layout: StoreLayout
   readonly clock: Clock
   readonly timers: Timers
+  /** Throws `STORE_CLOSED` from the call of close on. */
+  readonly checkOpen: () => void
   readonly chain: SegmentChain
   readonly views: Pick<Views, 'queues' | 'batchQueues' | 'index' | 'purges'>
   /** How closely the record at an address can be checked. */
@@ -71,7 +73,7 @@ export interface VerifyParts {
   readonly isWriter: boolean
 }
 
-/** Checks a store. Rejects only with the signal's reason or when the disk fails; damage is in the report. */
+/** Checks a store. Rejects only with the signal's reason, `STORE_CLOSED`, or when the disk fails; damage is in the report. */
 export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {}): Promise<VerifyReport> {
   const { disk, layout, clock, chain, views, levelAt, recovery } = parts
   checkRequest(options, optionFields, 'options')
@@ -82,6 +84,8 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   const pause = async (): Promise<void> => {
     if (signal?.aborted) throw abortReason(signal)
     await new Promise<void>((resolve) => parts.timers.endOfTurn(resolve))
+    // A store that is being closed lets its files go.
+    parts.checkOpen()
   }
   const findings = new Findings()
   const logEnd = parts.visibleEnd()
@@ -108,7 +112,7 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   await log.walk(logEnd)
   await checkBehind(parts, log, findings)
   checkLost(parts, findings)
-  await checkSeals(parts, findings)
+  await checkSeals(parts, findings, pause)
   await queues.finish()
   index?.finish()
   const { origin } = recovery
@@ -190,11 +194,11 @@ function checkLost({ chain, recovery }: VerifyParts, findings: Findings): void {
 }
 
 /** Full segments must still be what they were when they were sealed. */
-async function checkSeals({ chain, seals }: VerifyParts, findings: Findings): Promise<void> {
+async function checkSeals({ chain, seals }: VerifyParts, findings: Findings, pause: () => Promise<void>): Promise<void> {
   for (const start of [...chain.starts]) {
     const expected = seals.sumOf(start)
     if (expected === undefined) continue
-    const crc = await seals.read(start)
+    const crc = await seals.read(start, pause)
     if (crc === undefined || crc === expected) continue
     const file = `commitlog/${segmentName(start)}`
     findings.add('sealBroken', { file, commitLogOffset: start }, `CRC ${crc}`, `CRC ${expected}`)

@@ -33,7 +33,7 @@ import { QueueTable } from '../../view/queue-table.js'
 import { checkIsStore, layoutOf, type StoreLayout } from '../layout.js'
 import { MessageStore } from '../message-store.js'
 import { defaultSizes, type IndexOptions, type ResolvedOptions, resolveOptions, type StorePorts } from '../options.js'
-import { type RecoveredStore, recoverStore } from '../recovery/recover.js'
+import { loadChain, type RecoveredStore, recoverStore } from '../recovery/recover.js'
 import { type LostEntry, planRepair, type RepairPiece } from './repair-plan.js'
 import type { VerifyProgress } from './verify.js'
 import type { VerifyReport } from './verify-report.js'
@@ -125,10 +125,13 @@ export async function repairStore(
 async function repairLog(layout: StoreLayout, ports: StorePorts, index: IndexOptions, dryRun: boolean): Promise<RepairedRange[]> {
   const { disk } = ports
   checkIsStore(disk, layout.root, false)
-  const lock = dryRun ? undefined : await takeLock(disk, layout)
   const options = resolveOptions({ readOnly: true, index })
   const work = { layout, ports, options, files: new OpenFiles(disk) }
+  let lock: DiskLock | undefined
   try {
+    // What is no log is refused before there are files of a lock in the directory.
+    loadChain(work)
+    if (!dryRun) lock = await takeLock(disk, layout)
     const recovered = await recoverStore({ ...work, wholeLog: true })
     const lost = findLost(work, recovered.report.corruption)
     const repaired: RepairedRange[] = []
@@ -154,7 +157,6 @@ function checkOptions(directory: unknown, given: RepairOptions): void {
 }
 
 async function takeLock(disk: Disk, layout: StoreLayout): Promise<DiskLock> {
-  disk.makeDirectory(layout.ext)
   const lock = await disk.lock(layout.extLock, layout.lock)
   if ('heldBy' in lock) throw new MessageStoreError('STORE_LOCKED', `${layout.root} is in use by ${lock.heldBy}`)
   return lock

@@ -122,35 +122,30 @@ export class MessageStore implements AsyncDisposable {
   }
 
   /** The messages of a topic with a key, newest first. Only true hits: key and topic are read from the records. */
-  async query(request: QueryRequest): Promise<StoredMessage[]> {
-    this.#store.state.checkOpen()
-    return told(async () => {
-      await this.#store.live?.catchUp()
-      return this.#store.search.query(request)
-    })
+  query(request: QueryRequest): Promise<StoredMessage[]> {
+    return this.#caughtUp(() => this.#store.search.query(request))
   }
 
   /** The message with an id, or at an address of the log; `undefined` when no intact record starts there. */
-  async lookup(target: string | { commitLogOffset: number }): Promise<StoredMessage | undefined> {
-    this.#store.state.checkOpen()
-    return told(async () => {
-      await this.#store.live?.catchUp()
-      return this.#store.search.lookup(target)
-    })
+  lookup(target: string | { commitLogOffset: number }): Promise<StoredMessage | undefined> {
+    return this.#caughtUp(() => this.#store.search.lookup(target))
   }
 
   /** The first offset stored at or after a time (`lower`), or the last at or before it (`upper`). */
-  async offsetByTime(
-    topic: string,
-    queueId: number,
-    timestampMs: number,
-    boundary: 'lower' | 'upper' = 'lower',
-  ): Promise<number> {
-    this.#store.state.checkOpen()
-    return told(async () => {
-      await this.#store.live?.catchUp()
-      return this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary)
-    })
+  offsetByTime(topic: string, queueId: number, timestampMs: number, boundary: 'lower' | 'upper' = 'lower'): Promise<number> {
+    return this.#caughtUp(() => this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary))
+  }
+
+  /** Searches, after a store that is only read took in what its writer has written. */
+  async #caughtUp<Result>(search: () => Result): Promise<Result> {
+    const { state, live } = this.#store
+    state.checkOpen()
+    try {
+      if (live !== undefined) await live.catchUp()
+      return search()
+    } catch (error) {
+      throw storeErrorOf(error)
+    }
   }
 
   /** The offsets of a queue that can be read; both 0 for an unknown queue. */

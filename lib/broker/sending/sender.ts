@@ -45,8 +45,11 @@ export class Sender {
     const topic = topics.find(request.topic)
     if (topic === undefined) return this.#sendLater(request)
     const waiting = admit(topic.topic, 1)
+    if (waiting !== undefined) {
+      const copy = this.messageOf(copyOfRequest(request), topic)
+      return waiting.then(() => this.#put(copy))
+    }
     const message = this.messageOf(request, topic)
-    if (waiting !== undefined) return waiting.then(() => this.#put(message))
     const { topic: name, uniqueKey } = message
     return pipeline.put(message).then((receipt) => new SendReceipt(receipt, name, uniqueKey!))
   }
@@ -116,6 +119,12 @@ export class Sender {
     this.#turns.set(topic, turn + 1 >= writeQueues ? 0 : turn + 1)
     return turn < writeQueues ? turn : 0
   }
+}
+
+/** Of a request that waits: its sender may change what it handed over. */
+function copyOfRequest(request: SendRequest): SendRequest {
+  const { body } = request
+  return { ...request, body: body instanceof Uint8Array ? Uint8Array.prototype.slice.call(body) : body }
 }
 
 /** @throws {BrokerError} `TOPIC_REFUSED` or `NO_PERMISSION` */

@@ -1,6 +1,6 @@
 /** The one door to a store. It forwards; the logic is in the parts that `open.ts` wires together. */
 
-import { checkQueue } from '../base/errors.js'
+import { checkQueue } from '../base/arguments.js'
 import type { VerifyOptions } from './checking/verify.js'
 import type { VerifyReport } from './checking/verify-report.js'
 import { storeErrorOf } from './disk-failure.js'
@@ -203,13 +203,21 @@ export class MessageStore implements AsyncDisposable {
   /**
    * Checks everything: each record, queue entry and index entry against one another. Changes nothing, and the
    * store may be used meanwhile. What is wrong is in the report, not thrown.
+   *
+   * @throws {TypeError} for a wrong option
+   * @throws {MessageStoreError} `STORE_CLOSED`, also when the store is closed meanwhile
    */
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
     this.#store.state.checkOpen()
     return told(() => this.#store.verify(options))
   }
 
-  /** Calls a listener at each event of a name. @returns a function that ends it */
+  /**
+   * Calls a listener at each event of a name.
+   *
+   * @returns a function that ends it
+   * @throws {TypeError} for an event that there is not, or a listener that is no function
+   */
   on<Name extends keyof StoreEvents>(name: Name, listener: (event: StoreEvents[Name]) => void): () => void {
     return this.#store.events.on(name, listener)
   }

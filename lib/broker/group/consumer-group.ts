@@ -1,4 +1,5 @@
 /** The members of one consumer group, and what they agree upon. */
+import { retryTopicOf } from '../config/system-topics.js'
 import { BrokerError } from '../errors.js'
 import type { ConsumerFacts, Member, Subscription } from './members.js'
 import { compareText } from './message-queue.js'
@@ -19,6 +20,7 @@ export interface GroupChange {
   readonly filters: boolean
 }
 
+const RETRY_PREFIX = retryTopicOf('')
 const nothing: GroupChange = { members: false, topics: false, filters: false }
 
 /** See the head of this file. */
@@ -162,12 +164,26 @@ export class ConsumerGroup {
 }
 
 function isSame(a: Subscription, b: Subscription | undefined): boolean {
-  return b !== undefined && a.expression === b.expression && a.kind === b.kind
+  if (b === undefined || a.kind !== b.kind) return false
+  return a.expression === b.expression || (a.kind === 'TAG' && tagsOf(a) === tagsOf(b))
 }
 
+/** The tags of an expression in one order, whatever space stands between them. */
+function tagsOf({ expression }: Subscription): string {
+  const tags = expression.split('||').map((tag) => tag.trim())
+  return [...new Set(tags.filter((tag) => tag !== ''))].sort(compareText).join('||') || '*'
+}
+
+/** Whether members want the same. Clients that pull as they like leave out the group's retry topic, which is no difference. */
 function areSame(a: ReadonlyMap<string, Subscription>, b: ReadonlyMap<string, Subscription>): boolean {
-  if (a.size !== b.size) return false
-  for (const [topic, subscription] of a) if (!isSame(subscription, b.get(topic))) return false
+  return covers(a, b) && covers(b, a)
+}
+
+function covers(a: ReadonlyMap<string, Subscription>, b: ReadonlyMap<string, Subscription>): boolean {
+  for (const [topic, subscription] of b) {
+    const own = a.get(topic)
+    if (own === undefined ? !topic.startsWith(RETRY_PREFIX) : !isSame(own, subscription)) return false
+  }
   return true
 }
 

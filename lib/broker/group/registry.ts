@@ -23,8 +23,8 @@ const MOST_GATHER_MS = 1_000
 /** Why a member is out. */
 export type LeaveReason = 'left' | 'disconnected' | 'expired'
 
-/** What the registry tells its listeners, when it happens. A type, because it is a table of events. */
-export type RegistryEvents = {
+/** What the registry tells its listeners, when it happens. */
+export interface RegistryEvents {
   /** A member that was not in the group before. */
   joined: { readonly group: string; readonly member: Member }
   /** A member is out. */
@@ -48,7 +48,7 @@ export interface RegistryOptions {
 /** See the head of this file. */
 export class ClientRegistry<Producer extends Member = Member> {
   /** Events for the broker's other parts. */
-  readonly events = new Emitter<RegistryEvents>()
+  readonly events = new Emitter<RegistryEvents>({ joined: true, left: true, subscriptionsChanged: true, emptied: true })
   readonly #options: RegistryOptions
   readonly #groups = new Map<string, ConsumerGroup>()
   readonly #groupsOfTopic = new Map<string, Set<string>>()

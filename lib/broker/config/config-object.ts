@@ -14,7 +14,9 @@ export function fieldsOf(value: ConfigValue | undefined): ConfigObject {
 export function integerEntriesOf(value: ConfigValue | undefined): [number, number][] {
   const pairs: [string | number, ConfigValue | undefined][] =
     value instanceof Map ? [...value] : Object.entries(fieldsOf(value)).map(([key, one]) => [key, one])
-  return pairs.map(([key, one]) => [Number(key), Number(one)] as [number, number]).filter((pair) => pair.every(Number.isSafeInteger))
+  return pairs
+    .map(([key, one]) => [Number(key), Number(one)] as [number, number])
+    .filter((pair) => pair.every(Number.isSafeInteger))
 }
 
 /** A number, or what stands in for it. */

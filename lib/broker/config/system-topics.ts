@@ -46,12 +46,7 @@ export function isClosedToClients(topic: string): boolean {
 }
 
 /** Names of the system that do not begin with `rmq_sys_`. */
-const systemNames: ReadonlySet<string> = new Set([
-  ...closedTopics,
-  TEMPLATE_TOPIC,
-  TRACE_TOPIC,
-  'BenchmarkTest',
-])
+const systemNames: ReadonlySet<string> = new Set([...closedTopics, TEMPLATE_TOPIC, TRACE_TOPIC, 'BenchmarkTest'])
 
 /** Whether a topic is one of the system's own, which may be neither changed nor deleted. */
 export function isSystemTopic(topic: string): boolean {

@@ -91,7 +91,8 @@ export function newTopic(topic: string, queues: number, permission: number = Per
 export function withSettings(before: TopicConfig, settings: TopicSettings, isNew: boolean): TopicConfig {
   if (typeof settings !== 'object' || settings === null) throw new TypeError(`settings must be an object, got ${shown(settings)}`)
   const unknown = Object.keys(settings).find((name) => !settingNames.includes(name))
-  if (unknown !== undefined) throw new TypeError(`unknown setting ${shown(unknown)} of a topic; there are ${settingNames.join(', ')}`)
+  if (unknown !== undefined)
+    throw new TypeError(`unknown setting ${shown(unknown)} of a topic; there are ${settingNames.join(', ')}`)
   const { queues, permission, isOrdered = before.isOrdered } = settings
   const readQueues = settings.readQueues ?? queues ?? before.readQueues
   const writeQueues = settings.writeQueues ?? queues ?? before.writeQueues
@@ -120,7 +121,10 @@ function withAttributes(before: TopicConfig, settings: TopicSettings, isNew: boo
     checkAttribute(name, value)
     const fixed = fixedAttributes[name]
     if (!isNew && fixed !== undefined && (attributes[name] ?? fixed) !== value) {
-      throw new BrokerError('TOPIC_REFUSED', `${name} of ${before.topic} is ${attributes[name] ?? fixed} and cannot become ${value}`)
+      throw new BrokerError(
+        'TOPIC_REFUSED',
+        `${name} of ${before.topic} is ${attributes[name] ?? fixed} and cannot become ${value}`,
+      )
     }
     attributes[name] = value
   }

@@ -66,7 +66,8 @@ export class ConfigFiles {
   }
 
   #pathOf(name: string): string {
-    if (!/^[a-zA-Z0-9]+$/.test(name)) throw new RangeError(`a configuration file is named by letters and digits, got ${shown(name)}`)
+    if (!/^[a-zA-Z0-9]+$/.test(name))
+      throw new RangeError(`a configuration file is named by letters and digits, got ${shown(name)}`)
     return `${this.#options.directory}/${name}.json`
   }
 }

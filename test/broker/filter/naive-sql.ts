@@ -177,7 +177,7 @@ function boxOf(words: Words, properties: Properties): Box {
 
 function opposite(box: Box): Box {
   if (box === null || box.is === 'String' || box.is === 'Boolean') return null
-  return typeof box.as === 'bigint' ? { is: 'Long', as: -box.as } : { is: box.is, as: -(box.as as number) }
+  return typeof box.as === 'bigint' ? { is: 'Long', as: -box.as } : { is: box.is, as: 0 - (box.as as number) }
 }
 
 function numberOf(word: string): Box {

@@ -47,10 +47,10 @@ describe('tag filters', () => {
   })
 
   test('hand the store tags that choose the same messages', () => {
-    for (const filter of ['a', 'a||b', ' a| || |b', '|', 'x||||y']) {
+    for (const filter of ['a', 'a||b', ' a| || |b', '|', 'x||||y', '*||', 'a || *']) {
       const { tags } = tagFilter(filter)
       assert.equal(tagFilter(tags).tags, tags)
-      for (const tag of ['a', 'b', 'a|', '|b', '|', 'x', 'y'])
+      for (const tag of ['a', 'b', '*', 'a|', '|b', '|', 'x', 'y'])
         assert.equal(passes(tags, tag), passes(filter, tag), `${filter} ${tag}`)
     }
   })

@@ -35,6 +35,9 @@ export interface NameServerParts {
 /** From this release on clients read routes in the standard form of JSON. */
 const V4_9_4 = 401
 
+/** RocketMQ's clients show this to people as it is. */
+const ADVICE = '\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.'
+
 type Reply = CommandParts | undefined
 
 /** The table. */
@@ -59,7 +62,7 @@ function routeHandlers({ routes, settings, ordersTopics }: NameServerParts): Ent
         const order = ordersTopics ? settings.get(ORDER_NAMESPACE, topic) : undefined
         const route = routeOf(state, topic, order, zoneOf(command))
         if (route === undefined) {
-          throw new Refusal(responseCodes.TOPIC_NOT_EXIST, `No topic route info in name server for the topic: ${topic}`)
+          throw new Refusal(responseCodes.TOPIC_NOT_EXIST, `No topic route info in name server for the topic: ${topic}${ADVICE}`)
         }
         const isStandard = command.version >= V4_9_4 || optionalFlag(command, 'acceptStandardJsonOnly')
         return { body: printBody(route, isStandard ? 'standard' : 'fastjson') }

@@ -49,7 +49,11 @@ export async function javaQueues(java: Shell): Promise<SeenQueues> {
   for (const { topic, queueId, minOffset, maxOffset } of queues) {
     if (maxOffset > 0) seen.set(`${topic}/${queueId}`, { minOffset, maxOffset, messages: [] })
   }
-  for (const { queue, message } of found) seen.get(queue)!.messages.push(seenOf(describeJava(message)))
+  for (const { queue, message } of found) {
+    // What takes a batch apart says of each message that its producer waited, whether that was stored or not.
+    const { WAIT: _wait, ...properties } = message.properties
+    seen.get(queue)!.messages.push(seenOf(describeJava({ ...message, properties })))
+  }
   return seen
 }
 

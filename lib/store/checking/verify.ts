@@ -55,7 +55,7 @@ export interface VerifyParts {
   readonly clock: Clock
   readonly timers: Timers
   readonly chain: SegmentChain
-  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'index' | 'purges'>
+  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'batchTopics' | 'index' | 'purges'>
   /** How closely the record at an address can be checked. */
   readonly levelAt: (address: number) => CheckLevel
   /** Records below this are in the views. */
@@ -135,6 +135,7 @@ function viewChecks(
     ...common,
     queues: views.queues,
     batchQueues: views.batchQueues,
+    batchTopics: views.batchTopics,
     purges: views.purges,
     hasExtension: disk.stat(`${layout.root}/consumequeue_ext`) !== undefined,
     recordAt: recordReader(chain, levelAt),

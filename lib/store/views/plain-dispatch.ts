@@ -56,7 +56,8 @@ export class PlainDispatch {
     const range = propertiesRange(view, at)
     if (!this.#scan(bytes, range.start, range.end, topic.keySeed)) return false
     const storeTimestamp = readRecord.storeTimestamp(view, at)
-    this.#dispatcher.enter(topic.name, queueId, readRecord.queueOffset(view, at), commitLogOffset, size, this.#tagsCode)
+    const queueOffset = readRecord.queueOffset(view, at)
+    this.#dispatcher.enter(topic.name, queueId, queueOffset, commitLogOffset, size, this.#tagsCode, storeTimestamp)
     if (!this.#dispatcher.wantsKeys(commitLogOffset)) return true
     if (this.#uniqueHash >= 0) this.#dispatcher.list(this.#uniqueHash, commitLogOffset, storeTimestamp)
     for (let i = 0; i < this.#keyCount; i++) this.#dispatcher.list(this.#keyHashes[i]!, commitLogOffset, storeTimestamp)

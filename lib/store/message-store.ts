@@ -4,6 +4,7 @@ import { checkQueue } from '../base/arguments.js'
 import type { VerifyOptions } from './checking/verify.js'
 import type { VerifyReport } from './checking/verify-report.js'
 import { storeErrorOf } from './disk-failure.js'
+import type { ConfigFiles } from './keeping/config-files.js'
 import type { GetRequest, Message, PutReceipt, QueryRequest, QueueBounds } from './message.js'
 import { type OpenStore, openStore } from './open.js'
 import type { StoreOptions, StorePorts } from './options.js'
@@ -121,35 +122,30 @@ export class MessageStore implements AsyncDisposable {
   }
 
   /** The messages of a topic with a key, newest first. Only true hits: key and topic are read from the records. */
-  async query(request: QueryRequest): Promise<StoredMessage[]> {
-    this.#store.state.checkOpen()
-    return told(async () => {
-      await this.#store.live?.catchUp()
-      return this.#store.search.query(request)
-    })
+  query(request: QueryRequest): Promise<StoredMessage[]> {
+    return this.#caughtUp(() => this.#store.search.query(request))
   }
 
   /** The message with an id, or at an address of the log; `undefined` when no intact record starts there. */
-  async lookup(target: string | { commitLogOffset: number }): Promise<StoredMessage | undefined> {
-    this.#store.state.checkOpen()
-    return told(async () => {
-      await this.#store.live?.catchUp()
-      return this.#store.search.lookup(target)
-    })
+  lookup(target: string | { commitLogOffset: number }): Promise<StoredMessage | undefined> {
+    return this.#caughtUp(() => this.#store.search.lookup(target))
   }
 
   /** The first offset stored at or after a time (`lower`), or the last at or before it (`upper`). */
-  async offsetByTime(
-    topic: string,
-    queueId: number,
-    timestampMs: number,
-    boundary: 'lower' | 'upper' = 'lower',
-  ): Promise<number> {
-    this.#store.state.checkOpen()
-    return told(async () => {
-      await this.#store.live?.catchUp()
-      return this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary)
-    })
+  offsetByTime(topic: string, queueId: number, timestampMs: number, boundary: 'lower' | 'upper' = 'lower'): Promise<number> {
+    return this.#caughtUp(() => this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary))
+  }
+
+  /** Searches, after a store that is only read took in what its writer has written. */
+  async #caughtUp<Result>(search: () => Result): Promise<Result> {
+    const { state, live } = this.#store
+    state.checkOpen()
+    try {
+      if (live !== undefined) await live.catchUp()
+      return search()
+    } catch (error) {
+      throw storeErrorOf(error)
+    }
   }
 
   /** The offsets of a queue that can be read; both 0 for an unknown queue. */
@@ -187,6 +183,11 @@ export class MessageStore implements AsyncDisposable {
   /** Deletes a topic's queues and their files; its next message gets offset 0. As {@link purge} otherwise. */
   async deleteTopic(topic: string): Promise<void> {
     await told(() => this.#store.admin.deleteTopic(topic))
+  }
+
+  /** RocketMQ's configuration files, `config/*.json`: what a broker over this store keeps. */
+  get config(): Pick<ConfigFiles, 'read' | 'write'> {
+    return this.#store.config
   }
 
   /** Hooks for replication: the log's bytes for replicas, their acknowledgements, and taking a primary's log. */

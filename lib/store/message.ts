@@ -14,6 +14,8 @@ export interface Message {
   readonly tags?: string
   /** What `query` finds the message by. A key has no spaces. */
   readonly keys?: string | readonly string[]
+  /** An id that the producer gave the message: the property `UNIQ_KEY`, which `query` finds as well. */
+  readonly uniqueKey?: string
   /** Further properties. Names and values are not empty and hold neither 0x01 nor 0x02. */
   readonly properties?: Readonly<Record<string, string>>
   /** Properties already encoded, instead of `tags`, `keys` and `properties`: kept byte for byte. For brokers that pass messages on. */
@@ -41,6 +43,7 @@ export const messageFields = fieldNames<keyof Message>({
   queueId: true,
   tags: true,
   keys: true,
+  uniqueKey: true,
   properties: true,
   encodedProperties: true,
   flag: true,

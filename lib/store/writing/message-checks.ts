@@ -27,6 +27,7 @@ export function checkMessage(message: Message): void {
       case 'tags':
       case 'keys':
       case 'queueId':
+      case 'uniqueKey':
       case 'properties':
       case 'encodedProperties':
       case 'flag':
@@ -50,7 +51,7 @@ export function checkMessage(message: Message): void {
  * @throws {TypeError} for a wrong type, {@link MessageStoreError} `MESSAGE_TOO_LARGE` or `MESSAGE_ILLEGAL`
  */
 export function roomFor(message: Message, maxBodyBytes: number): number {
-  const { body, tags, keys, properties, encodedProperties } = message
+  const { body, tags, keys, properties, encodedProperties, uniqueKey } = message
   let room = 200 + 255 + CRC_PROPERTY_BYTES + 20
   if (typeof body === 'string') room += body.length * 3
   else if (body instanceof Uint8Array) room += body.length
@@ -61,11 +62,13 @@ export function roomFor(message: Message, maxBodyBytes: number): number {
   else if (tags !== undefined) throw new TypeError(`tags must be a string, got ${shown(tags)}`)
   if (keys !== undefined) room += keysRoom(keys)
   if (properties !== undefined) room += propertiesRoom(properties)
+  if (typeof uniqueKey === 'string') room += 12 + uniqueKey.length * 3
+  else if (uniqueKey !== undefined) throw new TypeError(`uniqueKey must be a string, got ${shown(uniqueKey)}`)
   if (encodedProperties === undefined) return room
   if (!(encodedProperties instanceof Uint8Array))
     throw new TypeError(`encodedProperties must be a Uint8Array, got ${shown(encodedProperties)}`)
-  if (tags !== undefined || keys !== undefined || properties !== undefined)
-    throw illegal('encodedProperties stand for tags, keys and properties: give one or the other')
+  if (tags !== undefined || keys !== undefined || uniqueKey !== undefined || properties !== undefined)
+    throw illegal('encodedProperties stand for tags, keys, uniqueKey and properties: give one or the other')
   return room + encodedProperties.length + roomForOffsets(encodedProperties)
 }
 

@@ -1,0 +1,30 @@
+/** What the parts of a broker share. */
+import type { Emitter } from '../base/signals.js'
+import type { Clock, Timers } from '../base/system.js'
+import type { StorePorts } from '../store/options.js'
+
+/** The outside world, replaceable in tests. */
+export interface BrokerPorts extends StorePorts {
+  /** A number from 0 to 1, by chance. */
+  readonly random: () => number
+}
+
+/** The events of a broker. */
+export interface BrokerEvents {
+  /** A group could not handle a message: it will be tried again, or is a dead letter. */
+  sentBack: { group: string; topic: string; messageId: string; isDead: boolean }
+  /** Something that the broker goes on after: a file that cannot be written, a message that cannot be read. */
+  problem: { error: unknown; during: string }
+  /** The broker is closed. */
+  closed: undefined
+}
+
+/** The names of the events. */
+export const brokerEvents: Readonly<Record<keyof BrokerEvents, true>> = { sentBack: true, problem: true, closed: true }
+
+/** What every part may use. */
+export interface Surroundings {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly events: Emitter<BrokerEvents>
+}

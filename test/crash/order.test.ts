@@ -137,6 +137,7 @@ describe('marks', () => {
     const left = disk.kill()
     left.settle()
     left.live.open(clean, { write: true, create: true }).writeAt(mark, 0)
+    left.live.remove(`${ROOT}/abort`)
     left.rot(LOG, size + 100, 1)
     assert.deepEqual(await numbersOf(left, ASYNC), [0])
   })

@@ -52,9 +52,9 @@ export class Seals {
     return true
   }
 
-  /** The CRC of a segment as it is on the disk now; `undefined` when it went away meanwhile. */
-  async read(start: number): Promise<number | undefined> {
-    const { chain, pause } = this.#options
+  /** The CRC of a segment as it is on the disk now; `undefined` when it went away meanwhile. @param pause - may throw, to end it */
+  async read(start: number, pause = this.#options.pause): Promise<number | undefined> {
+    const { chain } = this.#options
     const block = allocateBlock(Math.min(STEP_BYTES, chain.segmentBytes))
     let crc = 0
     for (let at = start; at < start + chain.segmentBytes; ) {

@@ -27,6 +27,8 @@ export interface DispatchedRecord {
   readonly multiDispatch?: { readonly queues: readonly string[]; readonly offsets: readonly number[] }
   /** First offset and number of messages of a record that holds several. */
   readonly innerBatch?: { readonly base: number; readonly count: number }
+  /** The keys of the messages in it. RocketMQ lists a batch under the keys of the record alone. */
+  readonly innerKeys?: readonly string[]
   /** Whether it only keeps the place of a message that was lost. */
   readonly isStandIn?: true
 }

@@ -42,6 +42,7 @@ export class Purges {
 
   /** Whether a record was purged. */
   hides(topic: string, queueId: number, commitLogOffset: number): boolean {
+    if (this.#purges.length === 0) return false
     return this.#purges.some(
       (purge) => commitLogOffset < purge.below && purge.topic === topic && (purge.queueId ?? queueId) === queueId,
     )

@@ -28,6 +28,7 @@ export interface WriterTopic extends TopicBytes {
 export interface WriterTopicsOptions {
   readonly queues: QueueTable<ConsumeQueue>
   readonly batchQueues: QueueTable<BatchConsumeQueue>
+  /** Whose topics' attribute `queue.type` is `BatchCQ` when the store opens. */
   readonly batchTopics: ReadonlySet<string>
 }
 
@@ -35,9 +36,17 @@ export interface WriterTopicsOptions {
 export class WriterTopics {
   readonly #options: WriterTopicsOptions
   readonly #topics = new Map<string, WriterTopic>()
+  #batchTopics: ReadonlySet<string>
 
   constructor(options: WriterTopicsOptions) {
     this.#options = options
+    this.#batchTopics = options.batchTopics
+  }
+
+  /** Other topics hold batches from now on. One that has queues stays what it is: RocketMQ does not let the type change. */
+  setBatchTopics(topics: ReadonlySet<string>): void {
+    this.#batchTopics = topics
+    for (const [name, topic] of this.#topics) if (topic.queues.size === 0) this.#topics.delete(name)
   }
 
   /** The topic. @throws {MessageStoreError} `TOPIC_INVALID` */
@@ -67,8 +76,8 @@ export class WriterTopics {
 
   #add(name: string): WriterTopic {
     checkTopic(name)
-    const { batchTopics, batchQueues } = this.#options
-    const isBatch = batchTopics.has(name) || batchQueues.queuesOf(name).length > 0
+    const { batchQueues, queues } = this.#options
+    const isBatch = (this.#batchTopics.has(name) && queues.queuesOf(name).length === 0) || batchQueues.queuesOf(name).length > 0
     const topic = {
       topic: name,
       bytes: Buffer.from(name, 'utf8'),

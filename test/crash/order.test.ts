@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { decodeIndexHeader, entryPosition, slotPosition } from '../../lib/format/index-layout.js'
 import { segmentName } from '../../lib/format/names.js'
+import { readMark } from '../../lib/log/marks.js'
 import { Bookkeeping } from '../../lib/store/keeping/bookkeeping.js'
 import { layoutOf } from '../../lib/store/layout.js'
 import type { StoreOptions } from '../../lib/store/options.js'
+import { Random } from '../support/random.js'
 import { SimDisk } from '../support/sim-disk.js'
 import { changingKinds } from '../support/sim-faults.js'
 import { checkpoint, deleteExpired, messageOf, openSim, ROOT, readStore, TINY } from '../support/sim-store.js'
@@ -27,6 +29,7 @@ async function start(options: StoreOptions) {
 async function numbersOf(disk: SimDisk, options: StoreOptions): Promise<number[]> {
   const time = new SimTime(1_700_050_000_000)
   const store = await time.run(openSim(disk, time, options))
+  assert.equal(store.status, 'open')
   return (await readStore(store, options)).messages.map(({ number }) => number)
 }
 
@@ -96,19 +99,47 @@ describe('recovery', () => {
   })
 })
 
+describe('acknowledging', () => {
+  test('waits for the flush that covers a message, not for the one that ran when it was written', async () => {
+    const { disk, time, store } = await start(SYNC)
+    const answered: number[] = []
+    const put = (number: number) => store.put(messageOf(number, 100, 2)).then(() => answered.push(number))
+    // With it the names of new files, so that one flush is all that the next ones take.
+    await time.run(put(0))
+    disk.flushLatency = () => time.wait(50)
+    const puts = [put(1)]
+    await time.pass(30)
+    puts.push(put(2))
+    await time.pass(40)
+    assert.deepEqual(answered, [0, 1])
+    assert.deepEqual(await numbersOf(disk.crash(), SYNC), [0, 1])
+    await time.run(Promise.all(puts))
+    assert.deepEqual(await numbersOf(disk.crash(), SYNC), [0, 1, 2])
+  })
+})
+
 describe('marks', () => {
-  test('a clean mark from before, as a copy of the directory may bring back, hides nothing that was put since', async () => {
+  test('are on the disk, whole, when a store has been opened for the first time', async () => {
+    const { disk } = await start(SYNC)
+    for (const directories of ['any', 'ordered'] as const) {
+      assert.equal(readMark(disk.crash({ directories }), `${ROOT}/ext/durable`, 'durable')?.logEnd, 0)
+    }
+  })
+
+  test('a clean mark from before, as a copy of the directory may bring back, does not turn a torn write into damage', async () => {
     const { disk, time, store, put } = await start(SYNC)
-    await put(100)
+    const { size } = await put(100)
     await time.run(store.close())
     const clean = `${ROOT}/ext/clean`
     const mark = Buffer.from(disk.live.bytesOf(clean))
-    const again = await time.run(openSim(disk, time, SYNC))
-    await time.run(again.put(messageOf(1, 100, 2)))
+    const again = await time.run(openSim(disk, time, { ...ASYNC, flushIntervalMs: 3_600_000 }))
+    for (const number of [1, 2]) await time.run(again.put(messageOf(number, 100, 2)))
     const left = disk.kill()
     left.settle()
     left.live.open(clean, { write: true, create: true }).writeAt(mark, 0)
-    assert.deepEqual(await numbersOf(left, SYNC), [0, 1])
+    left.live.remove(`${ROOT}/abort`)
+    left.rot(LOG, size + 100, 1)
+    assert.deepEqual(await numbersOf(left, ASYNC), [0])
   })
 
   test('store times do not go back after power loss at any step of a checkpoint, though the clock does', async () => {
@@ -181,6 +212,21 @@ describe('closing', () => {
 })
 
 describe('deleting', () => {
+  test('leaves no gap and no doubt, whichever of the names that are gone a crash brings back', async () => {
+    const { disk, time, put } = await start(SYNC)
+    for (let n = 0; n < 5; n++) await put(3500)
+    const random = new Random(1)
+    const crashes: SimDisk[] = []
+    disk.onOperation = (kind) => {
+      if (kind === 'remove' || kind === 'flushDirectory')
+        for (let n = 0; n < 10; n++) crashes.push(disk.crash({ random, directories: 'any' }))
+    }
+    await deleteExpired(time)
+    disk.onOperation = undefined
+    assert.ok(crashes.length >= 80)
+    for (const crash of [...crashes, disk.crash()]) assert.equal((await numbersOf(crash, SYNC)).at(-1), 4)
+  })
+
   test('takes no segment as long as what stands behind it is not durable', async () => {
     const { disk, time, store, put } = await start({ ...ASYNC, flushIntervalMs: 3_600_000, maxUnflushedBytes: 65_536 })
     for (let n = 0; n < 4; n++) await put(3500)

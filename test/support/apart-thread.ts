@@ -7,10 +7,10 @@ export function errorText(error: unknown): string {
 }
 
 if (parentPort !== null) {
-  const { module, name, given } = workerData as { module: string; name: string; given: unknown }
-  const functions = (await import(module)) as Record<string, (given: unknown) => Promise<unknown>>
+  const input = workerData as { module: string; name: string; given: unknown }
+  const functions = (await import(input.module)) as Record<string, (given: unknown) => Promise<unknown>>
   try {
-    parentPort.postMessage({ result: await functions[name]!(given) })
+    parentPort.postMessage({ result: await functions[input.name]!(input.given) })
   } catch (error) {
     parentPort.postMessage({ error: errorText(error) })
   }

@@ -6,12 +6,12 @@ export const tier = process.env['MQLITE_TIER'] === 'crash' ? 'crash' : 'quick'
 /** Whether the full size is asked for. */
 export const isFull = tier === 'crash'
 
-/** Whether the crash tier is to run everything that takes hours, too: `MQLITE_SIZE=full`. */
-const isWhole = process.env['MQLITE_SIZE'] === 'full'
+/** Whether the crash tier is to run what takes hours, too: `MQLITE_SIZE=full`. */
+export const isWhole = isFull && process.env['MQLITE_SIZE'] === 'full'
 
 /** One number or another, as the tier says; `whole` is for `MQLITE_SIZE=full`. */
 export function sized(quick: number, crash: number, whole = crash): number {
-  return tier !== 'crash' ? quick : isWhole ? whole : crash
+  return isWhole ? whole : isFull ? crash : quick
 }
 
 const share = /^(\d+)\/(\d+)$/.exec(process.env['MQLITE_SHARE'] ?? '1/1')

@@ -92,7 +92,7 @@ export const byteMutants: readonly Mutant[] = [
     file: 'view/index-file.ts',
     text: 'entryPosition(this.#slotCount, row.count)) !== row.entriesCrc)',
     replacement: 'entryPosition(this.#slotCount, row.count)) === undefined)',
-    tests: ['view/index-restart', 'crash/flip'],
+    tests: ['store/damaged-queues'],
   },
   {
     fault: 'the names of segments are not flushed',

@@ -15,7 +15,7 @@ export const storeMutants: readonly Mutant[] = [
     file: 'store/writing/write-groups.ts',
     text: 'while (count < puts.length && puts[count]!.end <= durableEnd) count++',
     replacement: 'while (count < puts.length) count++',
-    tests: ['crash/regress', 'store/put', 'crash/sim-2'],
+    tests: ['crash/order'],
   },
   {
     fault: 'a put that found no space keeps its queue offset',
@@ -85,7 +85,7 @@ export const storeMutants: readonly Mutant[] = [
     file: 'store/keeping/bookkeeping.ts',
     text: 'this.#mark.write(this.#current())\n    await this.#mark.flush()',
     replacement: 'this.#mark.write(this.#current())',
-    tests: ['crash/regress', 'crash/sim-3', 'crash/sim-1'],
+    tests: ['crash/order'],
   },
   {
     fault: 'the manifest of the views is written before the mark tells of the times in it',
@@ -141,14 +141,14 @@ export const storeMutants: readonly Mutant[] = [
     file: 'store/keeping/upkeep.ts',
     text: 'await beforeDelete()',
     replacement: '',
-    tests: ['crash/regress', 'crash/sim-1'],
+    tests: ['crash/order'],
   },
   {
     fault: 'several segments are deleted without a flush of the names between them',
     file: 'store/keeping/upkeep.ts',
     text: 'await log.chain.flushDirectory()',
     replacement: '',
-    tests: ['crash/regress', 'crash/sim-1', 'crash/sim-2'],
+    tests: ['crash/order'],
   },
   {
     fault: 'a segment goes though what stands behind it is not durable',

@@ -1,7 +1,8 @@
 /** What the parts of a broker share. */
 import type { Emitter } from '../base/signals.js'
-import type { Clock, Timers } from '../base/system.js'
+import type { MessageStore } from '../store/message-store.js'
 import type { StorePorts } from '../store/options.js'
+import type { ResolvedBrokerOptions } from './broker-options.js'
 
 /** The outside world, replaceable in tests. */
 export interface BrokerPorts extends StorePorts {
@@ -10,7 +11,7 @@ export interface BrokerPorts extends StorePorts {
 }
 
 /** The events of a broker. */
-export interface BrokerEvents extends Record<string, unknown> {
+export interface BrokerEvents {
   /** A group could not handle a message: it will be tried again, or is a dead letter. */
   sentBack: { group: string; topic: string; messageId: string; isDead: boolean }
   /** Something that the broker goes on after: a file that cannot be written, a message that cannot be read. */
@@ -19,9 +20,15 @@ export interface BrokerEvents extends Record<string, unknown> {
   closed: undefined
 }
 
-/** What every part may use. */
-export interface Surroundings {
-  readonly clock: Clock
-  readonly timers: Timers
+/** What every part of a broker is built upon. */
+export interface BrokerSurroundings {
+  readonly store: MessageStore
+  readonly options: ResolvedBrokerOptions
+  readonly ports: BrokerPorts
   readonly events: Emitter<BrokerEvents>
+  /** Tells of something that the broker goes on after. */
+  readonly onProblem: (error: unknown, during: string) => void
+  isClosing: boolean
+  /** @throws {BrokerError} `BROKER_CLOSED` */
+  readonly checkOpen: () => void
 }

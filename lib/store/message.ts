@@ -43,6 +43,7 @@ export const messageFields = fieldNames<keyof Message>({
   queueId: true,
   tags: true,
   keys: true,
+  uniqueKey: true,
   properties: true,
   encodedProperties: true,
   flag: true,

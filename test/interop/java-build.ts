@@ -49,6 +49,22 @@ function compiled(folder: string, sources: readonly string[]): string {
   return `${classes}:${readFileSync(jarsFile, 'utf8').trim()}`
 }
 
+/** The releases whose servers run here: the last of 4.9 whose broker was published, and the one of the library. */
+export type ServerRelease = '4.9.7' | '5.3.3'
+
+/** The class path of name server, broker and administration of a release. */
+export function serverClassPath(release: ServerRelease): string {
+  const folder = release === '4.9.7' ? 'servers-v4' : 'servers-v5'
+  const target = join(cacheRoot, folder)
+  const jarsFile = join(target, 'jars')
+  if (!haveAll(jarsFile)) {
+    mkdirSync(target, { recursive: true })
+    const pom = join(sourceRoot, folder, 'pom.xml')
+    run('mvn', ['-q', '-B', '-f', pom, 'dependency:build-classpath', `-Dmdep.outputFile=${jarsFile}`])
+  }
+  return readFileSync(jarsFile, 'utf8').trim()
+}
+
 function javaFiles(folder: string): string[] {
   const names = readdirSync(join(sourceRoot, folder)).filter((name) => name.endsWith('.java'))
   return names.sort().map((name) => join(sourceRoot, folder, name))

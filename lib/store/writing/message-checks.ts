@@ -26,6 +26,7 @@ export function checkMessage(message: Message): void {
       case 'body':
       case 'tags':
       case 'keys':
+      case 'uniqueKey':
       case 'queueId':
       case 'properties':
       case 'encodedProperties':

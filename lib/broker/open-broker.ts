@@ -20,8 +20,9 @@ import { locksOf, RegisteredMembers } from './group/registered-members.js'
 import { ClientRegistry } from './group/registry.js'
 import type { BrokerEvents, BrokerPorts, BrokerSurroundings } from './parts.js'
 import { Periodic } from './periodic.js'
+import { Backlog } from './sending/backlog.js'
 import { Pipeline } from './sending/pipeline.js'
-import { Sender } from './sending/sender.js'
+import { Sender, type SenderOptions } from './sending/sender.js'
 import { loadSharding } from './sending/sharding.js'
 import { processUniqueIds } from './sending/unique-id.js'
 
@@ -148,11 +149,9 @@ function buildSchedule({ store, ports, onProblem }: BrokerSurroundings): Schedul
   })
 }
 
-async function buildSender(
-  { store, ports, checkOpen }: BrokerSurroundings,
-  { topics }: Tables,
-  pipeline: Pipeline,
-): Promise<Sender> {
+async function buildSender(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline): Promise<Sender> {
+  const { store, ports, checkOpen } = base
+  const { topics } = tables
   const { clock } = ports
   const ids = processUniqueIds(clock, store.storeHost)
   return new Sender({
@@ -161,7 +160,7 @@ async function buildSender(
     clock,
     nextUniqueKey: () => ids.next(),
     shardOf: await loadSharding(),
-    admit: () => undefined,
+    admit: admissionOf(base, tables),
     checkOpen,
   })
 }
@@ -174,6 +173,16 @@ function buildClients({ ports }: BrokerSurroundings, { groups }: Tables) {
 }
 
 type Clients = ReturnType<typeof buildClients>
+
+/** What lets messages in, or keeps them out. */
+function admissionOf(
+  { store, ports, options, checkOpen }: BrokerSurroundings,
+  { topics, offsets }: Tables,
+): SenderOptions['admit'] {
+  if (options.backlog === undefined) return () => undefined
+  const backlog = new Backlog({ store, topics, offsets, timers: ports.timers, ...options.backlog, checkOpen })
+  return (topic, count) => backlog.admit(topic, count)
+}
 
 function buildConsumers(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline, { registry, locks }: Clients): Consumers {
   const { store, ports, options, events } = base

@@ -70,6 +70,11 @@ export class ConsumerOffsets {
     this.#isChanged = true
   }
 
+  /** The groups that have offsets in a topic. */
+  groupsOf(topic: string): string[] {
+    return [...this.entries()].filter((entry) => entry.topic === topic).map(({ group }) => group)
+  }
+
   /** Every topic and group with offsets. */
   *entries(): IterableIterator<{ topic: string; group: string; offsets: ReadonlyMap<number, number> }> {
     for (const [key, offsets] of this.#table) {

@@ -6,7 +6,10 @@ import type { MemoryDisk } from '../../lib/disk/memory-disk.js'
 import { encodeClientBatch } from '../../lib/format/client-batch.js'
 import { SysFlag } from '../../lib/format/record.js'
 import type { Message, MessageStore } from '../../lib/index.js'
+import { IndexCheck } from '../../lib/store/checking/verify-index.js'
+import type { Findings } from '../../lib/store/checking/verify-report.js'
 import { writeConfig } from '../../lib/store/keeping/config-file.js'
+import type { IndexView } from '../../lib/view/index-view.js'
 import { settled } from '../support/manual-time.js'
 import { bodies, code, freshDisk, open, openStore, readQueue, root } from '../support/open-store.js'
 import { SimDisk } from '../support/sim-disk.js'
@@ -26,13 +29,12 @@ async function asRocketMq(messages: readonly Message[]): Promise<MemoryDisk> {
   for (const message of messages) await store.put(message)
   await store.close()
   const disk = await batchDisk(freshDisk())
-  for (const folder of ['commitlog', 'index']) {
-    disk.makeDirectory(`${root}/${folder}`)
-    for (const path of filesIn(before, `${root}/${folder}`)) {
-      const file = disk.open(path, { write: true, create: true })
-      file.writeAt(before.bytesOf(path), 0)
-      file.close()
-    }
+  for (const folder of ['commitlog', 'index']) disk.makeDirectory(`${root}/${folder}`)
+  const paths = ['commitlog', 'index'].flatMap((folder) => filesIn(before, `${root}/${folder}`))
+  for (const path of [...paths, `${root}/checkpoint`]) {
+    const file = disk.open(path, { write: true, create: true })
+    file.writeAt(before.bytesOf(path), 0)
+    file.close()
   }
   return disk
 }
@@ -124,16 +126,30 @@ describe('a topic whose queue.type is BatchCQ', () => {
     await again.close()
   })
 
-  test('finds all messages of a batch by the id that RocketMQ lists it under, and needs no keys of single messages', async () => {
+  test('finds all messages of a batch by the id that RocketMQ lists it under', async () => {
     const property = (n: number) => Buffer.from(`KEYS\u0001k${n}\u0002`)
     const body = encodeClientBatch([0, 1].map((n) => ({ flag: n, body: Buffer.from(`m${n}`), properties: property(n) })))
     const properties = { UNIQ_KEY: 'batch-id', INNER_NUM: '2', INNER_BASE: '0' }
-    const disk = await asRocketMq([{ topic: 'B', body, sysFlag: SysFlag.innerBatch | SysFlag.needUnwrap, properties }])
+    const batch = { topic: 'B', body, sysFlag: SysFlag.innerBatch | SysFlag.needUnwrap, properties }
+    const disk = await asRocketMq([batch])
     const store = await open(disk)
     assert.deepEqual(bodies(await readQueue(store, 'B')), ['m0', 'm1'])
     assert.deepEqual(bodies(await store.query({ topic: 'B', key: 'batch-id' })).sort(), ['m0', 'm1'])
     assert.deepEqual((await store.verify()).findings, [])
     await store.close()
+  })
+
+  test('need not be listed under the keys of its single messages, but under those of its record', () => {
+    const told: unknown[] = []
+    const findings = { add: (kind: string) => told.push(kind) } as unknown as Findings
+    const index = { files: [] } as unknown as IndexView
+    const check = new IndexCheck({ index, findings, logStart: () => 0, logEnd: 1000, isDamaged: () => false })
+    const place = { topic: 'B', queueId: 0, queueOffset: 0, size: 100, tagsCode: 0, storeTimestamp: 1 }
+    const record = { ...place, sysFlag: SysFlag.innerBatch, innerKeys: ['k', 'k', 'other'] }
+    check.record({ ...record, commitLogOffset: 0, keys: [] })
+    assert.deepEqual(told, [])
+    check.record({ ...record, commitLogOffset: 100, keys: ['k'] })
+    assert.deepEqual(told, ['keyMissing'])
   })
 
   test('refuses a batch for several queues, and stores nothing of it', async (t) => {

@@ -125,11 +125,12 @@ function liveLogOf({ options, state, recovered, log, records, ports, visible, ar
 }
 
 /** What `verify` looks at. */
-function verifiedParts({ layout, options, ports, recovered, records, visible, log, seals }: Foundation): VerifyParts {
+function verifiedParts({ layout, options, ports, recovered, records, visible, log, seals, state }: Foundation): VerifyParts {
   const { chain, views, report } = recovered
   return {
     ...ports,
     layout,
+    checkOpen: () => state.checkOpen(),
     chain,
     views,
     levelAt: records.levelAt,

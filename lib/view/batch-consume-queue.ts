@@ -201,9 +201,14 @@ export class BatchConsumeQueue {
     this.#max = offset
   }
 
-  /** Deletes all files. */
+  /** Deletes all files; who still holds the queue finds it empty. */
   remove(): void {
     this.#tail.clear()
+    this.#firstRow = 0
+    this.#endRow = 0
+    this.#min = 0
+    this.#max = 0
+    this.#lastEnd = -1
     this.#files.remove()
   }
 

@@ -52,7 +52,7 @@ test('every ordinary record is entered as the full rules say, and every other on
           wantsKeys: () => true,
           list: (hash: number) => listed.push(hash),
         } as unknown as Dispatcher
-        if (!new PlainDispatch(target).dispatch(block, 0, size, 4096)) {
+        if (!new PlainDispatch(target).dispatch(block, 0, size, 4096, 1_700_000_000_000)) {
           assert.deepEqual([entered, listed], [[], []])
           return
         }

@@ -96,6 +96,7 @@ export class QueueCheck {
 
   #checkBatch(record: DispatchedRecord, { base, count }: NonNullable<DispatchedRecord['innerBatch']>): void {
     const { topic, queueId, commitLogOffset, size } = record
+    if (this.#options.purges.hides(topic, queueId, commitLogOffset)) return
     const queue = this.#options.batchQueues.find(topic, queueId)
     if (queue !== undefined && this.#unreadable.has(queue)) return
     const batch = queue === undefined ? undefined : this.#readable(queue, base, () => queue.batchAt(base))
@@ -215,6 +216,8 @@ export class QueueCheck {
       }
       offset += got
       await pause()
+      // Purges and retention may have moved the minimum meanwhile.
+      offset = Math.max(offset, queue.minOffset)
     }
     if (pointing !== (this.#matched.get(queue) ?? 0)) await this.#follow(queue)
   }
@@ -239,6 +242,7 @@ export class QueueCheck {
       }
       offset += got
       await pause()
+      offset = Math.max(offset, queue.minOffset)
     }
   }
 

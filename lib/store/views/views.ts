@@ -54,6 +54,7 @@ export class Views {
   readonly #plain: PlainDispatch
   /** Store timestamp of the oldest record dispatched since the last flush began, `Infinity` without one. */
   #oldestUnflushedMs = Number.POSITIVE_INFINITY
+  #newestMs = 0
   /** The start of the log that minimum offsets follow; -1 when it is not known. */
   #trimmedTo: number
 
@@ -83,7 +84,8 @@ export class Views {
     // An index that was off has no sizes: what was put meanwhile is missing from it.
     this.isIndexNoted = manifest !== undefined && manifest.indexSizes.slots > 0
     const indexRows = this.isIndexNoted ? manifest?.index : undefined
-    const place = { ...common, ...this.#indexSizes, directory: layout.index, rows: indexRows, logStart, clock: ports.clock }
+    const cache = { clock: ports.clock, cacheBytes: options.log.readCacheBytes }
+    const place = { ...common, ...this.#indexSizes, ...cache, directory: layout.index, rows: indexRows, logStart }
     this.index = options.views.indexEnabled ? IndexView.load(place) : undefined
     if (this.index === undefined && !options.readOnly) dropIndex(ports.disk, layout.index)
     this.purges = Purges.load(ports.disk, layout.purged)
@@ -130,11 +132,18 @@ export class Views {
     return queue?.commitLogOffsetAt(queueOffset) === address
   }
 
+  /** The latest store timestamp of the records that came from the log, 0 without any. */
+  get newestMs(): number {
+    return this.#newestMs
+  }
+
   /** Enters a record read from the log. */
   dispatchRecord(block: Block, at: number, size: number, address: number): void {
     const storeTimestamp = readRecord.storeTimestamp(block.view, at)
     if (storeTimestamp < this.#oldestUnflushedMs) this.#oldestUnflushedMs = storeTimestamp
-    if (!this.#plain.dispatch(block, at, size, address)) this.#dispatcher.dispatch(dispatchedRecord(block, at, size, address))
+    if (storeTimestamp > this.#newestMs) this.#newestMs = storeTimestamp
+    if (!this.#plain.dispatch(block, at, size, address, storeTimestamp))
+      this.#dispatcher.dispatch(dispatchedRecord(block, at, size, address))
   }
 
   /** Enters a put that may now be read. */

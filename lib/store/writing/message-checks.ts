@@ -1,7 +1,8 @@
 /** What is refused about a message before any of it is encoded, and the most room that it can need. */
+import { refuseUnknown } from '../../base/arguments.js'
 import { MessageStoreError, shown } from '../../base/errors.js'
 import { CRC_PROPERTY_BYTES, PropertyName, propertyKey } from '../../format/properties.js'
-import type { Message } from '../message.js'
+import { type Message, messageFields } from '../message.js'
 
 /** RocketMQ numbers queues with 32 bits. */
 const MAX_QUEUE_ID = 0x7fffffff
@@ -9,6 +10,41 @@ const MAX_QUEUE_ID = 0x7fffffff
 const OFFSET_ROOM = 40
 
 const MULTI_DISPATCH = propertyKey(PropertyName.multiDispatch)
+
+/**
+ * Refuses what is no message, or has a field that nothing reads. The names are in a switch because every put is
+ * checked: asking a set for each name takes a twentieth of a put, this a fiftieth.
+ *
+ * @throws {TypeError} naming the field
+ */
+export function checkMessage(message: Message): void {
+  if (typeof message !== 'object' || message === null) throw new TypeError(`a message must be an object, got ${shown(message)}`)
+  for (const name in message) {
+    const field = name as keyof Message
+    switch (field) {
+      case 'topic':
+      case 'body':
+      case 'tags':
+      case 'keys':
+      case 'uniqueKey':
+      case 'queueId':
+      case 'uniqueKey':
+      case 'properties':
+      case 'encodedProperties':
+      case 'flag':
+      case 'sysFlag':
+      case 'bornTimestamp':
+      case 'bornHost':
+      case 'storeHost':
+      case 'reconsumeTimes':
+      case 'preparedTransactionOffset':
+        continue
+      default:
+        field satisfies never
+        refuseUnknown('the message', message, messageFields)
+    }
+  }
+}
 
 /**
  * At most how many bytes the record of a message takes. Cheap, and checks types on the way.

@@ -28,7 +28,6 @@ export function checkMessage(message: Message): void {
       case 'keys':
       case 'uniqueKey':
       case 'queueId':
-      case 'uniqueKey':
       case 'properties':
       case 'encodedProperties':
       case 'flag':

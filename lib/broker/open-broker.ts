@@ -3,7 +3,7 @@ import { Emitter } from '../base/signals.js'
 import { systemClock, systemRandom, systemTimers } from '../base/system.js'
 import { nodeDisk } from '../disk/node-disk.js'
 import { MessageStore } from '../store/message-store.js'
-import { type BrokerOptions, type ResolvedBrokerOptions, resolveBrokerOptions } from './broker-options.js'
+import { type BrokerOptions, resolveBrokerOptions, type ResolvedBrokerOptions } from './broker-options.js'
 import { Groups } from './config/groups.js'
 import { ConsumerOffsets } from './config/offsets.js'
 import { Topics } from './config/topics.js'
@@ -91,13 +91,7 @@ async function assemble(
       return level === 0 ? message : waitingMessage(message, level)
     },
   })
-  const schedule = new Schedule({
-    store,
-    config,
-    clock,
-    timers,
-    onProblem: (error) => onProblem(error, 'delivering delayed messages'),
-  })
+  const schedule = new Schedule({ store, config, clock, timers, onProblem: (error) => onProblem(error, 'delivering delayed messages') })
   const sender = buildSender()
   const members = new LocalMembers()
   const sendBack = new SendBack({
@@ -129,33 +123,12 @@ async function assemble(
     checkOpen,
   })
   const periodic = [
-    new Periodic(
-      timers,
-      options.offsetIntervalMs,
-      () => flushOffsets(),
-      (error) => onProblem(error, 'writing offsets'),
-    ),
-    new Periodic(
-      timers,
-      options.delayOffsetIntervalMs,
-      () => schedule.flush(),
-      (error) => onProblem(error, 'writing delay offsets'),
-    ),
+    new Periodic(timers, options.offsetIntervalMs, () => flushOffsets(), (error) => onProblem(error, 'writing offsets')),
+    new Periodic(timers, options.delayOffsetIntervalMs, () => schedule.flush(), (error) => onProblem(error, 'writing delay offsets')),
   ]
   schedule.start()
   let closing: Promise<void> | undefined
-  return {
-    store,
-    events,
-    topics,
-    groups,
-    offsets,
-    clampedOffsets,
-    sender,
-    consumers,
-    pipeline,
-    close: () => (closing ??= close()),
-  }
+  return { store, events, topics, groups, offsets, clampedOffsets, sender, consumers, pipeline, close: () => (closing ??= close()) }
 
   function buildSender(): Sender {
     return new Sender({

@@ -61,7 +61,8 @@ const optionNames = [
 export function resolveBrokerOptions(options: BrokerOptions = {}): ResolvedBrokerOptions {
   if (typeof options !== 'object' || options === null) throw new TypeError(`options must be an object, got ${shown(options)}`)
   const unknown = Object.keys(options).find((name) => !optionNames.includes(name))
-  if (unknown !== undefined) throw new TypeError(`unknown option ${shown(unknown)} of a broker; there are ${optionNames.join(', ')}`)
+  if (unknown !== undefined)
+    throw new TypeError(`unknown option ${shown(unknown)} of a broker; there are ${optionNames.join(', ')}`)
   const { autoCreateTopics = false, autoCreateGroups = true, clusterName = 'DefaultCluster', topics = {}, groups = {} } = options
   for (const [name, value] of Object.entries({ autoCreateTopics, autoCreateGroups })) {
     if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false, got ${shown(value)}`)

@@ -1,8 +1,8 @@
 /** The one door to a broker. It forwards; the logic is in the parts that `open-broker.ts` wires together. */
 import type { MessageStore } from '../store/message-store.js'
 import type { BrokerOptions } from './broker-options.js'
-import type { ClampedOffset } from './config/offsets.js'
 import type { Groups } from './config/groups.js'
+import type { ClampedOffset } from './config/offsets.js'
 import type { Topics } from './config/topics.js'
 import type { Consumer } from './consuming/consumer.js'
 import type { ConsumerOptions } from './consuming/consumer-options.js'
@@ -40,11 +40,7 @@ export class Broker implements AsyncDisposable {
   }
 
   /** A broker over a store that somebody else opened, and closes after the broker. One at a time. */
-  static async over(
-    store: MessageStore,
-    options?: Omit<BrokerOptions, 'store'>,
-    ports?: Partial<BrokerPorts>,
-  ): Promise<Broker> {
+  static async over(store: MessageStore, options?: Omit<BrokerOptions, 'store'>, ports?: Partial<BrokerPorts>): Promise<Broker> {
     return new Broker(await overStore(store, options, ports))
   }
 

@@ -1,7 +1,8 @@
 /** What the parts of a broker share. */
 import type { Emitter } from '../base/signals.js'
-import type { Clock, Timers } from '../base/system.js'
+import type { MessageStore } from '../store/message-store.js'
 import type { StorePorts } from '../store/options.js'
+import type { ResolvedBrokerOptions } from './broker-options.js'
 
 /** The outside world, replaceable in tests. */
 export interface BrokerPorts extends StorePorts {
@@ -19,12 +20,15 @@ export interface BrokerEvents {
   closed: undefined
 }
 
-/** The names of the events. */
-export const brokerEvents: Readonly<Record<keyof BrokerEvents, true>> = { sentBack: true, problem: true, closed: true }
-
-/** What every part may use. */
-export interface Surroundings {
-  readonly clock: Clock
-  readonly timers: Timers
+/** What every part of a broker is built upon. */
+export interface BrokerSurroundings {
+  readonly store: MessageStore
+  readonly options: ResolvedBrokerOptions
+  readonly ports: BrokerPorts
   readonly events: Emitter<BrokerEvents>
+  /** Tells of something that the broker goes on after. */
+  readonly onProblem: (error: unknown, during: string) => void
+  isClosing: boolean
+  /** @throws {BrokerError} `BROKER_CLOSED` */
+  readonly checkOpen: () => void
 }

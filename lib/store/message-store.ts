@@ -64,6 +64,11 @@ export class MessageStore implements AsyncDisposable {
     return this.#store.base.options.message.brokerName
   }
 
+  /** The option `storeHost`: the address that goes into records and message ids. */
+  get storeHost(): string {
+    return this.#store.base.options.message.storeHost
+  }
+
   /** What opening found and did. */
   get recovery(): RecoveryReport {
     return this.#store.recovery

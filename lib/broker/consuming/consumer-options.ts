@@ -60,7 +60,8 @@ const optionNames = [
 export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsumerOptions {
   if (typeof options !== 'object' || options === null) throw new TypeError(`options must be an object, got ${shown(options)}`)
   const unknown = Object.keys(options).find((name) => !optionNames.includes(name))
-  if (unknown !== undefined) throw new TypeError(`unknown option ${shown(unknown)} of a consumer; there are ${optionNames.join(', ')}`)
+  if (unknown !== undefined)
+    throw new TypeError(`unknown option ${shown(unknown)} of a consumer; there are ${optionNames.join(', ')}`)
   checkGroup(options.group)
   const resolved = {
     model: 'clustering' as const,

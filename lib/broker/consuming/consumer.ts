@@ -18,8 +18,6 @@ export interface ConsumerEvents {
   problem: { error: unknown }
 }
 
-const consumerEvents: Readonly<Record<keyof ConsumerEvents, true>> = { assigned: true, failed: true, problem: true }
-
 /** How {@link Consumer.run} calls its handler. */
 export interface RunOptions {
   /** How many calls may be under way at once. @default 1 */
@@ -70,9 +68,12 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
   readonly clientId: string
   readonly #parts: ConsumerParts
   readonly #holding: Holding
-  readonly #events = new Emitter<ConsumerEvents>(consumerEvents)
+  readonly #events = new Emitter<ConsumerEvents>({ assigned: true, failed: true, problem: true })
   readonly #waiting: (() => void)[] = []
   #turn = 0
+  /** How many functions are handling something, and who waits for none to. */
+  #handling = 0
+  #onHandled: (() => void) | undefined
   readonly #tally = { count: 0 }
   #isPaused = false
   #closing: Promise<void> | undefined
@@ -118,14 +119,19 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
   async *[Symbol.asyncIterator](): AsyncIterator<Delivery> {
     try {
       for (;;) {
-        const delivery = this.#take() ?? (await this.#next())
+        const delivery = await this.next()
         if (delivery === undefined) return
         yield delivery
       }
     } finally {
-      for (const queue of this.#holding.all()) queue.cutOff()
+      this.#cutOff()
       await this.close()
     }
+  }
+
+  /** The next delivery, waiting for it; `undefined` once the consumer is closed. */
+  async next(): Promise<Delivery | undefined> {
+    return this.#take() ?? (await this.#next())
   }
 
   /**
@@ -171,8 +177,8 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
   }
 
   /**
-   * Leaves the group. Waits for what is out to be settled, for at most `handOverMs`; what is not settled then comes
-   * again. May be called again.
+   * Leaves the group. Waits for the functions that {@link run} and {@link runBatches} have called, for at most
+   * `handOverMs`; what is not settled then comes again. May be called again.
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close())
@@ -186,9 +192,39 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
   async #close(): Promise<void> {
     this.#scan?.cancel()
     this.#wake()
+    await this.#handled()
+    this.#cutOff()
     await this.#holding.end()
     this.#parts.leave()
     await this.#parts.flushOffsets()
+  }
+
+  /** What is out can no longer be settled: the group gets it again. */
+  #cutOff(): void {
+    for (const queue of this.#holding.all()) queue.cutOff()
+  }
+
+  /** Resolves when no function is handling anything, or after `handOverMs`. */
+  #handled(): Promise<void> {
+    if (this.#handling === 0) return Promise.resolve()
+    const { timers, options } = this.#parts
+    return new Promise((resolve) => {
+      const timer = timers.after(options.handOverMs, resolve, true)
+      this.#onHandled = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+  }
+
+  /** Runs a function, so that a close waits for it. */
+  async #handle(action: () => Promise<void>): Promise<void> {
+    this.#handling++
+    try {
+      await action()
+    } finally {
+      if (--this.#handling === 0) this.#onHandled?.()
+    }
   }
 
   async #work(handler: (message: ReceivedMessage, delivery: Delivery) => unknown): Promise<void> {
@@ -197,9 +233,9 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
       if (delivery === undefined) return
       try {
         const result = handler(delivery.message, delivery)
-        if (isThenable(result)) await result
+        if (isThenable(result)) await this.#handle(async () => void (await result))
       } catch (error) {
-        await this.#failed(delivery, error)
+        await this.#handle(() => this.#failed(delivery, error))
         continue
       }
       // The handler may have settled it by itself.
@@ -212,13 +248,19 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
       const first = this.#take() ?? (await this.#next())
       if (first === undefined) return
       const batch = [first]
-      for (let more = this.#take(); more !== undefined; more = this.#take()) if (batch.push(more) >= maxMessages) break
-      try {
-        await handler(batch.map(({ message }) => message))
-        for (const delivery of batch) delivery.ack().catch(() => {})
-      } catch (error) {
-        await Promise.all(batch.map((delivery) => this.#failed(delivery, error)))
+      while (batch.length < maxMessages) {
+        const more = this.#take()
+        if (more === undefined) break
+        batch.push(more)
       }
+      await this.#handle(async () => {
+        try {
+          await handler(batch.map(({ message }) => message))
+          for (const delivery of batch) delivery.ack().catch(() => {})
+        } catch (error) {
+          await Promise.all(batch.map((delivery) => this.#failed(delivery, error)))
+        }
+      })
     }
   }
 

@@ -104,7 +104,7 @@ export class HeldQueue implements DeliveryOwner {
     this.#isReleased = true
     this.#parts.fetch.stop()
     // What waits for its next attempt is in nobody's hands.
-    if (this.#window.count === 0 || this.#again !== undefined) return Promise.resolve()
+    if (this.#window.count === 0 || this.#again !== undefined || this.#isCutOff) return Promise.resolve()
     return new Promise((resolve) => (this.#onDrained = resolve))
   }
 

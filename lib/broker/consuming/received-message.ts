@@ -1,5 +1,5 @@
 /** A message as a consumer sees it: whatever way it took, it has its own topic and its own body. */
-import { type StoredMessage } from '../../store/stored-message.js'
+import type { StoredMessage } from '../../store/stored-message.js'
 import { SystemProperty } from '../system-property.js'
 
 /** What a consumer sees of a message. A {@link StoredMessage} is one. */

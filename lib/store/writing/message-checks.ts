@@ -26,8 +26,8 @@ export function checkMessage(message: Message): void {
       case 'body':
       case 'tags':
       case 'keys':
-      case 'queueId':
       case 'uniqueKey':
+      case 'queueId':
       case 'properties':
       case 'encodedProperties':
       case 'flag':

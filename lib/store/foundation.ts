@@ -48,7 +48,7 @@ export function layFoundation(input: StoreInput): Foundation {
   const { options, ports, recovered } = input
   const { views, chain, report } = recovered
   const state = stateAfter(input)
-  const log = new CommitLog(chain, report.end, options.log)
+  const log = new CommitLog(chain, report.end, { ...options.log, zerosAhead: options.flush.policy === 'sync' })
   const ranges = [...recovered.ranges]
   const visible = { end: report.end }
   const records = new RecordReader({

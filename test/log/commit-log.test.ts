@@ -12,7 +12,7 @@ import { SimDisk } from '../support/sim-disk.js'
 
 const SEGMENT = 1024
 
-function build(options: { tailBytes?: number; readCacheBytes?: number } = {}) {
+function build(options: { tailBytes?: number; readCacheBytes?: number; zerosAhead?: boolean } = {}) {
   const disk = new SimDisk()
   const files = new OpenFiles(disk)
   const chain = SegmentChain.load({ disk, files, directory: '/log', segmentBytes: SEGMENT, writable: true })
@@ -68,6 +68,34 @@ describe('appending', () => {
     }
   })
 
+  test('zeros go ahead of the end to the end of the segment, once, and records take their place', () => {
+    const { log, chain, disk } = build({ zerosAhead: true })
+    append(log, Buffer.alloc(100, 1))
+    log.writeTail()
+    assert.deepEqual([log.end, log.writtenEnd], [100, 100])
+    const writes: string[] = []
+    disk.onOperation = (kind) => void writes.push(kind)
+    append(log, Buffer.alloc(600, 2))
+    log.writeTail()
+    assert.equal(writes.filter((kind) => kind === 'write').length, 1)
+    const bytes = Buffer.alloc(SEGMENT)
+    chain.readAt(bytes, 0)
+    assert.deepEqual(bytes, Buffer.concat([Buffer.alloc(100, 1), Buffer.alloc(600, 2), Buffer.alloc(SEGMENT - 700)]))
+    append(log, Buffer.alloc(SEGMENT - 8, 3))
+    log.writeTail()
+    assert.deepEqual([chain.end, log.end], [2 * SEGMENT, 2 * SEGMENT - 8])
+  })
+
+  test('a disk that has no room for zeros ahead takes the records all the same', () => {
+    const { log, disk } = build({ zerosAhead: true })
+    disk.inject({ on: 'write', path: 'log', code: 'ENOSPC', skip: 1 })
+    const address = append(log, Buffer.from('first'))
+    log.writeTail()
+    append(log, Buffer.from('second'))
+    log.writeTail()
+    assert.deepEqual(read(log, address, 11, false), Buffer.from('firstsecond'))
+  })
+
   test('reserving without appending changes nothing, however often and however much', async () => {
     for (let seed = 0; seed < 30; seed++) {
       const random = new Random(seed)
@@ -97,7 +125,7 @@ describe('a failed write', () => {
   test('taking it back leaves what was written before, zeros behind it, and the same next address', () => {
     for (let seed = 0; seed < 40; seed++) {
       const random = new Random(seed)
-      const { disk, log, chain } = build({ tailBytes: random.pick([0, 1 << 20]) })
+      const { disk, log, chain } = build({ tailBytes: random.pick([0, 1 << 20]), zerosAhead: random.chance(0.5) })
       const kept: { address: number; bytes: Buffer }[] = []
       for (let turn = 0; turn < 10; turn++) {
         const end = log.end

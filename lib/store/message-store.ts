@@ -1,9 +1,10 @@
 /** The one door to a store. It forwards; the logic is in the parts that `open.ts` wires together. */
 
-import { checkQueue } from '../base/errors.js'
+import { checkQueue } from '../base/arguments.js'
 import type { VerifyOptions } from './checking/verify.js'
 import type { VerifyReport } from './checking/verify-report.js'
 import { storeErrorOf } from './disk-failure.js'
+import type { ConfigFiles } from './keeping/config-files.js'
 import type { GetRequest, Message, PutReceipt, QueryRequest, QueueBounds } from './message.js'
 import { type OpenStore, openStore } from './open.js'
 import type { StoreOptions, StorePorts } from './options.js'
@@ -61,6 +62,11 @@ export class MessageStore implements AsyncDisposable {
   /** The option `brokerName`: what a broker over this store calls itself. */
   get brokerName(): string {
     return this.#store.base.options.message.brokerName
+  }
+
+  /** The option `storeHost`: the address that goes into records and message ids. */
+  get storeHost(): string {
+    return this.#store.base.options.message.storeHost
   }
 
   /** What opening found and did. */
@@ -184,6 +190,11 @@ export class MessageStore implements AsyncDisposable {
     await told(() => this.#store.admin.deleteTopic(topic))
   }
 
+  /** RocketMQ's configuration files, `config/*.json`: what a broker over this store keeps. */
+  get config(): Pick<ConfigFiles, 'read' | 'write'> {
+    return this.#store.config
+  }
+
   /** Hooks for replication: the log's bytes for replicas, their acknowledgements, and taking a primary's log. */
   get replication(): Replication {
     return this.#store.replication
@@ -197,13 +208,21 @@ export class MessageStore implements AsyncDisposable {
   /**
    * Checks everything: each record, queue entry and index entry against one another. Changes nothing, and the
    * store may be used meanwhile. What is wrong is in the report, not thrown.
+   *
+   * @throws {TypeError} for a wrong option
+   * @throws {MessageStoreError} `STORE_CLOSED`, also when the store is closed meanwhile
    */
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
     this.#store.state.checkOpen()
     return told(() => this.#store.verify(options))
   }
 
-  /** Calls a listener at each event of a name. @returns a function that ends it */
+  /**
+   * Calls a listener at each event of a name.
+   *
+   * @returns a function that ends it
+   * @throws {TypeError} for an event that there is not, or a listener that is no function
+   */
   on<Name extends keyof StoreEvents>(name: Name, listener: (event: StoreEvents[Name]) => void): () => void {
     return this.#store.events.on(name, listener)
   }

@@ -60,13 +60,14 @@ export class RecordReader {
     return found > 0 && size > 0 && found !== size ? Finding.size : found
   }
 
-  /** The message at an address, those of its batch, or none when no intact record starts there. */
-  messagesAt(address: number): StoredMessage[] {
+  /** The record at an address and the messages in it: itself, or those of its batch. `undefined` when none is intact there. */
+  recordAt(address: number): { record: StoredMessage; messages: StoredMessage[] } | undefined {
     const cursor = this.find(address)
-    if (cursor === undefined) return []
+    if (cursor === undefined) return undefined
     const { block, at } = cursor
+    const record = StoredMessage.fromRecord(block, at, address)
     const inner = isBatchRecord(block, at) ? unwrapBatch(block, at, address) : undefined
-    return inner ?? [StoredMessage.fromRecord(block, at, address)]
+    return { record, messages: inner ?? [record] }
   }
 
   /** Points to the intact record at an address, until the next call; `undefined` when none starts there. */

@@ -1,5 +1,6 @@
 /** Finding messages by key, by id and by time. */
-import { checkQueue, checkRequest, MessageStoreError, shown } from '../../base/errors.js'
+import { checkQueue, checkRequest } from '../../base/arguments.js'
+import { MessageStoreError, shown } from '../../base/errors.js'
 import { indexKeyHash } from '../../format/hash.js'
 import { decodeOffsetMessageId } from '../../format/message-id.js'
 import { PropertyName, propertyKey, propertyValue } from '../../format/properties.js'
@@ -8,7 +9,7 @@ import { isAscii, isText } from '../../format/text.js'
 import type { Cursor } from '../../log/log-blocks.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
 import type { IndexView } from '../../view/index-view.js'
-import type { QueryRequest } from '../message.js'
+import { type QueryRequest, queryFields } from '../message.js'
 import { StoredMessage } from '../stored-message.js'
 import type { Views } from '../views/views.js'
 import { isBatchRecord, unwrapBatch } from '../writing/inner-batch.js'
@@ -37,7 +38,7 @@ export class Search {
 
   /** The messages of a topic with a key, newest first. Topic and key are read from the records, so every hit is true. */
   query(request: QueryRequest): StoredMessage[] {
-    checkRequest(request)
+    checkRequest(request, queryFields)
     const { topic, key } = request
     const { index, records, logStart } = this.#options
     if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
@@ -74,7 +75,7 @@ export class Search {
     if (!Number.isSafeInteger(address) || address < 0) {
       throw new RangeError(`commitLogOffset must be a whole number of at least 0, got ${shown(address)}`)
     }
-    return this.#options.records.messagesAt(address)[0]
+    return this.#options.records.recordAt(address)?.messages[0]
   }
 
   /** The offset in a queue at a time; 5.x rules. @throws {RangeError} for an impossible time */
@@ -108,7 +109,11 @@ function addressOf(messageId: string): number {
 /** The messages of a record that have topic and key, newest first. */
 function hitsIn({ block, at }: Cursor, address: number, topic: string, key: string): readonly StoredMessage[] {
   const inner = isBatchRecord(block, at) ? unwrapBatch(block, at, address) : undefined
-  if (inner !== undefined) return inner.filter((message) => message.topic === topic && hasKey(message, key)).reverse()
+  if (inner !== undefined) {
+    // The key of a batch stands for every message in it.
+    const isOfAll = hasKey(StoredMessage.fromRecord(block, at, address), key)
+    return inner.filter((message) => message.topic === topic && (isOfAll || hasKey(message, key))).reverse()
+  }
   const { view, bytes } = block
   const name = topicRange(view, at)
   const isOfTopic = isAscii(topic)

@@ -120,7 +120,8 @@ function scanStart(planned: number, { index, isReset, isIndexNoted }: Views, cha
   return Math.min(planned, Math.max(chain.start, completeEnd))
 }
 
-function loadChain({ layout, options, ports, files }: RecoverInput): SegmentChain {
+/** The segments of the log. @throws {MessageStoreError} `STORE_INCOMPATIBLE` for files of wrong length or name */
+export function loadChain({ layout, options, ports, files }: RecoverInput): SegmentChain {
   return SegmentChain.load({
     disk: ports.disk,
     files,

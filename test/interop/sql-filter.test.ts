@@ -11,8 +11,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { parseJavaDouble } from '../../lib/broker/filter/java-number.js'
 import { type SqlCase, sqlCases, withTrailingText } from '../broker/filter/sql-cases.js'
-import { sqlFilters, sqlProperties, wordSoup } from '../broker/filter/sql-generator.js'
+import { numberTexts, sqlFilters, sqlProperties, wordSoup } from '../broker/filter/sql-generator.js'
 import { positionOfFault, told } from '../broker/filter/told.js'
 import { seedOf } from '../support/tier.js'
 import { cannotRun, filterClassPath } from './java-build.js'
@@ -92,5 +93,24 @@ describe('RocketMQ 5.3.3 and mqlite', () => {
     const longer = assertAgree(asked)
     t.diagnostic(`${longer} were longer than a filter`)
     assert.ok(longer < GENERATED / 2, `${longer} of ${GENERATED}`)
+  })
+
+  test('read the same numbers from texts, to the last bit', (t) => {
+    const seed = seedOf(3)
+    t.diagnostic(`seed ${seed}`)
+    const filters = ['a = 5', 'a < 3000000000', 'a > 4.9E-324', 'a >= b AND a <= b']
+    const asked = sampled(numberTexts, GENERATED, seed).flatMap((a) => {
+      const value = parseJavaDouble(a)
+      // What Java reads must be neither above nor below what is read here, written out.
+      const b = Object.is(value, -0) ? '-0' : String(value)
+      return filters.map((filter) => [filter, { a, b }] as const)
+    })
+    assert.equal(assertAgree(asked), 0)
+    const same = asked.filter(([filter, properties]) => filter === filters[3] && told(filter, properties) === 'true')
+    assert.ok(same.length > GENERATED / 3, `${same.length} were numbers`)
+    assert.deepEqual(
+      asked.filter(([filter, { a, b }]) => filter === filters[3] && b !== 'undefined' && told(filter, { a, b }) !== 'true'),
+      [],
+    )
   })
 })

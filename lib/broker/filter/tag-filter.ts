@@ -19,5 +19,10 @@ export function tagFilter(text: string): MessageFilter {
   const tags: ReadonlySet<string> = new Set(parsed.tags)
   const joined = [...tags].join(' || ')
   // A star behind which nothing stands would be all messages, not the tag of that name.
-  return { text, kind: 'TAG', tags: joined === '*' ? '* ||' : joined, matches: (message) => message.tags !== undefined && tags.has(message.tags) }
+  return {
+    text,
+    kind: 'TAG',
+    tags: joined === '*' ? '* ||' : joined,
+    matches: (message) => message.tags !== undefined && tags.has(message.tags),
+  }
 }

@@ -192,7 +192,7 @@ export class ClientRegistry<Producer extends Member = Member> {
   #settle(group: ConsumerGroup, change: GroupChange, topicsBefore: readonly string[]): void {
     const { name, subscriptions } = group
     if (change.topics) {
-      for (const topic of topicsBefore) if (!subscriptions.has(topic)) removeFrom(this.#groupsOfTopic, topic, name)
+      for (const topic of topicsBefore) removeFrom(this.#groupsOfTopic, topic, name)
       for (const topic of subscriptions.keys()) addTo(this.#groupsOfTopic, topic, name)
     }
     if (change.topics || change.filters) this.events.emit('subscriptionsChanged', { group: name, subscriptions })

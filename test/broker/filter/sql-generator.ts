@@ -102,3 +102,62 @@ export const wordSoup: fc.Arbitrary<string> = fc
     { minLength: 1, maxLength: 9 },
   )
   .chain((found) => fc.constantFrom(' ', ' ', ' ', '').map((between) => found.join(between)))
+
+const hexDigits = fc.string({ unit: fc.constantFrom(...'0123456789abcdefABCDEF'), maxLength: 24 })
+const decimalDigits = fc.oneof(
+  fc.string({ unit: fc.constantFrom(...'0123456789'), maxLength: 24 }),
+  fc.constantFrom('0', '1', '9'),
+)
+const signOrNone = fc.constantFrom('', '', '+', '-')
+const ending = fc.constantFrom('', '', '', 'f', 'D', ' ', '\t', 'x')
+const point = fc.constantFrom('', '.')
+const hexExponent = fc.oneof(
+  fc.integer({ min: -1100, max: 1050 }),
+  fc.integer({ min: -1080, max: -1010 }),
+  fc.constantFrom(0, -99999999999),
+)
+const exponent = fc.oneof(fc.integer({ min: -345, max: 320 }), fc.integer({ min: -9, max: 9 }))
+const joined = (...parts: readonly fc.Arbitrary<string>[]): fc.Arbitrary<string> =>
+  fc.tuple(...parts).map((found) => found.join(''))
+
+/** Texts that Java reads as numbers, or that look as if it might. */
+export const numberTexts: fc.Arbitrary<string> = fc.oneof(
+  joined(
+    signOrNone,
+    fc.constantFrom('0x', '0X'),
+    hexDigits,
+    point,
+    hexDigits,
+    hexExponent.map((by) => `p${by}`),
+    ending,
+  ),
+  joined(
+    signOrNone,
+    decimalDigits,
+    point,
+    decimalDigits,
+    exponent.map((by) => `e${by}`),
+    ending,
+  ),
+  joined(fc.constantFrom('', ' ', '\0'), signOrNone, decimalDigits, point, decimalDigits, ending),
+  joined(signOrNone, decimalDigits),
+  joined(signOrNone, fc.string({ unit: fc.constantFrom(...'019\u0665\u0e59\uff11\u19d4\u19da\u2460\ua8d9'), maxLength: 12 })),
+  fc.double().map(String),
+  fc.constantFrom(
+    'NaN',
+    '-NaN',
+    'Infinity',
+    '+Infinity',
+    'NaNd',
+    'nan',
+    '1_0',
+    '1,0',
+    '0x',
+    'p1',
+    '.',
+    '-',
+    '+.e1',
+    '1e+',
+    '1e5.',
+  ),
+)

@@ -27,8 +27,11 @@ export interface CommitLogOptions {
   readonly tailBytes: number
   /** How many bytes of blocks read from the disk are kept. */
   readonly readCacheBytes: number
-  /** Whether zeros are written ahead of the end, for a log that is flushed after each write. */
-  readonly zerosAhead?: boolean
+  /**
+   * Zeros are written ahead of the end, for a log that is flushed after each write, as long as no more than so many bytes
+   * are not durable, zeros included: recovery counts on that bound. 0 for none. @default 0
+   */
+  readonly zerosWithin?: number
 }
 
 /**
@@ -46,7 +49,7 @@ export class CommitLog {
   #writtenEnd: number
   #durableEnd: number
   #segmentEnd: number
-  readonly #zerosAhead: boolean
+  readonly #zerosWithin: number
   /** Up to here zeros were written ahead. */
   #zeroedEnd = 0
 
@@ -54,7 +57,7 @@ export class CommitLog {
   constructor(chain: SegmentChain, end: number, options: CommitLogOptions) {
     this.chain = chain
     this.#tail = new Tail(options.tailBytes)
-    this.#zerosAhead = options.zerosAhead ?? false
+    this.#zerosWithin = options.zerosWithin ?? 0
     this.#end = end
     this.#writtenEnd = end
     this.#durableEnd = end
@@ -195,14 +198,15 @@ export class CommitLog {
     }
     for (let i = first; i < chunks.length; i++) chunks[i]!.written = chunks[i]!.used
     this.#writtenEnd = this.#end
-    if (this.#zerosAhead && this.#end > this.#zeroedEnd) this.#writeZeros()
+    if (this.#zerosWithin > 0 && this.#end > this.#zeroedEnd) this.#writeZeros()
   }
 
   /** Writes zeros where zeros stand. Nothing depends on it, so a disk that cannot is left to tell by the next record. */
   #writeZeros(): void {
-    const length = Math.min(ZEROS.length, this.#segmentEnd - this.#end)
+    const room = this.#durableEnd + this.#zerosWithin - this.#end
+    const length = Math.min(ZEROS.length, this.#segmentEnd - this.#end, room)
+    if (length <= 0) return
     this.#zeroedEnd = this.#end + length
-    if (length === 0) return
     try {
       this.chain.writeAt(ZEROS.subarray(0, length), this.#end)
     } catch (error) {

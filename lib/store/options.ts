@@ -71,7 +71,7 @@ export interface StoreOptions {
   deleteHour?: number
   /** What happens as the disk fills. */
   disk?: DiskOptions
-  /** Memory for blocks of the log read from the disk. @default 16 MiB */
+  /** Memory for blocks of the log read from the disk, and as much again for pages of the index. @default 16 MiB */
   readCacheBytes?: number
   /** Memory for the newest bytes of the log. @default 4 MiB */
   tailBytes?: number

@@ -119,7 +119,7 @@ export const storeMutants: readonly Mutant[] = [
     fault: 'recovery skips the first record that it reads',
     file: 'store/recovery/recover.ts',
     text: 'views.dispatchRecord(block, at, size, address)',
-    replacement: 'if (at > 0) views.dispatchRecord(block, at, size, address)',
+    replacement: 'at > 0 && views.dispatchRecord(block, at, size, address)',
     tests: ['store/recovery'],
   },
   {

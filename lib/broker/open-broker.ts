@@ -15,8 +15,9 @@ import { SendBack } from './consuming/send-back.js'
 import { delayLevelOf, Schedule, waitingMessage } from './delay/schedule.js'
 import { BrokerError } from './errors.js'
 import { FilterCache } from './filter/filter-cache.js'
-import { LocalMembers } from './group/local-members.js'
 import { QueueLocks } from './group/queue-locks.js'
+import { locksOf, RegisteredMembers } from './group/registered-members.js'
+import { ClientRegistry } from './group/registry.js'
 import type { BrokerEvents, BrokerPorts, BrokerSurroundings } from './parts.js'
 import { Periodic } from './periodic.js'
 import { Pipeline } from './sending/pipeline.js'
@@ -73,7 +74,8 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
     },
   })
   const sender = await buildSender(base, tables, pipeline)
-  const consumers = buildConsumers(base, tables, pipeline)
+  const clients = buildClients(base, tables)
+  const consumers = buildConsumers(base, tables, pipeline, clients)
   const flushOffsets = async (): Promise<void> => {
     await offsets.flush()
     await ownOffsets.flush()
@@ -87,6 +89,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
     base.isClosing = true
     try {
       await consumers.close()
+      clients.registry.close()
       for (const one of periodic) await one.stop()
       await schedule.close()
       await flushOffsets()
@@ -97,7 +100,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  return { ...tables, store, events, sender, consumers, pipeline, close: () => (closing ??= close()) }
+  return { ...tables, ...clients, store, events, sender, consumers, pipeline, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
@@ -163,13 +166,22 @@ async function buildSender(
   })
 }
 
-function buildConsumers(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline): Consumers {
+/** Who belongs to which group, and who holds which queue: of this process and of others. */
+function buildClients({ ports }: BrokerSurroundings, { groups }: Tables) {
+  const { clock, timers } = ports
+  const notifies = (group: string): boolean => groups.find(group)?.notifiesMembers ?? true
+  return { registry: new ClientRegistry({ clock, timers, notifies }), locks: new QueueLocks(clock) }
+}
+
+type Clients = ReturnType<typeof buildClients>
+
+function buildConsumers(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline, { registry, locks }: Clients): Consumers {
   const { store, ports, options, events } = base
   const { clock, timers, random } = ports
   const { topics, groups } = tables
   const ids = processUniqueIds(clock, store.storeHost)
-  const locks = new QueueLocks(clock)
-  const named = (name: { topic: string; queueId: number }) => [{ ...name, brokerName: store.brokerName }]
+  const { storeHost, brokerName } = store
+  const host = storeHost.slice(0, storeHost.lastIndexOf(':'))
   return new Consumers({
     ...tables,
     store,
@@ -182,14 +194,11 @@ function buildConsumers(base: BrokerSurroundings, tables: Tables, pipeline: Pipe
       onSentBack: ({ group, message, isDead }) =>
         events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead }),
     }),
-    members: new LocalMembers(),
-    locks: {
-      lock: (group, clientId, name) => locks.lock(group, named(name), clientId).length > 0,
-      unlock: (group, clientId, name) => locks.unlock(group, named(name), clientId),
-    },
-    brokerName: store.brokerName,
+    members: new RegisteredMembers({ registry, clock, address: storeHost }),
+    locks: locksOf(locks, brokerName),
+    brokerName,
     inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
-    nextClientId: () => `${store.storeHost.split(':')[0]}@${ids.next()}`,
+    nextClientId: () => `${host}@${ids.next()}`,
     clock,
     timers,
     onProblem: base.onProblem,

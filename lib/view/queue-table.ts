@@ -168,6 +168,16 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
     for (const queues of this.#topics.values()) for (const { queue } of queues.values()) if (queue !== undefined) yield queue
   }
 
+  /** Whether there is no queue. */
+  get isEmpty(): boolean {
+    return this.#topics.size === 0
+  }
+
+  /** Whether a topic has a queue. */
+  has(topic: string): boolean {
+    return (this.#topics.get(topic)?.size ?? 0) > 0
+  }
+
   /** How many queues there are. */
   get size(): number {
     let size = 0

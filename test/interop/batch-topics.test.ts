@@ -10,10 +10,10 @@ import type { MessageStore } from '../../lib/index.js'
 import { Random } from '../support/random.js'
 import { batchSpecs } from './data.js'
 import { openOurs, small, temporary } from './ours.js'
-import { javaQueues, ourQueues, type Put, QueueBooks, queueOf, timesOf } from './queue-books.js'
+import { javaQueues, ourQueues, type Put, QueueBooks, type SeenQueues, timesOf } from './queue-books.js'
 import { type Batch, Shell, type Sizes, type TimeAsked } from './shell.js'
 
-const TURNS = 8
+const TURNS = 6
 const batchTopics = ['B', 'batches-b']
 const asConfig = (topicName: string) => [topicName, { topicName, attributes: { 'queue.type': 'BatchCQ' } }]
 
@@ -28,8 +28,8 @@ interface Baton {
   readonly random: Random
   readonly books: QueueBooks
   readonly history: string[]
-  /** Batches that RocketMQ put and their ids. */
-  readonly byJava: Batch[]
+  /** Topic, key and how many messages it must find. */
+  readonly keys: { topic: string; key: string; least: number }[]
   unsure: Put[]
   /** What RocketMQ answered last, if it was closed then. */
   times: { asked: TimeAsked[]; offsets: number[] } | undefined
@@ -42,11 +42,10 @@ describe('one directory with topics whose queues hold batches, in turn', () => {
       for (let turn = 0; turn < TURNS; turn++) {
         const isJava = turn % 2 === 0
         const shell = isJava ? await takeJava(t, baton) : await takeOurs(t, baton)
-        const batches = manyBatches(baton.random, baton.random.between(20, 60))
-        if (isJava) baton.byJava.push(...batches)
+        const batches = manyBatches(baton.random, baton.random.between(15, 40))
         await putBatches(shell, batches, baton)
         if (isJava) await askTimes(shell, baton)
-        await letGo(shell, baton, isJava ? 'RocketMQ' : 'mqlite')
+        await letGo(shell, baton, isJava ? 'RocketMQ' : 'mqlite', batches)
       }
       const store = await openAndCheck(t, baton)
       await checkKeys(store, baton)
@@ -55,7 +54,7 @@ describe('one directory with topics whose queues hold batches, in turn', () => {
     })
   }
 
-  test('a message that RocketMQ put without a batch takes an offset and is in no queue, and mqlite agrees', async (t) => {
+  test('a message that RocketMQ put without a batch on such a topic is a batch of one, and mqlite agrees', async (t) => {
     const baton = newBaton(t, { ...small, batchTopics }, 83)
     const java = await takeJava(t, baton)
     const [first, second] = manyBatches(baton.random, 40).filter(({ specs }) => isOf(specs, 'B', 0)) as [Batch, Batch]
@@ -75,16 +74,19 @@ describe('one directory with topics whose queues hold batches, in turn', () => {
       offsets.push(...messages.map(({ queueOffset }) => queueOffset))
       offset = nextOffset
     }
-    const all = Array.from({ length: end }, (_, i) => i)
     assert.deepEqual(
       offsets,
-      all.filter((offset) => offset !== alone!.queueOffset),
+      Array.from({ length: end }, (_, i) => i),
     )
     assert.equal((await store.put({ topic: 'B', body: 'next' })).queueOffset, end)
     await store.close()
     const again = await Shell.java(t, '5.3.3')
     await again.open(baton.directory, baton.sizes)
-    assert.equal((await javaQueues(again)).get('B/0')!.maxOffset, end + 1)
+    const queues = await javaQueues(again)
+    assert.deepEqual(
+      queues.get('B/0')!.messages.map(({ queueOffset }) => queueOffset),
+      Array.from({ length: end + 1 }, (_, i) => i),
+    )
   })
 })
 
@@ -94,7 +96,7 @@ function newBaton(t: TestContext, sizes: Sizes, seed: number): Baton {
   const topics = { topicConfigTable: Object.fromEntries(batchTopics.map(asConfig)) }
   writeFileSync(join(directory, 'config', 'topics.json'), JSON.stringify(topics))
   const random = new Random(seed)
-  return { directory, sizes, random, books: new QueueBooks(), history: [], byJava: [], unsure: [], times: undefined }
+  return { directory, sizes, random, books: new QueueBooks(), history: [], keys: [], unsure: [], times: undefined }
 }
 
 /** Batches of one to twelve messages. */
@@ -141,11 +143,29 @@ async function openAndCheck(t: TestContext, baton: Baton): Promise<MessageStore>
   const names = new Set([...books.names, ...unsure.flatMap(({ queues }) => queues)])
   const queues = await ourQueues(store, names)
   told(baton, () => books.check(queues, unsure))
-  for (const [i, { topic, queueId, time, boundary }] of (baton.times?.asked ?? []).entries()) {
-    const offset = await store.offsetByTime(topic, queueId, time, boundary)
-    assert.equal(offset, baton.times!.offsets[i], `${topic}/${queueId} ${boundary} of ${time}`)
-  }
+  await checkTimes(t, store, queues, baton)
   return store
+}
+
+/**
+ * Where RocketMQ finds a batch that its own rule allows, mqlite finds one of the same time. RocketMQ finds none, and
+ * so says 0, for `upper` between two batches, and for `lower` it takes the last batch of a file instead of the first of the next.
+ */
+async function checkTimes(t: TestContext, store: MessageStore, queues: SeenQueues, { times }: Baton): Promise<void> {
+  if (times === undefined) return
+  let compared = 0
+  for (const [i, { topic, queueId, time, boundary }] of times.asked.entries()) {
+    const { messages } = queues.get(`${topic}/${queueId}`)!
+    const timeAt = (offset: number): number => messages[offset]?.storeTimestamp ?? Number.NaN
+    const offset = await store.offsetByTime(topic, queueId, time, boundary)
+    const byJava: number = times.offsets[i]!
+    if (boundary === 'upper' && byJava === 0) continue
+    if (!(boundary === 'lower' ? timeAt(byJava) >= time : timeAt(byJava) <= time)) continue
+    assert.equal(timeAt(offset), timeAt(byJava), `${topic}/${queueId} ${boundary} of ${time}: ${offset}, ${byJava}`)
+    compared++
+  }
+  t.diagnostic(`${compared} of ${times.asked.length} times compared`)
+  assert.ok(compared > times.asked.length / 3)
 }
 
 async function askTimes(java: Shell, baton: Baton): Promise<void> {
@@ -153,33 +173,40 @@ async function askTimes(java: Shell, baton: Baton): Promise<void> {
   baton.times = { asked, offsets: await java.offsetByTime(asked) }
 }
 
-/** Every key of every message finds it, and the id of a batch that RocketMQ put finds all of its messages. */
-async function checkKeys(store: MessageStore, { books, byJava }: Baton): Promise<void> {
-  for (const [name, { messages }] of await ourQueues(store, books.names)) {
-    for (const { keys, queueOffset, properties } of messages) {
-      for (const key of [...(keys?.split(' ') ?? []), properties['UNIQ_KEY'] ?? []].flat()) {
-        const { topic, queueId } = queueOf(name)
-        const found = await store.query({ topic, key, maxMessages: 1000 })
-        const isFound = found.some((message) => message.queueId === queueId && message.queueOffset === queueOffset)
-        assert.ok(isFound, `${key} does not find ${name} at ${queueOffset}`)
-      }
-    }
-  }
-  for (const { id, specs } of byJava) {
-    const found = await store.query({ topic: specs[0]!.topic, key: id, maxMessages: 1000 })
-    assert.equal(found.length, specs.length, `messages of the batch ${id}`)
+/**
+ * The id of a batch that RocketMQ put finds all of its messages. The keys of single messages are listed by mqlite
+ * alone, and so may be missing where it was killed before it had written them.
+ */
+async function checkKeys(store: MessageStore, { keys }: Baton): Promise<void> {
+  assert.ok(keys.length > 50)
+  for (const { topic, key, least } of keys) {
+    const found = await store.query({ topic, key, maxMessages: 1000 })
+    assert.ok(found.length >= least, `${key} finds ${found.length} messages of ${topic}, not ${least}`)
   }
 }
 
-async function letGo(shell: Shell, baton: Baton, who: string): Promise<void> {
-  const { random, books, history } = baton
+function topicOf(specs: Batch['specs']): { topic: string } {
+  return { topic: specs[0]!.topic }
+}
+
+function innerKeys(specs: Batch['specs']): Baton['keys'] {
+  return specs.flatMap(({ topic, keys = [], properties }) => {
+    const unique = properties['UNIQ_KEY']
+    return (unique === undefined ? keys : [unique, ...keys]).map((key) => ({ topic, key, least: 1 }))
+  })
+}
+
+async function letGo(shell: Shell, baton: Baton, who: string, acknowledged: readonly Batch[]): Promise<void> {
+  const { random, books, history, keys } = baton
   baton.unsure = []
+  if (who === 'RocketMQ') keys.push(...acknowledged.map(({ id, specs }) => ({ ...topicOf(specs), key: id, least: specs.length })))
   if (random.chance(0.5)) {
     await shell.close()
     history.push(`${who} closed`)
+    if (who === 'mqlite') keys.push(...acknowledged.flatMap(({ specs }) => innerKeys(specs)))
   } else {
     baton.times = undefined
-    const batches = manyBatches(random, 400)
+    const batches = manyBatches(random, who === 'mqlite' ? 700 : 250)
     const kill = random.between(1, 60)
     let done = 0
     await assert.rejects(
@@ -189,7 +216,6 @@ async function letGo(shell: Shell, baton: Baton, who: string): Promise<void> {
       }),
     )
     baton.unsure = batches.slice(done).map(putOf)
-    if (who === 'RocketMQ') baton.byJava.push(...batches.slice(0, done))
     history.push(`${who} killed`)
   }
   await shell.kill()

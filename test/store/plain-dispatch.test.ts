@@ -59,7 +59,7 @@ test('every ordinary record is entered as the full rules say, and every other on
         taken++
         const record = dispatchedRecord(block, 0, size, 4096)
         assert.ok(entersQueues(record) && furtherPlaces(record).length === 0 && record.innerBatch === undefined)
-        assert.deepEqual(entered, [[topic, queueId, 7, 4096, size, record.tagsCode]])
+        assert.deepEqual(entered, [[topic, queueId, 7, 4096, size, record.tagsCode, record.storeTimestamp]])
         assert.deepEqual(listed, indexHashes(record))
       },
     ),

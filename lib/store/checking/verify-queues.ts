@@ -12,6 +12,7 @@ import type { Block } from '../../format/block.js'
 import { entryOffset, entrySize, entryTagsCode, FILLER_SIZE, isEntry, QUEUE_ENTRY_BYTES } from '../../format/queue-entry.js'
 import { SCHEDULE_TOPIC } from '../../format/tags.js'
 import type { BatchConsumeQueue } from '../../view/batch-consume-queue.js'
+import type { BatchTopics } from '../../view/batch-topics.js'
 import { entersQueues, furtherPlaces, type QueuePlace } from '../../view/belonging.js'
 import type { ConsumeQueue } from '../../view/consume-queue.js'
 import { type DispatchedRecord, isInnerBatch } from '../../view/dispatcher.js'
@@ -36,6 +37,7 @@ export type RecordAtAddress = (address: number, size: number) => { block: Block;
 export interface QueueCheckOptions {
   readonly queues: QueueTable<ConsumeQueue>
   readonly batchQueues: QueueTable<BatchConsumeQueue>
+  readonly batchTopics: BatchTopics
   readonly purges: Purges
   readonly findings: Findings
   readonly logStart: () => number
@@ -77,7 +79,8 @@ export class QueueCheck {
       this.#checkBatch(record, record.innerBatch!)
       return
     }
-    this.#check(record, record)
+    if (this.#options.batchTopics.has(record.topic)) this.#checkBatch(record, { base: record.queueOffset, count: 1 })
+    else this.#check(record, record)
     for (const place of furtherPlaces(record)) this.#check(record, place)
   }
 

@@ -60,7 +60,7 @@ export interface VerifyParts {
   /** Throws `STORE_CLOSED` from the call of close on. */
   readonly checkOpen: () => void
   readonly chain: SegmentChain
-  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'index' | 'purges'>
+  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'batchTopics' | 'index' | 'purges'>
   /** How closely the record at an address can be checked. */
   readonly levelAt: (address: number) => CheckLevel
   /** Records below this are in the views. */
@@ -145,6 +145,7 @@ function viewChecks(
     ...common,
     queues: views.queues,
     batchQueues: views.batchQueues,
+    batchTopics: views.batchTopics,
     purges: views.purges,
     hasExtension: disk.stat(`${layout.root}/consumequeue_ext`) !== undefined,
     recordAt: recordReader(chain, levelAt),

@@ -58,7 +58,8 @@ export class PlainDispatch {
     if (topic === undefined || queueId < 0) return false
     // The length of the properties stands in between.
     if (!this.#scan(block, name.end + 2, at + size, topic.keySeed)) return false
-    this.#dispatcher.enter(topic.name, queueId, readRecord.queueOffset(view, at), commitLogOffset, size, this.#tagsCode)
+    const queueOffset = readRecord.queueOffset(view, at)
+    this.#dispatcher.enter(topic.name, queueId, queueOffset, commitLogOffset, size, this.#tagsCode, storeTimestamp)
     if (!this.#dispatcher.wantsKeys(commitLogOffset)) return true
     if (this.#uniqueHash >= 0) this.#dispatcher.list(this.#uniqueHash, commitLogOffset, storeTimestamp)
     for (let i = 0; i < this.#keyCount; i++) this.#dispatcher.list(this.#keyHashes[i]!, commitLogOffset, storeTimestamp)

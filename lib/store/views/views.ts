@@ -6,6 +6,7 @@ import { indexFileBytes } from '../../format/index-layout.js'
 import { isIndexFileName } from '../../format/names.js'
 import { readRecord, SysFlag } from '../../format/record.js'
 import { BatchConsumeQueue } from '../../view/batch-consume-queue.js'
+import { BatchTopics } from '../../view/batch-topics.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
 import { Dispatcher, isInnerBatch } from '../../view/dispatcher.js'
 import { inferIndexSizes } from '../../view/index-sizes.js'
@@ -14,6 +15,7 @@ import type { Manifest } from '../../view/manifest.js'
 import { Purges } from '../../view/purges.js'
 import { queueSegmentEntries } from '../../view/queue-sizes.js'
 import { QueueTable } from '../../view/queue-table.js'
+import { readBatchTopics } from '../keeping/config-file.js'
 import { defaultSizes, type ResolvedOptions } from '../options.js'
 import type { RecoverInput } from '../recovery/recover.js'
 import type { FurtherPlace, PendingPut } from '../writing/pending.js'
@@ -42,6 +44,7 @@ export type AnyQueue = ConsumeQueue | BatchConsumeQueue
 export class Views {
   readonly queues: QueueTable<ConsumeQueue>
   readonly batchQueues: QueueTable<BatchConsumeQueue>
+  readonly batchTopics: BatchTopics
   readonly index: IndexView | undefined
   /** Whether a manifest tells of the index, be it that it has no file. */
   readonly isIndexNoted: boolean
@@ -74,6 +77,7 @@ export class Views {
       rows: rows(true),
       load: (queue) => new BatchConsumeQueue(queue),
     })
+    this.batchTopics = new BatchTopics(this.queues, this.batchQueues, readBatchTopics(ports.disk, layout.config))
     const { indexSlots, indexEntries } = options.views
     const isAsked = indexSlots !== undefined || indexEntries !== undefined
     this.#indexSizes = sizesOf(options.views, indexSizes ?? (isAsked ? undefined : sizesFound(ports.disk, layout.index)))
@@ -123,7 +127,8 @@ export class Views {
   confirms(block: Block, at: number, address: number): boolean {
     const record = dispatchedRecord(block, at, block.view.getInt32(at), address)
     const { topic, queueId, queueOffset } = record
-    const queue = isInnerBatch(record) ? this.batchQueues.find(topic, queueId) : this.queues.find(topic, queueId)
+    const isBatch = isInnerBatch(record) || this.batchTopics.has(topic)
+    const queue = (isBatch ? this.batchQueues : this.queues).find(topic, queueId)
     return queue?.commitLogOffsetAt(queueOffset) === address
   }
 

@@ -5,6 +5,7 @@
 import { javaHash } from '../../format/hash.js'
 import { checkTopic } from '../../format/names.js'
 import type { BatchConsumeQueue } from '../../view/batch-consume-queue.js'
+import type { BatchTopics } from '../../view/batch-topics.js'
 import type { ConsumeQueue } from '../../view/consume-queue.js'
 import type { QueueTable } from '../../view/queue-table.js'
 import type { TopicBytes } from './encoder.js'
@@ -28,24 +29,21 @@ export interface WriterTopic extends TopicBytes {
 export interface WriterTopicsOptions {
   readonly queues: QueueTable<ConsumeQueue>
   readonly batchQueues: QueueTable<BatchConsumeQueue>
-  /** Whose topics' attribute `queue.type` is `BatchCQ` when the store opens. */
-  readonly batchTopics: ReadonlySet<string>
+  readonly batchTopics: BatchTopics
 }
 
 /** All topics that have been written to since the store was opened. */
 export class WriterTopics {
   readonly #options: WriterTopicsOptions
   readonly #topics = new Map<string, WriterTopic>()
-  #batchTopics: ReadonlySet<string>
 
   constructor(options: WriterTopicsOptions) {
     this.#options = options
-    this.#batchTopics = options.batchTopics
   }
 
   /** Other topics hold batches from now on. One that has queues stays what it is: RocketMQ does not let the type change. */
   setBatchTopics(topics: ReadonlySet<string>): void {
-    this.#batchTopics = topics
+    this.#options.batchTopics.rename(topics)
     for (const [name, topic] of this.#topics) if (topic.queues.size === 0) this.#topics.delete(name)
   }
 
@@ -76,13 +74,11 @@ export class WriterTopics {
 
   #add(name: string): WriterTopic {
     checkTopic(name)
-    const { batchQueues, queues } = this.#options
-    const isBatch = (this.#batchTopics.has(name) && queues.queuesOf(name).length === 0) || batchQueues.queuesOf(name).length > 0
     const topic = {
       topic: name,
       bytes: Buffer.from(name, 'utf8'),
       keySeed: javaHash(`${name}#`),
-      isBatch,
+      isBatch: this.#options.batchTopics.has(name),
       queues: new Map<number, WriterQueue>(),
     }
     this.#topics.set(name, topic)

@@ -97,7 +97,6 @@ const script: readonly (readonly [string, Command])[] = (() => {
     ['a route whose name is not ASCII', route('Ü')],
     ['a route near a zone that nobody is in', ask(105, { topic: 'T1', __ZONE_NAME: 'z', __ZONE_MODE: true })],
     ['a route that there is not', route('none')],
-    ['a route of no topic', ask(105, {})],
     ['the same registration again', registered],
     ['its version, unchanged', versionQuestion(5)],
     ['its version, changed', versionQuestion(6)],
@@ -154,7 +153,8 @@ test('our name server answers as the real one does, brokers of both generations 
   const real = (await startNameServer(t, '5.3.3')).address
   const namesrvAddr = `${real};${ours}`
   const four = await startBroker(t, '4.9.7', { brokerName: 'four', namesrvAddr, compressedRegister: true })
-  await startBroker(t, '5.3.3', { brokerName: 'five', namesrvAddr, compressedRegister: true })
+  // 5.3.3 compresses, but then says that it did not, and no name server understands it.
+  await startBroker(t, '5.3.3', { brokerName: 'five', namesrvAddr })
   const client = clientFor(t)
   for (const at of [real, ours]) await until(async () => (await brokersAt(client, at)).join() === 'five,four')
 

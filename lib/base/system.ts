@@ -15,6 +15,7 @@ export interface Clock {
 
 /** A timer that can be called off. */
 export interface Timer {
+  /** Calls it off; does nothing once it has run. */
   cancel(): void
 }
 
@@ -47,6 +48,9 @@ export const systemTimers: Timers = {
     setImmediate(action)
   },
 }
+
+/** A number from 0, inclusive, to 1. */
+export const systemRandom = (): number => Math.random()
 
 /** Resolves after at least `ms` milliseconds, or as soon as the signal fires. Keeps the process alive, for programs that wait. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {

@@ -20,6 +20,10 @@ export const brokerErrorCodes = {
   SUBSCRIPTION_CONFLICT: { reaction: 'reject', meaning: 'another consumer of the group has another subscription or model' },
   DELIVERY_SETTLED: { reaction: 'reject', meaning: 'the delivery was acknowledged, returned or taken away before' },
   DELIVERY_UNKNOWN: { reaction: 'reject', meaning: 'nothing was delivered under that handle, or its time is over' },
+  BODY_UNREADABLE: {
+    reaction: 'reject',
+    meaning: 'a compressed body that is damaged, too large, or of a kind that cannot be read',
+  },
   TRANSACTION_UNKNOWN: { reaction: 'reject', meaning: 'no half message stands where the transaction says' },
   MESSAGE_REPEATED: { reaction: 'reject', meaning: 'a message with that key was sent before, within the window' },
   BACKLOG_FULL: { reaction: 'retry', meaning: 'the topic or a group has as many unread messages as it may' },

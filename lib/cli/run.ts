@@ -54,17 +54,22 @@ async function run(line: readonly string[], terminal: Terminal): Promise<ExitNam
   }
   const isHelp = name === '--help' || name === '-h' || name === 'help'
   const command = Object.hasOwn(commands, isHelp ? (rest[0] ?? '') : name) ? commands[isHelp ? rest[0]! : name] : undefined
+  if (isHelp && name === 'help' && rest[0] !== undefined && command === undefined) throw noCommand(rest[0])
   if (isHelp) {
     await terminal.line(command?.help ?? overview())
     return 'ok'
   }
-  if (command === undefined) throw new UsageError(`no command ${shown(name)}; there are ${Object.keys(commands).join(', ')}`)
+  if (command === undefined) throw noCommand(name)
   const { positionals, values } = parse(rest, command)
   if (values['help'] === true) {
     await terminal.line(command.help)
     return 'ok'
   }
   return command.run({ positionals, values, terminal })
+}
+
+function noCommand(name: string): UsageError {
+  return new UsageError(`no command ${shown(name)}; there are ${Object.keys(commands).join(', ')}`)
 }
 
 function parse(args: string[], { options }: Command) {
@@ -77,9 +82,8 @@ function parse(args: string[], { options }: Command) {
 
 /** Tells why a command ended early. */
 function explain(error: unknown, line: readonly string[], terminal: Terminal): ExitName {
-  if (terminal.isGone) return 'ok'
   if (terminal.signal.aborted && (error === terminal.signal.reason || (error as Error)?.name === 'AbortError'))
-    return 'interrupted'
+    return terminal.isGone ? 'ok' : 'interrupted'
   const text = error instanceof Error ? error.message : String(error)
   if (error instanceof UsageError) {
     const name = line[0] !== undefined && Object.hasOwn(commands, line[0]) ? `${line[0]} ` : ''
@@ -96,9 +100,14 @@ export async function runLine(line: readonly string[], terminal: Terminal): Prom
   let end: ExitName
   try {
     end = await run(line, terminal)
-    if (terminal.signal.aborted) end = 'interrupted'
+    // A command whose reader has gone ends as it would have: what it found is no less true.
+    if (terminal.signal.aborted && !terminal.isGone) end = 'interrupted'
   } catch (error) {
     end = explain(error, line, terminal)
   }
-  return exitCodes[terminal.isGone ? 'ok' : end].code
+  if (terminal.failure !== undefined) {
+    terminal.problem(`the output cannot be written: ${terminal.failure.message}`)
+    end = 'unusable'
+  }
+  return exitCodes[end].code
 }

@@ -93,8 +93,11 @@ export interface StoreOptions {
 
 /** The outside world, replaceable in tests. */
 export interface StorePorts {
+  /** The file system. @default that of this machine */
   readonly disk: Disk
+  /** Tells the time: store times, retention. @default the clock of this machine */
   readonly clock: Clock
+  /** Runs things later: flushes, timeouts, upkeep. @default those of this process */
   readonly timers: Timers
 }
 

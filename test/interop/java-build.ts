@@ -1,5 +1,5 @@
 /**
- * Compiles the programs under `test/interop/java` against the RocketMQ of each generation.
+ * Compiles the programs under `test/interop/java` against RocketMQ: the stores of each generation, and its filters.
  *
  * Maven names the jars, javac compiles; both results stay under `build/interop` until a source changes.
  */
@@ -22,7 +22,15 @@ const cacheRoot = fileURLToPath(new URL('../../interop', import.meta.url))
 /** The class path that runs `Shell` of a generation; compiles it first if need be. */
 export function javaClassPath(generation: Generation): string {
   const folder = folders[generation]
-  const sources = [...javaFiles('common'), ...javaFiles(folder)]
+  return compiled(folder, [...javaFiles('common'), ...javaFiles(folder)])
+}
+
+/** The class path that runs `Filters`, of 5.3.3; compiles it first if need be. */
+export function filterClassPath(): string {
+  return compiled('filter', javaFiles('filter'))
+}
+
+function compiled(folder: string, sources: readonly string[]): string {
   const target = join(cacheRoot, folder)
   const stampFile = join(target, 'stamp')
   const jarsFile = join(target, 'jars')

@@ -34,8 +34,13 @@ const globals: Readonly<Record<string, readonly string[]>> = {
   'Math.random': ['lib/base/system.ts'],
   'crypto.randomUUID': [],
   'process.nextTick': [],
-  // Whose lock it is, and who holds the store: a process id. Whether directories can be flushed: the platform.
-  'process.pid': ['lib/disk/holder-file.ts', 'lib/disk/directory-lock.ts', 'lib/store/writing-side.ts'],
+  // Whose lock it is, who holds the store, and which process made an id. Whether directories can be flushed: the platform.
+  'process.pid': [
+    'lib/disk/holder-file.ts',
+    'lib/disk/directory-lock.ts',
+    'lib/store/writing-side.ts',
+    'lib/broker/sending/unique-id.ts',
+  ],
   'process.kill': ['lib/disk/holder-file.ts'],
   'process.platform': ['lib/disk/node-disk.ts'],
 }

@@ -96,14 +96,6 @@ export class Upkeep {
     if (!this.#isFull) await this.#options.seals.sealNext(log.durableEnd)
   }
 
-  /** Deletes all whole segments below an address at once, whatever their age. @returns how many went */
-  async purgeBefore(address: number): Promise<number> {
-    const { log } = this.#options
-    const segments = this.#ages().filter(({ start }) => start + log.segmentBytes <= address)
-    await this.#deleteAll(segments.map((segment) => ({ segment, reason: 'purge' })))
-    return segments.length
-  }
-
   async #deleteExpired(space: DiskSpace): Promise<void> {
     const { clock, rules } = this.#options
     const now = clock.now()

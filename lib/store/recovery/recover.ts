@@ -76,7 +76,7 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   const plan = { ...trusted.plan, scanFrom: input.wholeLog ? Math.min(planned, chain.start) : planned }
   const ranges = scanRanges(found)
   // A checkpoint of our own is as good as the record that it was taken from.
-  let lastTimestamp = newestKnown(found)
+  const lastKnown = newestKnown(found)
   const { onProgress } = options
   const scanner = new LogScanner({
     chain,
@@ -91,10 +91,7 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
     scanner,
     evidence: views,
     extDirectory: layout.ext,
-    visit: (block, at, size, address) => {
-      lastTimestamp = Math.max(lastTimestamp, readRecord.storeTimestamp(block.view, at))
-      views.dispatchRecord(block, at, size, address)
-    },
+    visit: (block, at, size, address) => views.dispatchRecord(block, at, size, address),
   })
   views.truncate(log.end)
   if (log.corruption.length === 0 && !log.noSpace) views.settle()
@@ -110,7 +107,7 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
     ranges: options.readOnly ? ranges : settleRanges(ranges, chain.start, log.end),
     checkpoint: found.checkpoint,
     viewsEnd: Math.min(trusted.viewsEnd, log.end),
-    lastTimestamp,
+    lastTimestamp: Math.max(lastKnown, views.newestMs),
   }
 }
 
@@ -123,7 +120,8 @@ function scanStart(planned: number, { index, isReset, isIndexNoted }: Views, cha
   return Math.min(planned, Math.max(chain.start, completeEnd))
 }
 
-function loadChain({ layout, options, ports, files }: RecoverInput): SegmentChain {
+/** The segments of the log. @throws {MessageStoreError} `STORE_INCOMPATIBLE` for files of wrong length or name */
+export function loadChain({ layout, options, ports, files }: RecoverInput): SegmentChain {
   return SegmentChain.load({
     disk: ports.disk,
     files,

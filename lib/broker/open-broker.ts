@@ -18,7 +18,7 @@ import { FilterCache } from './filter/filter-cache.js'
 import { QueueLocks } from './group/queue-locks.js'
 import { locksOf, RegisteredMembers } from './group/registered-members.js'
 import { ClientRegistry } from './group/registry.js'
-import type { BrokerEvents, BrokerPorts, BrokerSurroundings } from './parts.js'
+import { type BrokerEvents, type BrokerPorts, type BrokerSurroundings, brokerEvents } from './parts.js'
 import { Periodic } from './periodic.js'
 import { Backlog } from './sending/backlog.js'
 import { Pipeline } from './sending/pipeline.js'
@@ -48,7 +48,7 @@ export async function overStore(store: MessageStore, given: Omit<BrokerOptions, 
 }
 
 function surroundingsOf(store: MessageStore, options: ResolvedBrokerOptions, given: Partial<BrokerPorts>): BrokerSurroundings {
-  const events = new Emitter<BrokerEvents>({ sentBack: true, problem: true, closed: true })
+  const events = new Emitter<BrokerEvents>(brokerEvents)
   const surroundings: BrokerSurroundings = {
     store,
     options,

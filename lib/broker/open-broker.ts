@@ -18,12 +18,14 @@ import { FilterCache } from './filter/filter-cache.js'
 import { QueueLocks } from './group/queue-locks.js'
 import { locksOf, RegisteredMembers } from './group/registered-members.js'
 import { ClientRegistry } from './group/registry.js'
-import type { BrokerEvents, BrokerPorts, BrokerSurroundings } from './parts.js'
+import { type BrokerEvents, type BrokerPorts, type BrokerSurroundings, brokerEvents } from './parts.js'
 import { Periodic } from './periodic.js'
+import { Backlog } from './sending/backlog.js'
 import { Pipeline } from './sending/pipeline.js'
-import { Sender } from './sending/sender.js'
+import { Sender, type SenderOptions } from './sending/sender.js'
 import { loadSharding } from './sending/sharding.js'
 import { processUniqueIds } from './sending/unique-id.js'
+import type { ServedParts } from './serving/served.js'
 
 /** A broker that is open: what {@link Broker} forwards to. */
 export type OpenBroker = Awaited<ReturnType<typeof assemble>>
@@ -46,7 +48,7 @@ export async function overStore(store: MessageStore, given: Omit<BrokerOptions, 
 }
 
 function surroundingsOf(store: MessageStore, options: ResolvedBrokerOptions, given: Partial<BrokerPorts>): BrokerSurroundings {
-  const events = new Emitter<BrokerEvents>({ sentBack: true, problem: true, closed: true })
+  const events = new Emitter<BrokerEvents>(brokerEvents)
   const surroundings: BrokerSurroundings = {
     store,
     options,
@@ -75,7 +77,9 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   })
   const sender = await buildSender(base, tables, pipeline)
   const clients = buildClients(base, tables)
-  const consumers = buildConsumers(base, tables, pipeline, clients)
+  const filters = new FilterCache()
+  const sendBack = buildSendBack(base, tables, pipeline)
+  const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack })
   const flushOffsets = async (): Promise<void> => {
     await offsets.flush()
     await ownOffsets.flush()
@@ -100,7 +104,8 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  return { ...tables, ...clients, store, events, sender, consumers, pipeline, close: () => (closing ??= close()) }
+  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters }
+  return { ...tables, store, events, sender, consumers, served, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
@@ -148,11 +153,9 @@ function buildSchedule({ store, ports, onProblem }: BrokerSurroundings): Schedul
   })
 }
 
-async function buildSender(
-  { store, ports, checkOpen }: BrokerSurroundings,
-  { topics }: Tables,
-  pipeline: Pipeline,
-): Promise<Sender> {
+async function buildSender(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline): Promise<Sender> {
+  const { store, ports, checkOpen } = base
+  const { topics } = tables
   const { clock } = ports
   const ids = processUniqueIds(clock, store.storeHost)
   return new Sender({
@@ -161,7 +164,7 @@ async function buildSender(
     clock,
     nextUniqueKey: () => ids.next(),
     shardOf: await loadSharding(),
-    admit: () => undefined,
+    admit: admissionOf(base, tables),
     checkOpen,
   })
 }
@@ -175,25 +178,42 @@ function buildClients({ ports }: BrokerSurroundings, { groups }: Tables) {
 
 type Clients = ReturnType<typeof buildClients>
 
-function buildConsumers(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline, { registry, locks }: Clients): Consumers {
-  const { store, ports, options, events } = base
-  const { clock, timers, random } = ports
-  const { topics, groups } = tables
+/** What lets messages in, or keeps them out. */
+function admissionOf(
+  { store, ports, options, checkOpen }: BrokerSurroundings,
+  { topics, offsets }: Tables,
+): SenderOptions['admit'] {
+  if (options.backlog === undefined) return () => undefined
+  const backlog = new Backlog({ store, topics, offsets, timers: ports.timers, ...options.backlog, checkOpen })
+  return (topic, count) => backlog.admit(topic, count)
+}
+
+function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups }: Tables, pipeline: Pipeline): SendBack {
+  return new SendBack({
+    topics,
+    groups,
+    pipeline,
+    below: (bound) => Math.floor(ports.random() * bound),
+    onSentBack: ({ group, message, isDead }) =>
+      events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead }),
+  })
+}
+
+function buildConsumers(
+  base: BrokerSurroundings,
+  tables: Tables,
+  { registry, locks, filters, sendBack }: Clients & Pick<ServedParts, 'filters' | 'sendBack'>,
+): Consumers {
+  const { store, ports, options } = base
+  const { clock, timers } = ports
   const ids = processUniqueIds(clock, store.storeHost)
   const { storeHost, brokerName } = store
   const host = storeHost.slice(0, storeHost.lastIndexOf(':'))
   return new Consumers({
     ...tables,
     store,
-    filters: new FilterCache(),
-    sendBack: new SendBack({
-      topics,
-      groups,
-      pipeline,
-      below: (bound) => Math.floor(random() * bound),
-      onSentBack: ({ group, message, isDead }) =>
-        events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead }),
-    }),
+    filters,
+    sendBack,
     members: new RegisteredMembers({ registry, clock, address: storeHost }),
     locks: locksOf(locks, brokerName),
     brokerName,

@@ -46,6 +46,8 @@ export interface TopicsOptions {
 export class Topics {
   readonly #options: TopicsOptions
   readonly #table = new Map<string, TopicConfig>()
+  /** Topics that the broker has from its start on, those of its own and its cluster's name among them. */
+  readonly #own = new Set<string>()
   readonly #listeners = new Set<(topic: string) => void>()
   #others: ConfigObject = {}
   #version: DataVersion
@@ -64,6 +66,7 @@ export class Topics {
       this.#table.set(topic, readTopicConfig(topic, value))
     }
     for (const topic of systemTopics(names, autoCreate)) {
+      this.#own.add(topic.topic)
       if (!this.#table.has(topic.topic)) this.#table.set(topic.topic, topic)
     }
   }
@@ -87,7 +90,7 @@ export class Topics {
 
   /** All topics by name, those of the system when asked for. */
   list({ system = false }: { system?: boolean } = {}): TopicConfig[] {
-    const all = [...this.#table.values()].filter(({ topic }) => system || !isSystemTopic(topic))
+    const all = [...this.#table.values()].filter(({ topic }) => system || !this.#isSystem(topic))
     return all.sort((a, b) => (a.topic < b.topic ? -1 : 1))
   }
 
@@ -158,6 +161,10 @@ export class Topics {
     return () => this.#listeners.delete(listener)
   }
 
+  #isSystem(topic: string): boolean {
+    return this.#own.has(topic) || isSystemTopic(topic)
+  }
+
   async #ensure(topic: string, queues: number): Promise<TopicConfig> {
     return this.#table.get(topic) ?? this.#make(newTopic(topic, queues))
   }
@@ -175,7 +182,7 @@ export class Topics {
   #inTurn<Result>(action: () => Result | Promise<Result>, named?: string): Promise<Result> {
     if (named !== undefined) {
       checkTopic(named)
-      if (isSystemTopic(named)) throw new BrokerError('TOPIC_REFUSED', `${named} is a topic of the system`)
+      if (this.#isSystem(named)) throw new BrokerError('TOPIC_REFUSED', `${named} is a topic of the system`)
     }
     const done = this.#last.then(action)
     this.#last = done.catch(() => {})

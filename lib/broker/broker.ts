@@ -9,6 +9,7 @@ import type { ConsumerOptions } from './consuming/consumer-options.js'
 import { type OpenBroker, openBroker, overStore } from './open-broker.js'
 import type { BrokerPorts } from './parts.js'
 import type { SendReceipt, SendRequest } from './sending/send-request.js'
+import type { TransactionProducer, TransactionProducerOptions } from './transaction/transaction-producer.js'
 
 /** The events of a broker. */
 export type { BrokerEvents } from './parts.js'
@@ -87,6 +88,16 @@ export class Broker implements AsyncDisposable {
    */
   consumer(options: ConsumerOptions): Consumer {
     return this.#open.consumers.join(options)
+  }
+
+  /**
+   * A producer of messages that are delivered only when what its program does meanwhile succeeds. Close it when it is
+   * no longer there to be asked.
+   *
+   * @throws {TypeError} {@link RangeError} for a wrong option; {@link BrokerError} `BROKER_CLOSED`
+   */
+  transactionProducer(options: TransactionProducerOptions): TransactionProducer {
+    return this.#open.transactionProducer(options)
   }
 
   /** Calls a listener at each event of a name. @returns a function that ends it */

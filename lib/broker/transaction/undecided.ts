@@ -9,8 +9,8 @@
  * ```
  *
  * From the two committed offsets on, whoever opens the directory next, a Java broker too, finds all that is
- * undecided. An undecided message costs about 200 bytes here, one that was asked about about 100 more; the message
- * itself is on disk.
+ * undecided. An undecided message costs about 200 bytes of memory, and one that was asked about about 450, since its
+ * older copies are known for as long; the message itself is on disk.
  */
 
 /** A half message that is undecided. */
@@ -122,6 +122,7 @@ export class Undecided {
   settle(pending: Pending): void {
     this.#pending.delete(pending.queueOffset)
     for (const offset of pending.former ?? []) this.#formerly.delete(offset)
+    if (pending.queueOffset === this.#floor) this.#rise()
   }
 
   /** Notes an op message that is stored, in the order of their queue. */
@@ -135,7 +136,7 @@ export class Undecided {
 
   /** How far the two queues are done with: the offsets to commit. */
   progress(): { half: number; op: number } {
-    while (this.#floor < this.#next && !this.#pending.has(this.#floor)) this.#floor++
+    this.#rise()
     const first = this.#ops.findIndex(({ highest }) => highest >= this.#floor)
     this.#ops = first < 0 ? [] : this.#ops.slice(first)
     return { half: this.#floor, op: this.#ops[0]?.queueOffset ?? this.#nextOp }
@@ -149,6 +150,10 @@ export class Undecided {
   /** Whether a half message is undecided still. */
   has(pending: Pending): boolean {
     return this.#pending.get(pending.queueOffset) === pending
+  }
+
+  #rise(): void {
+    while (this.#floor < this.#next && !this.#pending.has(this.#floor)) this.#floor++
   }
 
   #saw(queueOffset: number): void {

@@ -18,13 +18,14 @@ import { FilterCache } from './filter/filter-cache.js'
 import { QueueLocks } from './group/queue-locks.js'
 import { locksOf, RegisteredMembers } from './group/registered-members.js'
 import { ClientRegistry } from './group/registry.js'
-import type { BrokerEvents, BrokerPorts, BrokerSurroundings } from './parts.js'
+import { type BrokerEvents, type BrokerPorts, type BrokerSurroundings, brokerEvents } from './parts.js'
 import { Periodic } from './periodic.js'
 import { Backlog } from './sending/backlog.js'
 import { Pipeline } from './sending/pipeline.js'
 import { Sender, type SenderOptions } from './sending/sender.js'
 import { loadSharding } from './sending/sharding.js'
 import { processUniqueIds } from './sending/unique-id.js'
+import type { ServedParts } from './serving/served.js'
 import { type ProducingMember, TransactionProducer, type TransactionProducerOptions } from './transaction/transaction-producer.js'
 import { Transactions } from './transaction/transactions.js'
 
@@ -49,7 +50,7 @@ export async function overStore(store: MessageStore, given: Omit<BrokerOptions, 
 }
 
 function surroundingsOf(store: MessageStore, options: ResolvedBrokerOptions, given: Partial<BrokerPorts>): BrokerSurroundings {
-  const events = new Emitter<BrokerEvents>({ sentBack: true, problem: true, closed: true })
+  const events = new Emitter<BrokerEvents>(brokerEvents)
   const surroundings: BrokerSurroundings = {
     store,
     options,
@@ -78,7 +79,9 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   })
   const sender = await buildSender(base, tables, pipeline)
   const clients = buildClients(base, tables)
-  const consumers = buildConsumers(base, tables, pipeline, clients)
+  const filters = new FilterCache()
+  const sendBack = buildSendBack(base, tables, pipeline)
+  const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack })
   const transactions = await openTransactions(base, tables, pipeline, clients)
   const flushOffsets = async (): Promise<void> => {
     await offsets.flush()
@@ -105,9 +108,9 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  const parts = { ...tables, ...clients, store, events, sender, consumers, pipeline, transactions }
-  const transactionProducer = producersOf(base, parts)
-  return { ...parts, transactionProducer, close: () => (closing ??= close()) }
+  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions }
+  const transactionProducer = producersOf(base, { ...clients, transactions, sender })
+  return { ...tables, store, events, sender, consumers, transactionProducer, served, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
@@ -230,25 +233,32 @@ function admissionOf(
   return (topic, count) => backlog.admit(topic, count)
 }
 
-function buildConsumers(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline, { registry, locks }: Clients): Consumers {
-  const { store, ports, options, events } = base
-  const { clock, timers, random } = ports
-  const { topics, groups } = tables
+function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups }: Tables, pipeline: Pipeline): SendBack {
+  return new SendBack({
+    topics,
+    groups,
+    pipeline,
+    below: (bound) => Math.floor(ports.random() * bound),
+    onSentBack: ({ group, message, isDead }) =>
+      events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead }),
+  })
+}
+
+function buildConsumers(
+  base: BrokerSurroundings,
+  tables: Tables,
+  { registry, locks, filters, sendBack }: Clients & Pick<ServedParts, 'filters' | 'sendBack'>,
+): Consumers {
+  const { store, ports, options } = base
+  const { clock, timers } = ports
   const ids = processUniqueIds(clock, store.storeHost)
   const { storeHost, brokerName } = store
   const host = storeHost.slice(0, storeHost.lastIndexOf(':'))
   return new Consumers({
     ...tables,
     store,
-    filters: new FilterCache(),
-    sendBack: new SendBack({
-      topics,
-      groups,
-      pipeline,
-      below: (bound) => Math.floor(random() * bound),
-      onSentBack: ({ group, message, isDead }) =>
-        events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead }),
-    }),
+    filters,
+    sendBack,
     members: new RegisteredMembers({ registry, clock, address: storeHost }),
     locks: locksOf(locks, brokerName),
     brokerName,

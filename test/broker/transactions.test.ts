@@ -5,7 +5,6 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { Broker } from '../../lib/broker/broker.js'
 import type { BrokerOptions } from '../../lib/broker/broker-options.js'
 import { HALF_TOPIC, OP_TOPIC, UNDECIDED_TOPIC } from '../../lib/broker/config/system-topics.js'
-import { openBroker } from '../../lib/broker/open-broker.js'
 import type { TransactionProducer, TransactionProducerOptions } from '../../lib/broker/transaction/transaction-producer.js'
 import type { TransactionDecision } from '../../lib/broker/transaction/transactions.js'
 import type { MemoryDisk } from '../../lib/disk/memory-disk.js'
@@ -321,8 +320,8 @@ describe('after a restart', () => {
 
 describe('the end of a transaction', () => {
   test('is refused for a wrong place, group or second time, and nothing is stored', async (t) => {
-    const { transactions, store, close } = await openBroker(root, { topics, store: small }, { disk: freshDisk() })
-    t.after(close)
+    const { store, served } = await openTestBroker(t, { options: { topics } })
+    const { transactions } = served
     const orders = async (): Promise<string[]> => bodies(await readQueue(store, 'orders', 1))
     const half = { topic: 'orders', queueId: 1, body: 'x', properties: { a: 'b' } }
     const { commitLogOffset, queueOffset } = await transactions.sendHalf(half, 'payments')

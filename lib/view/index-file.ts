@@ -42,6 +42,8 @@ export class IndexFile {
   readonly #tail = new EntryTail(INDEX_ENTRY_BYTES)
   readonly #dirtyPages = new Set<number>()
   readonly #scratch = zeroBlock(INDEX_ENTRY_BYTES)
+  /** Another process may go on filling a file that is only read. */
+  readonly #writable: boolean
   /** The slots in memory, once they are needed: always for the file that is being filled. */
   #slots: Int32Array | undefined
   /** Entries in the file, entry 0 included. */
@@ -71,6 +73,7 @@ export class IndexFile {
     this.path = path
     this.#slotCount = slots
     this.#capacity = capacity
+    this.#writable = writable
     // What is new is in memory, and stays there in a store that is only read: nothing of it is in a file yet.
     this.#file = fresh === undefined ? files.file(path, writable) : absentFile(path)
     this.header = fresh?.header ?? readIndexHeader(this.#file, capacity)
@@ -106,9 +109,15 @@ export class IndexFile {
     if (row === undefined) return true
     if (sumOfRange(this.#file, entryPosition(this.#slotCount, 1), entryPosition(this.#slotCount, row.count)) !== row.entriesCrc)
       return false
-    if (!entriesOnly && sumOfRange(this.#file, 0, entryPosition(this.#slotCount, 0)) !== row.slotsCrc) return false
+    const areSlotsNoted = !entriesOnly && !this.#isContinued(row)
+    if (areSlotsNoted && sumOfRange(this.#file, 0, entryPosition(this.#slotCount, 0)) !== row.slotsCrc) return false
     this.#unchecked = undefined
     return true
+  }
+
+  /** Whether another process has entered more since, so that slots and header are not those of the manifest any more. */
+  #isContinued({ count, slotsCrc }: IndexRow): boolean {
+    return !this.#writable && (slotsCrc === undefined || readIndexHeader(this.#file, this.#capacity).indexCount > count)
   }
 
   /** Bytes that `check` has to read. */
@@ -149,7 +158,24 @@ export class IndexFile {
 
   /** The newest entry of each slot as queries see it. Not a copy where the slots are in memory. */
   slotTable(): Int32Array {
-    return this.#slots ?? readIndexSlots(this.#file, this.#slotCount)
+    return this.#slots ?? this.#loadSlots()
+  }
+
+  #loadSlots(): Int32Array {
+    const slots = readIndexSlots(this.#file, this.#slotCount)
+    if (!this.#writable) for (let slot = 0; slot < slots.length; slot++) slots[slot] = this.#knownEntry(slots[slot]!)
+    return slots
+  }
+
+  /** From what a slot in the file says to the newest entry of its chain that was there when the file was loaded. */
+  #knownEntry(newest: number): number {
+    let entry = newest
+    while (entry >= this.#written) {
+      const got = this.#file.readAt(this.#scratch.bytes, entryPosition(this.#slotCount, entry))
+      const previous = got === INDEX_ENTRY_BYTES ? this.#scratch.view.getInt32(PREVIOUS_AT) : 0
+      entry = previous < entry ? previous : 0
+    }
+    return entry
   }
 
   /** Reads entries from a number on into `into`, in files and in memory. @returns how many, at most to the last entry */
@@ -176,7 +202,7 @@ export class IndexFile {
 
   /** Adds an entry. The file must not be full. */
   put(keyHash: number, commitLogOffset: number, storeTimestamp: number): void {
-    const slots = (this.#slots ??= readIndexSlots(this.#file, this.#slotCount))
+    const slots = (this.#slots ??= this.#loadSlots())
     const { header } = this
     const slot = keyHash % this.#slotCount
     const entry = header.indexCount
@@ -331,7 +357,8 @@ export class IndexFile {
   #slotValue(slot: number): number {
     if (this.#slots !== undefined) return this.#slots[slot]!
     this.#file.readAt(this.#scratch.bytes.subarray(0, 4), slotPosition(slot))
-    return this.#scratch.view.getInt32(0)
+    const newest = this.#scratch.view.getInt32(0)
+    return this.#writable ? newest : this.#knownEntry(newest)
   }
 
   #readEntry(entry: number): Block | undefined {

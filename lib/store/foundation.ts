@@ -23,6 +23,8 @@ export interface StoreInput {
   readonly files: OpenFiles
   readonly lock: DiskLock | undefined
   readonly recovered: RecoveredStore
+  /** Of a store that is only read: what told of its writer's views before they were loaded. */
+  readonly tracesBefore: string | undefined
 }
 
 /** What reading needs, and writing builds on. */
@@ -46,7 +48,7 @@ export interface Foundation extends StoreInput {
 /** Builds the reading side. */
 export function layFoundation(input: StoreInput): Foundation {
   const { options, ports, recovered } = input
-  const { views, chain, report } = recovered
+  const { chain, report } = recovered
   const state = stateAfter(input)
   const log = new CommitLog(chain, report.end, options.log)
   const ranges = [...recovered.ranges]
@@ -76,7 +78,7 @@ export function layFoundation(input: StoreInput): Foundation {
       gapsAreDamage: report.corruption.length > 0,
     }),
     seals: new Seals({ disk: ports.disk, path: input.layout.seals, chain, pause }),
-    search: new Search({ views, index: views.index, records, logStart: () => log.start }),
+    search: new Search({ views: () => recovered.views, records, logStart: () => log.start }),
   }
 }
 

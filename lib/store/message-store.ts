@@ -156,14 +156,14 @@ export class MessageStore implements AsyncDisposable {
   bounds(topic: string, queueId = 0): QueueBounds {
     this.#store.state.checkOpen()
     checkQueue(topic, queueId)
-    const queue = this.#store.views.find(topic, queueId)
+    const queue = this.#store.views().find(topic, queueId)
     return { minOffset: queue?.minOffset ?? 0, maxOffset: queue?.maxOffset ?? 0 }
   }
 
   /** All queues with the offsets that can be read, by topic and id. */
   queues(): (QueueBounds & { topic: string; queueId: number })[] {
     this.#store.state.checkOpen()
-    const { queues, batchQueues } = this.#store.views
+    const { queues, batchQueues } = this.#store.views()
     const listed = [...queues, ...batchQueues].map(({ topic, queueId, minOffset, maxOffset }) => ({
       topic,
       queueId,

@@ -31,6 +31,8 @@ export interface IndexViewOptions {
   readonly rows?: readonly IndexRow[] | undefined
   /** Files whose records are all below may have been deleted since. */
   readonly logStart: number
+  /** Whether the process that wrote the rows runs, so that no crash can have come between: files are checked when they are used. */
+  readonly isLive?: boolean
 }
 
 /** Files that take no longer to check than to notice are checked when they are loaded, others when they are used. */
@@ -70,7 +72,7 @@ export class IndexView {
 
   /** Loads what a manifest names; what is not what was written is made anew from the log. */
   #loadNoted(rows: readonly IndexRow[]): number {
-    const { writable, trustedEnd, logStart } = this.#options
+    const { writable, trustedEnd, logStart, isLive = false } = this.#options
     const found = new Map(this.#indexPaths().map((path) => [path.slice(path.lastIndexOf('/') + 1), path]))
     for (const row of rows) {
       const path = found.get(row.name)
@@ -81,6 +83,7 @@ export class IndexView {
     }
     // Made after the manifest: its entries come again from the log.
     for (const path of found.values()) this.#remove(path)
+    if (isLive) return Number.POSITIVE_INFINITY
     const last = this.#last
     const isClosed = rows[rows.length - 1]?.slotsCrc !== undefined && trustedEnd === Number.POSITIVE_INFINITY
     const isSmall = this.#files.reduce((sum, file) => sum + file.checkBytes, 0) <= EAGER_CHECK_BYTES

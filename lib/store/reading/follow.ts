@@ -15,14 +15,14 @@ import { compileTags } from './tag-filter.js'
 /** What waiting reads need. */
 export interface WaitingParts {
   readonly reader: Reader
-  readonly views: Pick<Views, 'find'>
+  readonly find: Views['find']
   readonly arrivals: Arrivals
   readonly state: StoreState
   readonly clock: Pick<Clock, 'monotonic'>
   /** Lets the event loop turn. */
   readonly pause: () => Promise<void>
   /** Of a store that is only read: takes in what another process has written. */
-  readonly live: { catchUp(): Promise<void> } | undefined
+  readonly live: { catchUp(): Promise<void>; readonly isStale: boolean } | undefined
 }
 
 /** What a timer can count. */
@@ -53,7 +53,7 @@ function whole(name: string, value: number, least: number): void {
 
 /** A get; with `waitMs` it waits until there is a message, or until `nextOffset` has moved on for long enough. */
 export async function getWaiting(parts: WaitingParts, request: GetRequest): Promise<GetResult> {
-  const { reader, views, arrivals, state, clock, live } = parts
+  const { reader, find, arrivals, state, clock, live } = parts
   state.checkOpen()
   let plan = planGet(request)
   const { signal, waitMs = 0 } = request
@@ -62,10 +62,11 @@ export async function getWaiting(parts: WaitingParts, request: GetRequest): Prom
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw new TypeError(`signal must be an AbortSignal, got ${shown(signal)}`)
   if (signal?.aborted) throw abortReason(signal)
-  let result = reader.get(views.find(plan.topic, plan.queueId), plan)
+  if (live?.isStale === true) await live.catchUp()
+  let result = reader.get(find(plan.topic, plan.queueId), plan)
   if (live !== undefined && mayComeYet(result, plan)) {
     await live.catchUp()
-    result = reader.get(views.find(plan.topic, plan.queueId), plan)
+    result = reader.get(find(plan.topic, plan.queueId), plan)
   }
   if (waitMs === 0) return result
   const deadline = clock.monotonic() + waitMs
@@ -80,7 +81,7 @@ export async function getWaiting(parts: WaitingParts, request: GetRequest): Prom
     if (signal?.aborted) throw abortReason(signal)
     state.checkOpen()
     await live?.catchUp()
-    result = reader.get(views.find(plan.topic, plan.queueId), plan)
+    result = reader.get(find(plan.topic, plan.queueId), plan)
   }
   return result
 }

@@ -3,7 +3,6 @@ import { checkQueue, checkRequest, MessageStoreError, shown } from '../../base/e
 import { indexKeyHash } from '../../format/hash.js'
 import { decodeOffsetMessageId } from '../../format/message-id.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
-import type { IndexView } from '../../view/index-view.js'
 import type { QueryRequest } from '../message.js'
 import type { StoredMessage } from '../stored-message.js'
 import type { Views } from '../views/views.js'
@@ -11,8 +10,7 @@ import type { RecordReader } from './record-reader.js'
 
 /** What searching needs. */
 export interface SearchOptions {
-  readonly views: Pick<Views, 'find'>
-  readonly index: IndexView | undefined
+  readonly views: () => Pick<Views, 'find' | 'index'>
   readonly records: RecordReader
   readonly logStart: () => number
 }
@@ -29,7 +27,8 @@ export class Search {
   query(request: QueryRequest): StoredMessage[] {
     checkRequest(request)
     const { topic, key } = request
-    const { index, records, logStart } = this.#options
+    const { views, records, logStart } = this.#options
+    const { index } = views()
     if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
     if (typeof key !== 'string') throw new TypeError(`key must be a string, got ${shown(key)}`)
     const most = request.maxMessages ?? 32
@@ -70,7 +69,7 @@ export class Search {
     if (boundary !== 'lower' && boundary !== 'upper')
       throw new TypeError(`boundary must be 'lower' or 'upper', got ${shown(boundary)}`)
     const { views, records } = this.#options
-    const queue = views.find(topic, queueId)
+    const queue = views().find(topic, queueId)
     if (queue instanceof ConsumeQueue) return queue.offsetByTime(timestampMs, boundary, records.timestampAt)
     return queue === undefined ? 0 : queue.offsetByTime(timestampMs, boundary)
   }

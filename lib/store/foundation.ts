@@ -55,7 +55,7 @@ export function layFoundation(input: StoreInput): Foundation {
   const visible = { end: report.end }
   const records = new RecordReader({
     blocks: log.blocks,
-    segmentBytes: log.segmentBytes,
+    segmentBytes: () => log.segmentBytes,
     levelAt: (address) => (inRanges(ranges, address) ? CheckLevel.record : CheckLevel.body),
     verify: options.log.verifyReads,
     visibleEnd: () => visible.end,
@@ -74,7 +74,7 @@ export function layFoundation(input: StoreInput): Foundation {
     reader: new Reader({
       records,
       logStart: () => log.start,
-      segmentBytes: log.segmentBytes,
+      segmentBytes: () => log.segmentBytes,
       gapsAreDamage: report.corruption.length > 0,
     }),
     seals: new Seals({ disk: ports.disk, path: input.layout.seals, chain, pause }),

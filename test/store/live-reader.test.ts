@@ -1,11 +1,11 @@
 /** A read-only store beside a writer: what the writer adds, purges and deletes is seen, whatever it has flushed. */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import type { MessageStore } from '../../lib/index.js'
+import { MessageStore } from '../../lib/index.js'
 import { openStore as openInside } from '../../lib/store/open.js'
 import type { StorePorts } from '../../lib/store/options.js'
 import { ManualTime, settled } from '../support/manual-time.js'
-import { bodies, freshDisk, open, root, tiny } from '../support/open-store.js'
+import { bodies, code, freshDisk, open, root, tiny } from '../support/open-store.js'
 
 /** Writes views, as the writer does by itself every now and then. */
 async function flushViews(writer: MessageStore): Promise<void> {
@@ -108,6 +108,40 @@ describe('a reader beside a writer', () => {
     }
     await reader.close()
     await writer.close()
+  })
+
+  test('opened before the first message, it takes all sizes from the files that appear', async (t) => {
+    const disk = freshDisk()
+    await (await open(disk)).close()
+    const reader = await MessageStore.open(root, { readOnly: true }, { disk })
+    const writer = await open(disk)
+    t.after(async () => {
+      await reader.close()
+      await writer.close()
+    })
+    assert.deepEqual(await notFound(reader, 0), [])
+    await putSome(writer, 0, 30)
+    assert.equal((await reader.get({ topic: 'a', offset: 0 })).messages.length, 30)
+    await flushViews(writer)
+    assert.deepEqual(await notFound(reader, 30), [])
+    await putSome(writer, 30, 60)
+    await flushViews(writer)
+    assert.deepEqual(await notFound(reader, 60), [])
+    assert.deepEqual((await reader.verify()).findings, [])
+    assert.equal((await reader.get({ topic: 'a', offset: 0, maxMessages: 99 })).messages.length, 60)
+  })
+
+  test('opened before the first message, it refuses files of other sizes than it was told', async (t) => {
+    const disk = freshDisk()
+    await (await open(disk)).close()
+    const reader = await MessageStore.open(root, { readOnly: true, segmentBytes: 8192 }, { disk })
+    const writer = await open(disk)
+    t.after(async () => {
+      await reader.close()
+      await writer.close()
+    })
+    await putSome(writer, 0, 1)
+    await assert.rejects(reader.get({ topic: 'a', offset: 0 }), code('STORE_INCOMPATIBLE', '8192'))
   })
 
   test('it follows a writer that closes, opens again and deletes what has expired', async (t) => {

@@ -52,7 +52,7 @@ export interface GetPlan {
 export interface ReaderOptions {
   readonly records: RecordReader
   readonly logStart: () => number
-  readonly segmentBytes: number
+  readonly segmentBytes: () => number
   /** Whether an offset without an entry stands for a record that is damaged, as in a log that is not repaired. */
   readonly gapsAreDamage: boolean
 }
@@ -61,7 +61,7 @@ export interface ReaderOptions {
 export class Reader {
   readonly #records: RecordReader
   readonly #logStart: () => number
-  readonly #segmentBytes: number
+  readonly #segmentBytes: () => number
   readonly #cursor = new Cursor()
   readonly #entries = new EntryBlock()
   readonly #batches: BatchReader
@@ -126,7 +126,8 @@ export class Reader {
       }
       if (scan.isFullFor(size)) return first + i
       if (address >= 0 && address < this.#logStart()) {
-        scan.removing(address - (address % this.#segmentBytes) + this.#segmentBytes)
+        const segmentBytes = this.#segmentBytes()
+        scan.removing(address - (address % segmentBytes) + segmentBytes)
         continue
       }
       if (!this.#takeRecord(queue, first + i, address, size, walking, scan)) return first + i

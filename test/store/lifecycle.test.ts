@@ -266,6 +266,40 @@ describe('a full disk', () => {
     await checkCleanlyClosed(disk)
   })
 
+  test('without space for the watermark what is durable is acknowledged and kept, and puts wait until it is written', async () => {
+    const disk = new SimDisk()
+    const time = new ManualTime()
+    const store = await MessageStore.open(root, { ...tiny, flush: 'sync' }, { disk, clock: time, timers: time })
+    await store.put({ topic: 'a', body: 'first' })
+    disk.inject({ on: 'write', path: 'ext/durable', code: 'ENOSPC', times: 3 })
+    assert.equal((await store.put({ topic: 'a', body: 'second' })).status, 'PUT_OK')
+    for (let probe = 0; probe < 3; probe++) {
+      await assert.rejects(store.put({ topic: 'a', body: 'no' }), code('DISK_FULL'))
+      const lost = await MessageStore.open(root, tiny, { disk: disk.crash() })
+      assert.deepEqual(bodies(await readQueue(lost, 'a')), ['first', 'second'])
+      assert.deepEqual(lost.recovery.corruption, [])
+      await lost.close()
+      time.advance(200)
+      await settled()
+    }
+    assert.equal(store.status, 'open')
+    assert.equal((await store.put({ topic: 'a', body: 'third' })).queueOffset, 2)
+    await store.close()
+    await checkCleanlyClosed(disk)
+  })
+
+  test('without space for the watermark to the end, a close leaves a store that recovers everything', async () => {
+    const disk = new SimDisk()
+    const store = await MessageStore.open(root, { ...tiny, flush: 'sync' }, { disk })
+    disk.inject({ on: 'write', path: 'ext/durable', code: 'ENOSPC', times: 99 })
+    await store.put({ topic: 'a', body: 'first' })
+    await store.close()
+    const again = await MessageStore.open(root, tiny, { disk: disk.kill() })
+    assert.equal(again.recovery.origin, 'crash')
+    assert.deepEqual(bodies(await readQueue(again, 'a')), ['first'])
+    await again.close()
+  })
+
   test('views without space do not stop the store', async () => {
     const disk = new SimDisk()
     const time = new ManualTime()

@@ -32,8 +32,10 @@ export interface UpkeepOptions {
   readonly events: Emitter<StoreEvents>
   readonly onFailure: (error: unknown) => void
   readonly seals: Seals
-  /** Makes it known durably how far the log is durable: a log that starts behind that place counts as cut. */
-  readonly beforeDelete: () => Promise<void>
+  /** Makes it known durably that the log is durable up to `end`: a log that starts behind that place counts as cut. */
+  readonly beforeDelete: (end: number) => Promise<void>
+  /** Writes marks that there was no space for. Returns whether all are written; until then puts are refused. */
+  readonly catchUpMarks: () => boolean
   /** Moves the views' minimum offsets up to the start of the log. */
   readonly trimViews: (logStart: number) => void
 }
@@ -117,7 +119,7 @@ export class Upkeep {
   async #deleteAll(segments: readonly { segment: SegmentAge; reason: DeleteReason }[]): Promise<void> {
     if (segments.length === 0) return
     const { log, events, beforeDelete, trimViews } = this.#options
-    await beforeDelete()
+    await beforeDelete(segments[segments.length - 1]!.segment.start + log.segmentBytes)
     for (const { segment, reason } of segments) {
       const { path } = log.removeFirstSegment()
       // One by one: if names came to the disk in another order, a crash would leave a gap.
@@ -145,8 +147,8 @@ export class Upkeep {
   }
 
   #judgeSpace(space: DiskSpace): void {
-    const { rules } = this.#options
-    if (this.#sawNoSpace && space.freeBytes >= RESUME_BYTES) this.#sawNoSpace = false
+    const { rules, catchUpMarks } = this.#options
+    if (this.#sawNoSpace && space.freeBytes >= RESUME_BYTES && catchUpMarks()) this.#sawNoSpace = false
     const isLow = usedShare(space) >= rules.refuseAt && space.freeBytes < ENOUGH_BYTES && space.freeBytes < this.#reserve()
     this.#setFull(this.#sawNoSpace || isLow, space)
   }

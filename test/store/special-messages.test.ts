@@ -60,6 +60,17 @@ describe('a topic whose queue.type is BatchCQ', () => {
     assert.equal(await store.offsetByTime('B', 0, 0), 0)
   })
 
+  test('is looked at no further for one get than an ordinary queue is', async (t) => {
+    const store = await openStore(t, { disk: await batchDisk(freshDisk()) })
+    for (let from = 0; from < 1000; from += 8) await store.putBatch(messages(from, 8))
+    const first = await store.get({ topic: 'B', offset: 0, tags: 'none' })
+    assert.deepEqual([first.status, first.nextOffset, first.maxOffset], ['NO_MATCHED_MESSAGE', 800, 1000])
+    const second = await store.get({ topic: 'B', offset: first.nextOffset, tags: 'none' })
+    assert.deepEqual([second.status, second.nextOffset], ['NO_MATCHED_MESSAGE', 1000])
+    const many = await store.get({ topic: 'B', offset: 0, tags: 'none', maxMessages: 900 })
+    assert.equal(many.nextOffset, 904)
+  })
+
   test('keeps its batches over clean closes, crashes, lost queue files and the roll-over of all files', async () => {
     let disk: SimDisk = await batchDisk(new SimDisk())
     let count = 0

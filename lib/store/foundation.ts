@@ -61,6 +61,10 @@ export function layFoundation(input: StoreInput): Foundation {
     visibleEnd: () => visible.end,
   })
   const pause = (): Promise<void> => new Promise((resolve) => ports.timers.endOfTurn(resolve))
+  const pauseWhileOpen = async (): Promise<void> => {
+    await pause()
+    state.checkOpen()
+  }
   return {
     ...input,
     pause,
@@ -78,7 +82,7 @@ export function layFoundation(input: StoreInput): Foundation {
       gapsAreDamage: report.corruption.length > 0,
     }),
     seals: new Seals({ disk: ports.disk, path: input.layout.seals, chain, pause }),
-    search: new Search({ views: () => recovered.views, records, logStart: () => log.start }),
+    search: new Search({ views: () => recovered.views, records, logStart: () => log.start, pause: pauseWhileOpen }),
   }
 }
 

@@ -124,8 +124,10 @@ export class MessageStore implements AsyncDisposable {
   async query(request: QueryRequest): Promise<StoredMessage[]> {
     this.#store.state.checkOpen()
     return told(async () => {
-      await this.#store.live?.catchUp()
-      return this.#store.search.query(request)
+      const { live, search } = this.#store
+      if (live === undefined) return search.query(request)
+      await live.catchUp()
+      return live.holding(() => search.query(request))
     })
   }
 

@@ -22,6 +22,8 @@ import type { IndexRow } from './manifest.js'
 const TWO_32 = 0x1_0000_0000
 const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previous: PREVIOUS_AT } = IndexEntry.at
 const PAGE_SLOTS = 1024
+/** Entries that are walked over in a few milliseconds. */
+const STRETCH_ENTRIES = 2048
 const MAX_SECONDS = 0x7fffffff
 
 /** An entry as a query sees it. */
@@ -230,8 +232,11 @@ export class IndexFile {
     header.endTimestamp = storeTimestamp
   }
 
-  /** The entries of a hash, newest first, as far as they may lie in the time range; entries count whole seconds. */
-  *candidates(keyHash: number, fromMs: number, toMs: number): Generator<IndexCandidate> {
+  /**
+   * The entries of a hash, newest first, as far as they may lie in the time range; entries count whole seconds.
+   * `undefined` after each long stretch of others: whoever asks may let the event loop turn.
+   */
+  *candidates(keyHash: number, fromMs: number, toMs: number): Generator<IndexCandidate | undefined> {
     const { header } = this
     if (header.indexCount <= 1) return
     let entry = this.#slotValue(keyHash % this.#slotCount)
@@ -246,6 +251,7 @@ export class IndexFile {
       const timeMs = header.beginTimestamp + view.getInt32(SECONDS_AT) * 1000
       // The first entry's seconds count from the file before, so it may look newer or older than it is.
       if (hash === keyHash && (entry === 1 || (timeMs <= toMs && timeMs + 1000 > fromMs))) yield { commitLogOffset, timeMs }
+      else if (steps % STRETCH_ENTRIES === 0) yield undefined
       if (previous >= entry) return
       entry = previous
     }

@@ -220,10 +220,14 @@ export class IndexView {
     file.put(keyHash, commitLogOffset, storeTimestamp)
   }
 
-  /** Addresses of records that may have a key of that hash and a store time in the range, newest first. */
+  /**
+   * Addresses of records that may have a key of that hash and a store time in the range, newest first; -1 after each long
+   * stretch without one. Between two of them entries may be added and old files deleted.
+   */
   *candidates(keyHash: number, fromMs: number, toMs: number): Generator<number> {
-    for (let i = this.#files.length - 1; i >= 0; i--) {
-      const file = this.#files[i]!
+    for (const file of this.#files.toReversed()) {
+      // Those before it are gone as well.
+      if (!this.#files.includes(file)) return
       const { beginTimestamp, endTimestamp } = file.header
       if (beginTimestamp > toMs || endTimestamp + 1000 < fromMs) continue
       if (!file.check()) {
@@ -231,7 +235,10 @@ export class IndexView {
         const what = `${file.path} is not what was written; it is made anew from the log when the store is next opened`
         throw new MessageStoreError('STORE_CORRUPT', what)
       }
-      for (const { commitLogOffset } of file.candidates(keyHash, fromMs, toMs)) yield commitLogOffset
+      for (const candidate of file.candidates(keyHash, fromMs, toMs)) {
+        yield candidate?.commitLogOffset ?? -1
+        if (!this.#files.includes(file)) return
+      }
     }
   }
 

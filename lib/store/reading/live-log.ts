@@ -84,9 +84,9 @@ export class LiveLog {
 
   /** Runs something that needs the views to stay what they are. */
   async holding<Result>(action: () => Promise<Result>): Promise<Result> {
-    await this.#running
     this.#holders++
     try {
+      await this.#running
       return await action()
     } finally {
       this.#holders--

@@ -8,11 +8,16 @@ import type { StoredMessage } from '../stored-message.js'
 import type { Views } from '../views/views.js'
 import type { RecordReader } from './record-reader.js'
 
+/** Records that are read before the event loop may turn. */
+const LOOKED_TOGETHER = 128
+
 /** What searching needs. */
 export interface SearchOptions {
   readonly views: () => Pick<Views, 'find' | 'index'>
   readonly records: RecordReader
   readonly logStart: () => number
+  /** Lets the event loop turn. @throws {MessageStoreError} `STORE_CLOSED` */
+  readonly pause: () => Promise<void>
 }
 
 /** See the head of this file. */
@@ -23,11 +28,14 @@ export class Search {
     this.#options = options
   }
 
-  /** The messages of a topic with a key, newest first. Topic and key are read from the records, so every hit is true. */
-  query(request: QueryRequest): StoredMessage[] {
+  /**
+   * The messages of a topic with a key, newest first. Topic and key are read from the records, so every hit is true.
+   * The event loop turns in a search that takes long.
+   */
+  async query(request: QueryRequest): Promise<StoredMessage[]> {
     checkRequest(request)
     const { topic, key } = request
-    const { views, records, logStart } = this.#options
+    const { views, records, logStart, pause } = this.#options
     const { index } = views()
     if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
     if (typeof key !== 'string') throw new TypeError(`key must be a string, got ${shown(key)}`)
@@ -39,7 +47,9 @@ export class Search {
     const found: StoredMessage[] = []
     const seen = new Set<number>()
     if (index === undefined) return found
+    let looked = 0
     for (const address of index.candidates(indexKeyHash(topic, key), from, to)) {
+      if (address < 0 || ++looked % LOOKED_TOGETHER === 0) await pause()
       if (address < logStart() || seen.has(address)) continue
       seen.add(address)
       for (const message of records.messagesAt(address).reverse()) {

@@ -9,13 +9,18 @@ export type StoreStatus = 'open' | 'readOnly' | 'failed' | 'closing' | 'closed'
 export interface StoreEvents extends Record<string, unknown> {
   /** Opening is done. */
   recovery: RecoveryReport
-  /** A segment of the log was deleted. */
+  /**
+   * A segment of the log was deleted: it had `expired`, the `disk` was too full to wait for that, or a `purge` was asked for.
+   * `lastWriteMs` is when it was last written, by what was believed: `newestStoreTimestamp`, or the time of its file
+   * where the former lies in the future; `Infinity` when neither can be.
+   */
   segmentDeleted: {
     commitLogOffset: number
     bytes: number
     path: string
     reason: 'expired' | 'disk' | 'purge'
     newestStoreTimestamp: number
+    lastWriteMs: number
   }
   /** Puts are refused, or accepted again, for want of space. */
   diskFull: { full: boolean; freeBytes: number; usedShare: number }

@@ -2,14 +2,16 @@
  * What a store does by itself every ten seconds: deletes what has expired, looks at the space that is left,
  * and has the next segment ready.
  */
+
 import type { Emitter } from '../../base/signals.js'
+import { SteadyClock } from '../../base/steady-clock.js'
 import type { Clock, Timer, Timers } from '../../base/system.js'
 import { type Disk, DiskError, type DiskSpace } from '../../disk/disk.js'
-import { readRecord } from '../../format/record.js'
 import type { CommitLog } from '../../log/commit-log.js'
 import { type DeleteReason, expiredSegments, type RetentionRules, type SegmentAge } from '../../log/retention.js'
 import type { Seals } from '../../log/seals.js'
 import type { StoreEvents, StoreState } from '../state.js'
+import { SegmentAges } from './segment-ages.js'
 
 /** RocketMQ's interval. */
 const ROUND_MS = 10_000
@@ -43,6 +45,8 @@ export interface UpkeepOptions {
 /** See the head of this file. */
 export class Upkeep {
   readonly #options: UpkeepOptions
+  readonly #steady: SteadyClock
+  readonly #ages: SegmentAges
   #timer: Timer | undefined
   #running: Promise<void> | undefined
   #isFull = false
@@ -50,6 +54,8 @@ export class Upkeep {
 
   constructor(options: UpkeepOptions) {
     this.#options = options
+    this.#steady = new SteadyClock(options.clock)
+    this.#ages = new SegmentAges(options.log, options.clock)
   }
 
   /** Begins the rounds. */
@@ -101,16 +107,16 @@ export class Upkeep {
   /** Deletes all whole segments below an address at once, whatever their age. @returns how many went */
   async purgeBefore(address: number): Promise<number> {
     const { log } = this.#options
-    const segments = this.#ages().filter(({ start }) => start + log.segmentBytes <= address)
+    const segments = this.#ages.list(this.#steady.now()).filter(({ start }) => start + log.segmentBytes <= address)
     await this.#deleteAll(segments.map((segment) => ({ segment, reason: 'purge' })))
     return segments.length
   }
 
   async #deleteExpired(space: DiskSpace): Promise<void> {
-    const { clock, rules } = this.#options
-    const now = clock.now()
+    const { rules } = this.#options
+    const now = this.#steady.now()
     const facts = { now, hour: new Date(now).getHours(), usedShare: usedShare(space) }
-    const expired = expiredSegments(rules, facts, this.#ages())
+    const expired = expiredSegments(rules, facts, this.#ages.list(now))
     await this.#deleteAll(expired)
     // Also when nothing was deleted: the last time may have failed on the way.
     this.#options.trimViews(this.#options.log.start)
@@ -124,26 +130,12 @@ export class Upkeep {
       const { path } = log.removeFirstSegment()
       // One by one: if names came to the disk in another order, a crash would leave a gap.
       await log.chain.flushDirectory()
-      const { start: commitLogOffset, newestMs: newestStoreTimestamp } = segment
-      events.emit('segmentDeleted', { commitLogOffset, bytes: log.segmentBytes, path, reason, newestStoreTimestamp })
+      const { start: commitLogOffset, newestMs: newestStoreTimestamp, lastWriteMs } = segment
+      this.#ages.forget(commitLogOffset)
+      const facts = { commitLogOffset, bytes: log.segmentBytes, newestStoreTimestamp, lastWriteMs }
+      events.emit('segmentDeleted', { ...facts, path, reason })
     }
     trimViews(log.start)
-  }
-
-  /** A segment's newest record is no newer than the first of the segment behind it. Only what is durable may go. */
-  #ages(): SegmentAge[] {
-    const { log } = this.#options
-    const { chain } = log
-    const head = Buffer.alloc(128)
-    const view = new DataView(head.buffer, head.byteOffset, head.length)
-    const ages: SegmentAge[] = []
-    const { starts } = chain
-    for (let i = 0; i + 1 < starts.length; i++) {
-      const next = starts[i + 1]!
-      if (next >= log.durableEnd || chain.readAt(head, next) < 91 || view.getInt32(0) < 91) break
-      ages.push({ start: starts[i]!, newestMs: readRecord.storeTimestamp(view, 0) })
-    }
-    return ages
   }
 
   #judgeSpace(space: DiskSpace): void {

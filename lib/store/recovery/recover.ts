@@ -175,12 +175,29 @@ export function inspect(disk: Disk, layout: StoreLayout, chain: SegmentChain): F
   const checkpoint = { physicMs: times.physicMsgTimestamp, logicsMs: times.logicsMsgTimestamp, indexMs: times.indexMsgTimestamp }
   const clean = readMark(disk, layout.clean, 'clean')
   const durable = readMark(disk, layout.durable, 'durable')
-  const facts = { checkpoint, clean, durable, lockMs: lockTime(disk, layout), hasAbort: disk.stat(layout.abort) !== undefined }
-  let origin = judgeOrigin({ ...facts, hasSegments: chain.end > chain.start })
-  if (origin === 'clean' && !endsAt(chain, clean!.logEnd)) origin = 'crash'
   const hasViews = disk.stat(layout.consumeQueue) !== undefined || disk.stat(layout.batchConsumeQueue) !== undefined
   const manifest = decodeManifest(readWhole(disk, layout.views))
+  const endsThere = clean !== undefined && endsAt(chain, clean.logEnd)
+  const isAsClosed = (): boolean => endsThere && manifest?.viewsEnd === clean.logEnd && hasQueuesOf(disk, layout, manifest)
+  const facts = {
+    checkpoint,
+    clean,
+    durable,
+    isAsClosed,
+    lockMs: lockTime(disk, layout),
+    hasAbort: disk.stat(layout.abort) !== undefined,
+  }
+  let origin = judgeOrigin({ ...facts, hasSegments: chain.end > chain.start })
+  if (origin === 'clean' && !endsThere) origin = 'crash'
   return { origin, checkpoint, clean, durable, ranges: decodeRanges(readWhole(disk, layout.ranges)), hasViews, manifest }
+}
+
+/** Whether every queue of a manifest that had files has its directory. */
+function hasQueuesOf(disk: Disk, layout: StoreLayout, { queues }: Manifest): boolean {
+  return queues.every(({ topic, queueId, rows, sums }) => {
+    const directory = rows === undefined ? layout.consumeQueue : layout.batchConsumeQueue
+    return sums.length === 0 || disk.stat(`${directory}/${topic}/${queueId}`) !== undefined
+  })
 }
 
 /** Whether nothing stands where the mark says that the log ends. */

@@ -113,6 +113,17 @@ describe('a topic whose queue.type is BatchCQ', () => {
   })
 })
 
+test('tags that no filter can name are stored as they are, as RocketMQ does', async (t) => {
+  const store = await openStore(t)
+  for (const tags of ['a || b', ' c ', 'a']) await store.put({ topic: 'a', body: tags, tags })
+  const all = await store.get({ topic: 'a', offset: 0 })
+  assert.deepEqual(
+    all.messages.map((message) => message.tags),
+    ['a || b', ' c ', 'a'],
+  )
+  assert.deepEqual(bodies((await store.get({ topic: 'a', offset: 0, tags: 'a || b || c' })).messages), ['a'])
+})
+
 describe('a message with INNER_MULTI_DISPATCH', () => {
   test('is in every queue that it names, at the offset that its record says, over a restart too', async () => {
     const disk = new SimDisk()

@@ -40,6 +40,8 @@ export interface Foundation extends StoreInput {
   readonly arrivals: Arrivals
   readonly reader: Reader
   readonly search: Search
+  /** Damaged records that queries have left out. */
+  readonly damaged: { readonly count: number }
   readonly seals: Seals
   /** Lets the event loop turn. */
   readonly pause: () => Promise<void>
@@ -61,6 +63,8 @@ export function layFoundation(input: StoreInput): Foundation {
     visibleEnd: () => visible.end,
   })
   const pause = (): Promise<void> => new Promise((resolve) => ports.timers.endOfTurn(resolve))
+  const events = new Emitter<StoreEvents>()
+  const damaged = { count: 0 }
   const pauseWhileOpen = async (): Promise<void> => {
     await pause()
     state.checkOpen()
@@ -69,7 +73,7 @@ export function layFoundation(input: StoreInput): Foundation {
     ...input,
     pause,
     state,
-    events: new Emitter<StoreEvents>(),
+    events,
     log,
     ranges,
     visible,
@@ -82,7 +86,17 @@ export function layFoundation(input: StoreInput): Foundation {
       gapsAreDamage: report.corruption.length > 0,
     }),
     seals: new Seals({ disk: ports.disk, path: input.layout.seals, chain, pause }),
-    search: new Search({ views: () => recovered.views, records, logStart: () => log.start, pause: pauseWhileOpen }),
+    damaged,
+    search: new Search({
+      views: () => recovered.views,
+      records,
+      logStart: () => log.start,
+      onDamaged: (commitLogOffset) => {
+        damaged.count++
+        events.emit('damagedRecord', { commitLogOffset })
+      },
+      pause: pauseWhileOpen,
+    }),
   }
 }
 

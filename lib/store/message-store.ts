@@ -120,7 +120,10 @@ export class MessageStore implements AsyncDisposable {
     return this.#store.follow(request)
   }
 
-  /** The messages of a topic with a key, newest first. Only true hits: key and topic are read from the records. */
+  /**
+   * The messages of a topic with a key, newest first. Only true hits: key and topic are read from the records.
+   * Damaged records are left out: each is told as the event `damagedRecord` and counts in the metric `damagedRecords`.
+   */
   async query(request: QueryRequest): Promise<StoredMessage[]> {
     this.#store.state.checkOpen()
     return told(async () => {

@@ -109,6 +109,7 @@ async function assemble(input: StoreInput) {
         durableEnd: log.durableEnd,
         replicatedEnd: writing.acks.replicatedEnd,
         flushes: flusher.flushes,
+        damagedRecords: base.damaged.count,
         queues: recovered.views.queues.size + recovered.views.batchQueues.size,
       }),
     },

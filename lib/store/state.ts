@@ -24,6 +24,8 @@ export interface StoreEvents extends Record<string, unknown> {
   }
   /** Puts are refused, or accepted again, for want of space. */
   diskFull: { full: boolean; freeBytes: number; usedShare: number }
+  /** A query left a record out because it is damaged; whether it has the key nobody can tell. */
+  damagedRecord: { commitLogOffset: number }
   /** The store writes no more. */
   failed: { error: unknown }
   /** The store is closed. */

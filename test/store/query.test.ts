@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { systemTimers } from '../../lib/base/system.js'
 import { javaHash } from '../../lib/format/hash.js'
 import { ManualTime } from '../support/manual-time.js'
-import { bodies, code, freshDisk, open, openStore } from '../support/open-store.js'
+import { bodies, code, flipLog, freshDisk, open, openStore } from '../support/open-store.js'
 
 describe('hits', () => {
   test('a message is found by each of its keys and by its unique key, under its own topic only', async (t) => {
@@ -108,6 +108,24 @@ describe('order and limits', () => {
     await check(first)
     await first.close()
     await check(await openStore(t, { disk, ports: { clock: time } }))
+  })
+
+  test('a damaged record is left out, told and counted', async () => {
+    const disk = freshDisk()
+    const first = await open(disk)
+    const { commitLogOffset } = await first.put({ topic: 'a', body: 'x'.repeat(50), keys: 'k' })
+    await first.put({ topic: 'a', body: 'y', keys: 'k' })
+    await first.close()
+    flipLog(disk, commitLogOffset + 90)
+    const store = await open(disk)
+    const told: number[] = []
+    store.on('damagedRecord', (event) => told.push(event.commitLogOffset))
+    assert.deepEqual(bodies(await store.query({ topic: 'a', key: 'k' })), ['y'])
+    assert.deepEqual(told, [commitLogOffset])
+    assert.equal(store.metrics.snapshot()['damagedRecords'], 1)
+    assert.deepEqual(await store.query({ topic: 'a', key: 'other' }), [])
+    assert.equal(told.length, 1)
+    await store.close()
   })
 
   test('the event loop turns while a long chain is walked, and a close meanwhile ends the walk', async () => {

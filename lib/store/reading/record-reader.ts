@@ -34,6 +34,11 @@ export class RecordReader {
     return this.#options.levelAt
   }
 
+  /** Nothing at or above this address is served. */
+  get visibleEnd(): number {
+    return this.#options.visibleEnd()
+  }
+
   /**
    * Points the cursor at a record and checks it.
    *

@@ -16,6 +16,8 @@ export interface SearchOptions {
   readonly views: () => Pick<Views, 'find' | 'index'>
   readonly records: RecordReader
   readonly logStart: () => number
+  /** Told of a record that the index promises and that is damaged. */
+  readonly onDamaged: (commitLogOffset: number) => void
   /** Lets the event loop turn. @throws {MessageStoreError} `STORE_CLOSED` */
   readonly pause: () => Promise<void>
 }
@@ -35,7 +37,7 @@ export class Search {
   async query(request: QueryRequest): Promise<StoredMessage[]> {
     checkRequest(request)
     const { topic, key } = request
-    const { views, records, logStart, pause } = this.#options
+    const { views, records, logStart, pause, onDamaged } = this.#options
     const { index } = views()
     if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
     if (typeof key !== 'string') throw new TypeError(`key must be a string, got ${shown(key)}`)
@@ -50,9 +52,11 @@ export class Search {
     let looked = 0
     for (const address of index.candidates(indexKeyHash(topic, key), from, to)) {
       if (address < 0 || ++looked % LOOKED_TOGETHER === 0) await pause()
-      if (address < logStart() || seen.has(address)) continue
+      if (address < logStart() || address >= records.visibleEnd || seen.has(address)) continue
       seen.add(address)
-      for (const message of records.messagesAt(address).reverse()) {
+      const messages = records.messagesAt(address)
+      if (messages.length === 0) onDamaged(address)
+      for (const message of messages.reverse()) {
         const { storeTimestamp } = message
         if (message.topic !== topic || !hasKey(message, key) || storeTimestamp < from || storeTimestamp > to) continue
         found.push(message)

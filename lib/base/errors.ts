@@ -74,16 +74,3 @@ export function shown(value: unknown): string {
   if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no prototype'})`
   return String(value)
 }
-
-/** @throws {TypeError} when a request is no object */
-export function checkRequest(request: unknown): void {
-  if (typeof request !== 'object' || request === null) throw new TypeError(`the request must be an object, got ${shown(request)}`)
-}
-
-/** @throws {TypeError} {@link RangeError} when a queue's name or number cannot be one */
-export function checkQueue(topic: unknown, queueId: unknown): void {
-  if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
-  if (!Number.isSafeInteger(queueId) || (queueId as number) < 0) {
-    throw new RangeError(`queueId must be a whole number of at least 0, got ${shown(queueId)}`)
-  }
-}

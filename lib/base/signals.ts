@@ -1,13 +1,28 @@
 /** Telling and waiting, without domain words. */
 
-/** Calls listeners of named events. A listener that throws does not keep the others from being called. */
-export class Emitter<Events extends Record<string, unknown>> {
-  readonly #listeners = new Map<keyof Events, Set<(event: never) => void>>()
+import { shown } from './errors.js'
 
-  /** Calls `listener` at each event of that name. @returns a function that ends it */
+/** Calls listeners of named events. A listener that throws does not keep the others from being called. */
+export class Emitter<Events extends object> {
+  readonly #listeners: ReadonlyMap<keyof Events, Set<(event: never) => void>>
+
+  /** @param names - the events that there are */
+  constructor(names: Readonly<Record<keyof Events, true>>) {
+    this.#listeners = new Map(Object.keys(names).map((name) => [name as keyof Events, new Set()]))
+  }
+
+  /**
+   * Calls `listener` at each event of that name.
+   *
+   * @returns a function that ends it
+   * @throws {TypeError} for an event that there is not, or a listener that cannot be called
+   */
   on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): () => void {
-    let set = this.#listeners.get(name)
-    if (set === undefined) this.#listeners.set(name, (set = new Set()))
+    const set = this.#listeners.get(name)
+    if (set === undefined) {
+      throw new TypeError(`there is no event ${shown(name)}; the events are ${[...this.#listeners.keys()].join(', ')}`)
+    }
+    if (typeof listener !== 'function') throw new TypeError(`the listener must be a function, got ${shown(listener)}`)
     set.add(listener as (event: never) => void)
     return () => this.off(name, listener)
   }

@@ -48,6 +48,9 @@ export const systemTimers: Timers = {
   },
 }
 
+/** A number from 0, inclusive, to 1. */
+export const systemRandom = (): number => Math.random()
+
 /** Resolves after at least `ms` milliseconds, or as soon as the signal fires. Keeps the process alive, for programs that wait. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()

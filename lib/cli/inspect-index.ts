@@ -72,7 +72,7 @@ async function showEntries(input: CommandInput): Promise<ExitName> {
   const limit = numberOption(values, 'limit', DEFAULT_ROWS, 1, MAX_ROWS)
   const files = new OpenFiles(nodeDisk, 4)
   try {
-    const file = new IndexFile(files, found.path, sizes.slots, sizes.entries, false)
+    const file = new IndexFile({ ...sizes, files, path: found.path, writable: false })
     const block = zeroBlock(limit * INDEX_ENTRY_BYTES)
     const from = numberOption(values, 'from', 1, 1)
     const got = Math.max(0, file.readEntries(from, limit, block))

@@ -77,9 +77,8 @@ function parse(args: string[], { options }: Command) {
 
 /** Tells why a command ended early. */
 function explain(error: unknown, line: readonly string[], terminal: Terminal): ExitName {
-  if (terminal.isGone) return 'ok'
   if (terminal.signal.aborted && (error === terminal.signal.reason || (error as Error)?.name === 'AbortError'))
-    return 'interrupted'
+    return terminal.isGone ? 'ok' : 'interrupted'
   const text = error instanceof Error ? error.message : String(error)
   if (error instanceof UsageError) {
     const name = line[0] !== undefined && Object.hasOwn(commands, line[0]) ? `${line[0]} ` : ''
@@ -96,9 +95,14 @@ export async function runLine(line: readonly string[], terminal: Terminal): Prom
   let end: ExitName
   try {
     end = await run(line, terminal)
-    if (terminal.signal.aborted) end = 'interrupted'
+    // A command whose reader has gone ends as it would have: what it found is no less true.
+    if (terminal.signal.aborted && !terminal.isGone) end = 'interrupted'
   } catch (error) {
     end = explain(error, line, terminal)
   }
-  return exitCodes[terminal.isGone ? 'ok' : end].code
+  if (terminal.failure !== undefined) {
+    terminal.problem(`the output cannot be written: ${terminal.failure.message}`)
+    end = 'unusable'
+  }
+  return exitCodes[end].code
 }

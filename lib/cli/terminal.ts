@@ -36,6 +36,7 @@ export class Terminal {
   readonly #options: TerminalOptions
   readonly #hasColour: boolean
   #isGone = false
+  #failure: Error | undefined
   #goOn: (() => void) | undefined
 
   constructor(options: TerminalOptions) {
@@ -43,8 +44,9 @@ export class Terminal {
     const { out, error, environment, stop } = options
     this.#hasColour = out.isTTY === true && (environment['NO_COLOR'] ?? '') === '' && environment['TERM'] !== 'dumb'
     out.on('error', (problem) => {
-      // The reader has gone: nothing more is wanted.
+      // Nothing more is wanted, or can be written.
       this.#isGone = true
+      if (problem.code !== 'EPIPE') this.#failure ??= problem
       this.#goOn?.()
       stop.abort(problem)
     })
@@ -54,6 +56,11 @@ export class Terminal {
   /** Fires when the work should stop. */
   get signal(): AbortSignal {
     return this.#options.stop.signal
+  }
+
+  /** Why the output could not be written, other than that its reader has gone. */
+  get failure(): Error | undefined {
+    return this.#failure
   }
 
   /** Whether the reader of the output has gone. */

@@ -17,27 +17,29 @@ export const CRC_MASK = 0x7fffffff
 /** From this length on the call into zlib pays. */
 const NATIVE_FROM = 768
 
-const tables: Int32Array[] = makeTables()
-const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as unknown as [
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
+type Table = Int32Array
+const tables: Table[] = makeTables()
+const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as unknown as [Table, Table, Table, Table, Table, Table, Table, Table]
+const [t8, t9, t10, t11, t12, t13, t14, t15] = tables.slice(8) as unknown as [
+  Table,
+  Table,
+  Table,
+  Table,
+  Table,
+  Table,
+  Table,
+  Table,
 ]
 
 function makeTables(): Int32Array[] {
-  const made = Array.from({ length: 8 }, () => new Int32Array(256))
+  const made = Array.from({ length: 16 }, () => new Int32Array(256))
   for (let byte = 0; byte < 256; byte++) {
     let crc = byte
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
     made[0]![byte] = crc
   }
   for (let byte = 0; byte < 256; byte++) {
-    for (let k = 1; k < 8; k++) {
+    for (let k = 1; k < 16; k++) {
       const previous = made[k - 1]![byte]!
       made[k]![byte] = (previous >>> 8) ^ made[0]![previous & 255]!
     }
@@ -56,7 +58,30 @@ export function crc32(block: Block, start: number, end: number, seed = 0): numbe
   const view = block.view
   let crc = ~seed
   let at = start
-  for (; end - at >= 8; at += 8) {
+  for (; end - at >= 16; at += 16) {
+    const a = crc ^ view.getInt32(at, true)
+    const b = view.getInt32(at + 4, true)
+    const c = view.getInt32(at + 8, true)
+    const d = view.getInt32(at + 12, true)
+    crc =
+      t15[a & 255]! ^
+      t14[(a >>> 8) & 255]! ^
+      t13[(a >>> 16) & 255]! ^
+      t12[a >>> 24]! ^
+      t11[b & 255]! ^
+      t10[(b >>> 8) & 255]! ^
+      t9[(b >>> 16) & 255]! ^
+      t8[b >>> 24]! ^
+      t7[c & 255]! ^
+      t6[(c >>> 8) & 255]! ^
+      t5[(c >>> 16) & 255]! ^
+      t4[c >>> 24]! ^
+      t3[d & 255]! ^
+      t2[(d >>> 8) & 255]! ^
+      t1[(d >>> 16) & 255]! ^
+      t0[d >>> 24]!
+  }
+  if (end - at >= 8) {
     const a = crc ^ view.getInt32(at, true)
     const b = view.getInt32(at + 4, true)
     crc =
@@ -68,6 +93,7 @@ export function crc32(block: Block, start: number, end: number, seed = 0): numbe
       t2[(b >>> 8) & 255]! ^
       t1[(b >>> 16) & 255]! ^
       t0[b >>> 24]!
+    at += 8
   }
   for (; at < end; at++) crc = (crc >>> 8) ^ t0[(crc ^ view.getUint8(at)) & 255]!
   return ~crc >>> 0

@@ -22,8 +22,13 @@ export function parseHost(text: string): Buffer {
 export function hostText(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   const port = buffer.readInt32BE(buffer.length - 4)
-  if (buffer.length === 8) return `${buffer[0]}.${buffer[1]}.${buffer[2]}.${buffer[3]}:${port}`
-  return `[${ipv6Text(buffer)}]:${port}`
+  const address = addressText(buffer.subarray(0, -4))
+  return buffer.length === 8 ? `${address}:${port}` : `[${address}]:${port}`
+}
+
+/** The text of the 4 or 16 bytes of an address. IPv6 in the form of RFC 5952. */
+export function addressText(bytes: Uint8Array): string {
+  return bytes.length === 4 ? `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` : ipv6Text(bytes)
 }
 
 function ipv6Bytes(text: string): Buffer {
@@ -47,8 +52,8 @@ function ipv6Bytes(text: string): Buffer {
   return bytes
 }
 
-function ipv6Text(bytes: Buffer): string {
-  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(i * 2).toString(16))
+function ipv6Text(bytes: Uint8Array): string {
+  const groups = Array.from({ length: 8 }, (_, i) => (bytes[i * 2]! * 256 + bytes[i * 2 + 1]!).toString(16))
   let best = { at: -1, length: 1 }
   for (let at = 0; at < 8; at++) {
     let length = 0

@@ -58,22 +58,37 @@ export function parseProperties(bytes: Buffer, start: number, end: number): Reco
 }
 
 /**
- * The value of one property without parsing the others, or `undefined`.
+ * Where the value of one property stands, or `undefined`; nothing else is parsed.
  *
  * @param name - the name as latin1 bytes, as {@link propertyKey} makes it
  */
-export function findProperty(block: Block, start: number, end: number, name: Buffer): string | undefined {
+export function propertyValue(
+  block: Block,
+  start: number,
+  end: number,
+  name: Buffer,
+): { start: number; end: number } | undefined {
   const { bytes } = block
-  let found: string | undefined
-  let at = start
-  while (at < end) {
-    let stop = bytes.indexOf(VALUE_END, at)
-    if (stop < 0 || stop > end) stop = end
+  let from = -1
+  let to = -1
+  for (let at = start; at < end; ) {
+    let stop = at
+    // Properties are short: a call of `indexOf` would cost more.
+    while (stop < end && bytes[stop] !== VALUE_END) stop++
     const value = at + name.length + 1
-    if (value < stop && bytes[value - 1] === NAME_END && startsWith(bytes, at, name)) found = bytes.toString('utf8', value, stop)
+    if (value < stop && bytes[value - 1] === NAME_END && startsWith(bytes, at, name)) {
+      from = value
+      to = stop
+    }
     at = stop + 1
   }
-  return found
+  return from < 0 ? undefined : { start: from, end: to }
+}
+
+/** The value of one property without parsing the others, or `undefined`; as {@link propertyValue}. */
+export function findProperty(block: Block, start: number, end: number, name: Buffer): string | undefined {
+  const value = propertyValue(block, start, end, name)
+  return value === undefined ? undefined : block.bytes.toString('utf8', value.start, value.end)
 }
 
 /** A property name prepared for {@link findProperty}. */

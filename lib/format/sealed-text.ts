@@ -7,7 +7,8 @@
  *   crc CRC-32 of everything before, in decimal
  * ```
  *
- * The head names the kind of file and its version. A file that is not whole reads as none.
+ * The head names the kind of file and its version. A file that is not whole reads as none, and so does one with
+ * a number in it that cannot be: its checksum says that it is what somebody wrote, not that it was this code.
  */
 import { blockOf } from './block.js'
 import { crc32 } from './crc.js'
@@ -27,6 +28,23 @@ export function unsealText(head: string, bytes: Buffer | undefined): string[] | 
     .slice(head.length + 1, tail)
     .split('\n')
     .slice(0, -1)
+}
+
+/** A number in a line: whole, in plain decimal digits, at least `least` and safe; NaN for anything else. */
+export function numberIn(text: string | undefined, least = 0): number {
+  const value = text !== undefined && /^(?:0|-?[1-9][0-9]{0,15})$/.test(text) ? Number(text) : Number.NaN
+  return Number.isSafeInteger(value) && value >= least ? value : Number.NaN
+}
+
+/** The lines that `decode` makes of a file's; none unless all of them can be what this code writes. */
+export function decodeLines<Row>(lines: readonly string[] | undefined, decode: (fields: string[]) => Row | undefined): Row[] {
+  const rows: Row[] = []
+  for (const line of lines ?? []) {
+    const row = decode(line.split(' '))
+    if (row === undefined) return []
+    rows.push(row)
+  }
+  return rows
 }
 
 function crcOf(text: string): number {

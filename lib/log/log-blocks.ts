@@ -15,6 +15,9 @@ export const READ_BLOCK_BYTES = 256 * 1024
 /** Reading this much takes no longer than reading a part of it, and is enough for most records. */
 const MOST_RECORDS_BYTES = 1024
 
+/** Whoever keeps one record that was read by itself keeps its neighbours here. */
+const SHELF_BYTES = 16 * 1024
+
 interface CachedBlock {
   readonly block: Block
   /** How many bytes were there when it was read. */
@@ -29,13 +32,15 @@ export class Cursor {
   at = 0
   /** Index in `block` where the known bytes end. */
   available = 0
-  /** Address of the block's first byte. */
+  /** Address of the block's first byte, as if it held the log from its start on. */
   base = 0
+  /** Index in `block` where the known bytes begin. */
+  first = 0
 
   /** Whether `[address, address + bytes)` is already here; then moves `at` to it. */
   holds(address: number, bytes: number): boolean {
     const at = address - this.base
-    if (at < 0 || at + bytes > this.available) return false
+    if (at < this.first || at + bytes > this.available) return false
     this.at = at
     return true
   }
@@ -49,6 +54,9 @@ export class LogBlocks {
   readonly #tail: Tail
   readonly #writtenEnd: () => number
   readonly #cache: LRUCache<number, CachedBlock>
+  /** Where single records are read to, one behind the other: memory for each of them would cost as much as its read. */
+  #shelf: Block = EMPTY
+  #shelfUsed = SHELF_BYTES
 
   constructor(chain: SegmentChain, tail: Tail, writtenEnd: () => number, cacheBytes: number) {
     this.#chain = chain
@@ -123,15 +131,26 @@ export class LogBlocks {
   }
 
   #readExactly(cursor: Cursor, address: number, bytes: number): boolean {
-    const block = allocateBlock(bytes)
-    if (this.#chain.readAt(block.bytes, address) < bytes) return false
-    return point(cursor, block, address, bytes, address)
+    if (bytes > MOST_RECORDS_BYTES) {
+      const block = allocateBlock(bytes)
+      if (this.#chain.readAt(block.bytes, address) < bytes) return false
+      return point(cursor, block, address, bytes, address)
+    }
+    if (this.#shelfUsed + bytes > SHELF_BYTES) {
+      this.#shelf = allocateBlock(SHELF_BYTES)
+      this.#shelfUsed = 0
+    }
+    const first = this.#shelfUsed
+    if (this.#chain.readAt(this.#shelf.bytes.subarray(first, first + bytes), address) < bytes) return false
+    this.#shelfUsed += bytes
+    return point(cursor, this.#shelf, address - first, first + bytes, address, first)
   }
 }
 
-function point(cursor: Cursor, block: Block, base: number, available: number, address: number): true {
+function point(cursor: Cursor, block: Block, base: number, available: number, address: number, first = 0): true {
   cursor.block = block
   cursor.base = base
+  cursor.first = first
   cursor.available = available
   cursor.at = address - base
   return true

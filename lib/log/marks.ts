@@ -19,6 +19,8 @@ import { MarkLayout } from '../format/tables.js'
 /** Bytes of a mark. */
 export const MARK_BYTES = MarkLayout.bytes
 const { magic: MAGIC_AT, version: VERSION_AT, logEnd: NUMBERS_AT, crc: CRC_AT } = MarkLayout.at
+/** Numbers of 64 bits in a mark. */
+const NUMBERS = 10
 const VERSION = 1
 /** Persistent: never renumber. */
 const MAGIC = { durable: 0x4d514c44, clean: 0x4d514c43 } as const
@@ -78,7 +80,9 @@ export function decodeMark(kind: MarkKind, bytes: Uint8Array): Mark | undefined 
     view.getUint32(VERSION_AT) === VERSION &&
     view.getUint32(CRC_AT) === crc32(block, 0, CRC_AT)
   if (!isWhole) return undefined
-  const at = (i: number): number => Number(view.getBigInt64(NUMBERS_AT + 8 * i))
+  const numbers = Array.from({ length: NUMBERS }, (_, i) => Number(view.getBigInt64(NUMBERS_AT + 8 * i)))
+  if (!numbers.every(Number.isSafeInteger)) return undefined
+  const at = (i: number): number => numbers[i]!
   const times = (i: number): CheckpointTimes => ({ physicMs: at(i), logicsMs: at(i + 1), indexMs: at(i + 2) })
   const ends = { logEnd: at(0), viewsEnd: at(1), unflushedBound: at(9) }
   return { ...ends, lockMs: at(2), checkpoint: times(3), nextCheckpoint: times(6) }

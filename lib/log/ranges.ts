@@ -7,7 +7,7 @@
  * The file is text, replaced as a whole: a head, a line `from to` for each range, `-` for the end of the
  * one that is being written, and the CRC-32 of the lines before it.
  */
-import { sealText, unsealText } from '../format/sealed-text.js'
+import { decodeLines, numberIn, sealText, unsealText } from '../format/sealed-text.js'
 
 /** `[from, to)`; `to` is `Infinity` while the store that writes it is open. */
 export interface LogRange {
@@ -27,11 +27,11 @@ export function encodeRanges(ranges: readonly LogRange[]): Buffer {
 
 /** The ranges in a file; none when it is absent or damaged, which only makes checks less strict. */
 export function decodeRanges(bytes: Buffer | undefined): LogRange[] {
-  const ranges = (unsealText(HEAD, bytes) ?? []).map((line) => {
-    const [from, to] = line.split(' ')
-    return { from: Number(from), to: to === '-' ? Number.POSITIVE_INFINITY : Number(to) }
+  return decodeLines(unsealText(HEAD, bytes), ([first, end, ...rest]) => {
+    const from = numberIn(first)
+    const to = end === '-' ? Number.POSITIVE_INFINITY : numberIn(end)
+    return rest.length === 0 && from <= to ? { from, to } : undefined
   })
-  return ranges.some(({ from, to }) => Number.isNaN(from) || Number.isNaN(to)) ? [] : ranges
 }
 
 /** Closes an open range at `end`, drops what lies before `start` or is empty, and joins neighbours. */

@@ -100,13 +100,15 @@ class Recovery {
   readonly #corruption: CorruptRange[] = []
   #watermark: number
   #records = 0
-  /** Store timestamp of the last good record. */
+  readonly #isJava: boolean
+  /** Store timestamp of the last good record, of a Java store. */
   #lastMs = 0
 
   constructor(plan: RecoveryPlan, ports: RecoveryPorts) {
     this.#plan = plan
     this.#ports = ports
     this.#watermark = plan.watermark
+    this.#isJava = plan.writer === 'java'
   }
 
   async run(): Promise<LogRecovery> {
@@ -162,9 +164,9 @@ class Recovery {
 
   readonly #visit: RecordVisitor = (block, at, size, address) => {
     this.#records++
-    this.#lastMs = readRecord.storeTimestamp(block.view, at)
-    if (this.#plan.writer === 'java' && this.#lastMs <= this.#plan.physicMs) {
-      this.#watermark = Math.max(this.#watermark, address + size)
+    if (this.#isJava) {
+      this.#lastMs = readRecord.storeTimestamp(block.view, at)
+      if (this.#lastMs <= this.#plan.physicMs) this.#watermark = Math.max(this.#watermark, address + size)
     }
     this.#ports.visit(block, at, size, address)
   }

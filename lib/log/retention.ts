@@ -13,8 +13,6 @@ export type DeleteReason =
   | 'expired'
   /** The disk was too full to wait until it expired. */
   | 'disk'
-  /** Somebody asked for it. */
-  | 'purge'
 
 /** At most this many segments go in one round, so that deleting does not stall the disk. */
 export const MAX_DELETED_PER_ROUND = 10

@@ -10,9 +10,10 @@ import { readWhole, replaceFile } from '../disk/replace.js'
 import type { SegmentChain } from '../disk/segment-chain.js'
 import { allocateBlock } from '../format/block.js'
 import { crc32 } from '../format/crc.js'
-import { sealText, unsealText } from '../format/sealed-text.js'
+import { decodeLines, numberIn, sealText, unsealText } from '../format/sealed-text.js'
 
 const HEAD = 'mqlite seals 1'
+const MAX_CRC = 0xffffffff
 /** Read in one go: about a millisecond. */
 const STEP_BYTES = 1024 * 1024
 
@@ -52,9 +53,9 @@ export class Seals {
     return true
   }
 
-  /** The CRC of a segment as it is on the disk now; `undefined` when it went away meanwhile. */
-  async read(start: number): Promise<number | undefined> {
-    const { chain, pause } = this.#options
+  /** The CRC of a segment as it is on the disk now; `undefined` when it went away meanwhile. @param pause - may throw, to end it */
+  async read(start: number, pause = this.#options.pause): Promise<number | undefined> {
+    const { chain } = this.#options
     const block = allocateBlock(Math.min(STEP_BYTES, chain.segmentBytes))
     let crc = 0
     for (let at = start; at < start + chain.segmentBytes; ) {
@@ -92,7 +93,11 @@ export function encodeSeals(sums: ReadonlyMap<number, number>): Buffer {
   )
 }
 
-/** The sums in a file; none when it is absent or not whole. */
+/** The sums in a file; none when it is absent, not whole, or no file of seals. */
 export function decodeSeals(bytes: Buffer | undefined): Map<number, number> {
-  return new Map((unsealText(HEAD, bytes) ?? []).map((line) => line.split(' ').map(Number) as [number, number]))
+  const sums = decodeLines(unsealText(HEAD, bytes), ([start, crc, ...rest]): [number, number] | undefined => {
+    const sum: [number, number] = [numberIn(start), numberIn(crc)]
+    return rest.length === 0 && sum[0] >= 0 && sum[1] <= MAX_CRC ? sum : undefined
+  })
+  return new Map(sums)
 }

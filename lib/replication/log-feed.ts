@@ -5,7 +5,8 @@
  * unused rest of a segment is sent like everything else. Only what readers may see is sent, so under
  * `flush: 'sync'` a replica never has what its primary could lose.
  */
-import { MessageStoreError, shown } from '../base/errors.js'
+import { checkRequest, checkSignal, checkWhole, fieldNames } from '../base/arguments.js'
+import { MessageStoreError } from '../base/errors.js'
 import { digestRange, type RangeDigest } from './range-digest.js'
 
 /** Consecutive bytes of the log. */
@@ -46,19 +47,22 @@ export interface FeedRequest {
   readonly tail?: RangeDigest
 }
 
+const feedFields = fieldNames<keyof FeedRequest>({ from: true, maxBytes: true, signal: true, tail: true })
+
 /**
  * Feeds a replica until the signal fires or the store closes.
  *
  * @throws {MessageStoreError} `REPLICA_DIVERGED` when the log does not reach back, or not up, to `from`
  */
-export async function* feed(
-  source: FeedSource,
-  { from, maxBytes = 32_768, signal, tail }: FeedRequest,
-): AsyncIterableIterator<LogChunk> {
-  if (!Number.isSafeInteger(from) || from < 0)
-    throw new RangeError(`from must be a whole number of at least 0, got ${shown(from)}`)
-  if (!Number.isSafeInteger(maxBytes) || maxBytes < 1)
-    throw new RangeError(`maxBytes must be a whole number of at least 1, got ${shown(maxBytes)}`)
+export function feed(source: FeedSource, request: FeedRequest): AsyncIterableIterator<LogChunk> {
+  checkRequest(request, feedFields)
+  return feeding(source, request)
+}
+
+async function* feeding(source: FeedSource, { from, maxBytes = 32_768, signal, tail }: FeedRequest): AsyncGenerator<LogChunk> {
+  checkWhole('from', from)
+  checkWhole('maxBytes', maxBytes, 1)
+  checkSignal(signal)
   if (tail !== undefined) await checkTail(source, tail)
   let address = from
   while (!signal?.aborted && source.isOpen()) {

@@ -4,7 +4,8 @@
  *
  * XXH64 with seed 0, in 16 hexadecimal digits: it finds what diverged, it does not keep out who wants to deceive.
  */
-import xxhash from 'xxhash-wasm'
+import { checkWhole } from '../base/arguments.js'
+import { loadXxh64 } from '../base/xxh64.js'
 
 /** Reads bytes of the log; fewer only at the end of a segment, 0 where there is none. */
 export type LogRead = (target: Uint8Array, address: number) => number
@@ -20,16 +21,18 @@ export interface RangeDigest {
 }
 
 const STEP_BYTES = 256 * 1024
-const hasher = xxhash()
 
 /**
  * The digest of `[from, to)`.
  *
  * @param pause - called between steps, to let the event loop turn
- * @throws {RangeError} when the log does not hold the whole range
+ * @throws {RangeError} when the bounds are no range, or the log does not hold the whole of it
  */
 export async function digestRange(read: LogRead, from: number, to: number, pause: () => Promise<void>): Promise<RangeDigest> {
-  const hash = (await hasher).create64()
+  checkWhole('from', from)
+  checkWhole('to', to)
+  if (from > to) throw new RangeError(`from must not be above to, got ${from} and ${to}`)
+  const hash = (await loadXxh64()).create64()
   const buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.min(STEP_BYTES, to - from)))
   for (let at = from; at < to; ) {
     const got = read(buffer.subarray(0, Math.min(buffer.length, to - at)), at)

@@ -13,7 +13,7 @@ import { Reader } from './reading/reader.js'
 import { RecordReader } from './reading/record-reader.js'
 import { Search } from './reading/search.js'
 import type { RecoveredStore } from './recovery/recover.js'
-import { type StoreEvents, StoreState } from './state.js'
+import { type StoreEvents, StoreState, storeEvents } from './state.js'
 
 /** What a store is built from. */
 export interface StoreInput {
@@ -63,7 +63,7 @@ export function layFoundation(input: StoreInput): Foundation {
     visibleEnd: () => visible.end,
   })
   const pause = (): Promise<void> => new Promise((resolve) => ports.timers.endOfTurn(resolve))
-  const events = new Emitter<StoreEvents>()
+  const events = new Emitter<StoreEvents>(storeEvents)
   const damaged = { count: 0 }
   const pauseWhileOpen = async (): Promise<void> => {
     await pause()

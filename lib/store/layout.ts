@@ -49,10 +49,21 @@ export function layoutOf(root: string): StoreLayout {
   }
 }
 
-/** One of these in a directory makes it a store. */
+/** One of these in a directory makes it one that a store may be opened in. */
 const MARKS_OF_A_STORE = ['commitlog', 'consumequeue', 'checkpoint', 'ext', 'abort', 'lock', 'config', 'index']
 
-/** @throws {MessageStoreError} `STORE_INCOMPATIBLE` when the directory holds something that is not a store */
+/** One of these makes it a store that was in use; other programs have a `config` or an `index` too. */
+const TRACES_OF_USE = [
+  ['commitlog', 'directory'],
+  ['consumequeue', 'directory'],
+  ['batchconsumequeue', 'directory'],
+  ['abort', 'file'],
+  ['ext/durable', 'file'],
+  ['ext/clean', 'file'],
+  ['ext/views', 'file'],
+] as const
+
+/** @throws {MessageStoreError} `STORE_INCOMPATIBLE` when the directory is not a store, or nothing that may become one */
 export function checkIsStore(disk: Disk, root: string, mayBeNew: boolean): void {
   const stat = disk.stat(root)
   if (stat === undefined) {
@@ -62,7 +73,10 @@ export function checkIsStore(disk: Disk, root: string, mayBeNew: boolean): void 
   if (stat.kind === 'file' || stat.kind === 'other')
     throw new MessageStoreError('STORE_INCOMPATIBLE', `${root} is not a directory`)
   const names = disk.list(root).map((entry) => entry.name)
-  if (names.some((name) => MARKS_OF_A_STORE.includes(name))) return
+  const isStore = mayBeNew
+    ? names.some((name) => MARKS_OF_A_STORE.includes(name))
+    : TRACES_OF_USE.some(([name, kind]) => disk.stat(`${root}/${name}`)?.kind === kind)
+  if (isStore) return
   if (names.length > 0) {
     throw new MessageStoreError(
       'STORE_INCOMPATIBLE',

@@ -1,9 +1,10 @@
 /** The one door to a store. It forwards; the logic is in the parts that `open.ts` wires together. */
 
-import { checkQueue } from '../base/errors.js'
+import { checkQueue } from '../base/arguments.js'
 import type { VerifyOptions } from './checking/verify.js'
 import type { VerifyReport } from './checking/verify-report.js'
 import { storeErrorOf } from './disk-failure.js'
+import type { ConfigFiles } from './keeping/config-files.js'
 import type { GetRequest, Message, PutReceipt, QueryRequest, QueueBounds } from './message.js'
 import { type OpenStore, openStore } from './open.js'
 import type { StoreOptions, StorePorts } from './options.js'
@@ -61,6 +62,11 @@ export class MessageStore implements AsyncDisposable {
   /** The option `brokerName`: what a broker over this store calls itself. */
   get brokerName(): string {
     return this.#store.base.options.message.brokerName
+  }
+
+  /** The option `storeHost`: the address that goes into records and message ids. */
+  get storeHost(): string {
+    return this.#store.base.options.message.storeHost
   }
 
   /** What opening found and did. */
@@ -124,37 +130,31 @@ export class MessageStore implements AsyncDisposable {
    * The messages of a topic with a key, newest first. Only true hits: key and topic are read from the records.
    * Damaged records are left out: each is told as the event `damagedRecord` and counts in the metric `damagedRecords`.
    */
-  async query(request: QueryRequest): Promise<StoredMessage[]> {
-    this.#store.state.checkOpen()
-    return told(async () => {
-      const { live, search } = this.#store
-      if (live === undefined) return search.query(request)
-      await live.catchUp()
-      return live.holding(() => search.query(request))
-    })
+  query(request: QueryRequest): Promise<StoredMessage[]> {
+    return this.#caughtUp(() => this.#store.search.query(request))
   }
 
   /** The message with an id, or at an address of the log; `undefined` when no intact record starts there. */
-  async lookup(target: string | { commitLogOffset: number }): Promise<StoredMessage | undefined> {
-    this.#store.state.checkOpen()
-    return told(async () => {
-      await this.#store.live?.catchUp()
-      return this.#store.search.lookup(target)
-    })
+  lookup(target: string | { commitLogOffset: number }): Promise<StoredMessage | undefined> {
+    return this.#caughtUp(() => this.#store.search.lookup(target))
   }
 
   /** The first offset stored at or after a time (`lower`), or the last at or before it (`upper`). */
-  async offsetByTime(
-    topic: string,
-    queueId: number,
-    timestampMs: number,
-    boundary: 'lower' | 'upper' = 'lower',
-  ): Promise<number> {
-    this.#store.state.checkOpen()
-    return told(async () => {
-      await this.#store.live?.catchUp()
-      return this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary)
-    })
+  offsetByTime(topic: string, queueId: number, timestampMs: number, boundary: 'lower' | 'upper' = 'lower'): Promise<number> {
+    return this.#caughtUp(() => this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary))
+  }
+
+  /** Searches, after a store that is only read took in what its writer has written; its views then stay what they are. */
+  async #caughtUp<Result>(search: () => Result | Promise<Result>): Promise<Result> {
+    const { state, live } = this.#store
+    state.checkOpen()
+    try {
+      if (live === undefined) return await search()
+      await live.catchUp()
+      return await live.holding(async () => search())
+    } catch (error) {
+      throw storeErrorOf(error)
+    }
   }
 
   /** The offsets of a queue that can be read; both 0 for an unknown queue. */
@@ -194,6 +194,11 @@ export class MessageStore implements AsyncDisposable {
     await told(() => this.#store.admin.deleteTopic(topic))
   }
 
+  /** RocketMQ's configuration files, `config/*.json`: what a broker over this store keeps. */
+  get config(): Pick<ConfigFiles, 'read' | 'write'> {
+    return this.#store.config
+  }
+
   /** Hooks for replication: the log's bytes for replicas, their acknowledgements, and taking a primary's log. */
   get replication(): Replication {
     return this.#store.replication
@@ -207,13 +212,21 @@ export class MessageStore implements AsyncDisposable {
   /**
    * Checks everything: each record, queue entry and index entry against one another. Changes nothing, and the
    * store may be used meanwhile. What is wrong is in the report, not thrown.
+   *
+   * @throws {TypeError} for a wrong option
+   * @throws {MessageStoreError} `STORE_CLOSED`, also when the store is closed meanwhile
    */
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
     this.#store.state.checkOpen()
     return told(() => this.#store.verify(options))
   }
 
-  /** Calls a listener at each event of a name. @returns a function that ends it */
+  /**
+   * Calls a listener at each event of a name.
+   *
+   * @returns a function that ends it
+   * @throws {TypeError} for an event that there is not, or a listener that is no function
+   */
   on<Name extends keyof StoreEvents>(name: Name, listener: (event: StoreEvents[Name]) => void): () => void {
     return this.#store.events.on(name, listener)
   }

@@ -1,4 +1,5 @@
 /** What users give to a store and get from it: messages, receipts, results. */
+import { fieldNames } from '../base/arguments.js'
 import { encodeOffsetMessageId } from '../format/message-id.js'
 
 /** A message to put. Everything is copied before `put` returns. */
@@ -13,6 +14,8 @@ export interface Message {
   readonly tags?: string
   /** What `query` finds the message by. A key has no spaces. */
   readonly keys?: string | readonly string[]
+  /** An id that the producer gave the message: the property `UNIQ_KEY`, which `query` finds as well. */
+  readonly uniqueKey?: string
   /** Further properties. Names and values are not empty and hold neither 0x01 nor 0x02. */
   readonly properties?: Readonly<Record<string, string>>
   /** Properties already encoded, instead of `tags`, `keys` and `properties`: kept byte for byte. For brokers that pass messages on. */
@@ -32,6 +35,25 @@ export interface Message {
   /** Of a commit or rollback record: where its half message stands. @default 0 */
   readonly preparedTransactionOffset?: number
 }
+
+/** What may be said of a message. */
+export const messageFields = fieldNames<keyof Message>({
+  topic: true,
+  body: true,
+  queueId: true,
+  tags: true,
+  keys: true,
+  uniqueKey: true,
+  properties: true,
+  encodedProperties: true,
+  flag: true,
+  sysFlag: true,
+  bornTimestamp: true,
+  bornHost: true,
+  storeHost: true,
+  reconsumeTimes: true,
+  preparedTransactionOffset: true,
+})
 
 /**
  * How a put ended. All four mean that the message is in the log. The last three mean that what was asked
@@ -106,6 +128,21 @@ export interface GetRequest {
   readonly signal?: AbortSignal
 }
 
+/** What a get may ask for. */
+export const getFields = fieldNames<keyof GetRequest>({
+  topic: true,
+  queueId: true,
+  offset: true,
+  maxMessages: true,
+  maxBytes: true,
+  tags: true,
+  waitMs: true,
+  signal: true,
+})
+
+/** What `follow` may ask for: it waits as long as it takes. */
+export const followFields = new Set([...getFields].filter((name) => name !== 'waitMs'))
+
 /** How a `get` ended; RocketMQ's words. */
 export type GetStatus =
   | 'FOUND'
@@ -131,6 +168,15 @@ export interface QueryRequest {
   /** Newest store time, inclusive. @default the end of time */
   readonly to?: number
 }
+
+/** What a query may ask for. */
+export const queryFields = fieldNames<keyof QueryRequest>({
+  topic: true,
+  key: true,
+  maxMessages: true,
+  from: true,
+  to: true,
+})
 
 /** The offsets of a queue: `[minOffset, maxOffset)` can be read. */
 export interface QueueBounds {

@@ -9,6 +9,7 @@ import { type VerifyOptions, type VerifyParts, verifyStore } from './checking/ve
 import type { VerifyReport } from './checking/verify-report.js'
 import { storeErrorOf } from './disk-failure.js'
 import { type Foundation, layFoundation, type StoreInput } from './foundation.js'
+import { ConfigFiles } from './keeping/config-files.js'
 import { QueueAdmin } from './keeping/queue-admin.js'
 import { checkIsStore, layoutOf, type StoreLayout } from './layout.js'
 import type { GetRequest } from './message.js'
@@ -70,7 +71,14 @@ async function assemble(input: StoreInput) {
   const live = liveLogOf(base)
   const replication = new Replication(base, writing)
   const admin = new QueueAdmin(base, writing)
+  const config = new ConfigFiles({
+    disk: base.ports.disk,
+    directory: base.layout.config,
+    state,
+    onBatchTopics: (names) => topics.setBatchTopics(names),
+  })
   const idle = async (): Promise<void> => {
+    await config.idle()
     await admin.idle()
     await replication.idle()
   }
@@ -94,6 +102,7 @@ async function assemble(input: StoreInput) {
     upkeep,
     replication,
     admin,
+    config,
     flush: () => flush(base, writing),
     close: () => (closing ??= takeDown(base, writing, idle)),
     verify: (options?: VerifyOptions) => {
@@ -146,11 +155,12 @@ function liveLogOf(base: Foundation): LiveLog | undefined {
 }
 
 /** What `verify` looks at. */
-function verifiedParts({ layout, options, ports, recovered, records, visible, log, seals }: Foundation): VerifyParts {
+function verifiedParts({ layout, options, ports, recovered, records, visible, log, seals, state }: Foundation): VerifyParts {
   const { chain, views, report } = recovered
   return {
     ...ports,
     layout,
+    checkOpen: () => state.checkOpen(),
     chain,
     views,
     levelAt: records.levelAt,

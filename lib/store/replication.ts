@@ -86,7 +86,7 @@ export class Replication {
   /**
    * A digest of a range of the log. A replica sends that of its last bytes along when it asks to be fed.
    *
-   * @throws {RangeError} when the log does not hold the range
+   * @throws {RangeError} when `from` is above `to`, or the log does not hold the range
    */
   digest(from: number, to: number): Promise<RangeDigest> {
     const { log, state } = this.#base

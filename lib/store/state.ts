@@ -6,11 +6,11 @@ import type { RecoveryReport } from './recovery/recover.js'
 export type StoreStatus = 'open' | 'readOnly' | 'failed' | 'closing' | 'closed'
 
 /** The events of a store. */
-export interface StoreEvents extends Record<string, unknown> {
+export interface StoreEvents {
   /** Opening is done. */
   recovery: RecoveryReport
   /**
-   * A segment of the log was deleted: it had `expired`, the `disk` was too full to wait for that, or a `purge` was asked for.
+   * A segment of the log was deleted: it had `expired`, or the `disk` was too full to wait for that.
    * `lastWriteMs` is when it was last written, by what was believed: `newestStoreTimestamp`, or the time of its file
    * where the former lies in the future; `Infinity` when neither can be.
    */
@@ -18,9 +18,18 @@ export interface StoreEvents extends Record<string, unknown> {
     commitLogOffset: number
     bytes: number
     path: string
-    reason: 'expired' | 'disk' | 'purge'
+    reason: 'expired' | 'disk'
     newestStoreTimestamp: number
     lastWriteMs: number
+  }
+  /** A queue lost its messages from `minOffset` up to, without, `maxOffset`, because somebody asked for it. */
+  queuePurged: {
+    topic: string
+    queueId: number
+    minOffset: number
+    maxOffset: number
+    /** Whether the queue itself is gone. */
+    deleted: boolean
   }
   /** Puts are refused, or accepted again, for want of space. */
   diskFull: { full: boolean; freeBytes: number; usedShare: number }
@@ -30,6 +39,17 @@ export interface StoreEvents extends Record<string, unknown> {
   failed: { error: unknown }
   /** The store is closed. */
   closed: undefined
+}
+
+/** The names of the events. */
+export const storeEvents: Readonly<Record<keyof StoreEvents, true>> = {
+  recovery: true,
+  segmentDeleted: true,
+  queuePurged: true,
+  diskFull: true,
+  damagedRecord: true,
+  failed: true,
+  closed: true,
 }
 
 /** See the head of this file. */

@@ -51,14 +51,12 @@ export class StoredMessage {
     this.#at = at
   }
 
-  /** The message whose checked record starts at `at`, with topic and queue as the record says. */
-  static fromRecord(block: Block, at: number, commitLogOffset: number): StoredMessage {
-    const { view, bytes } = block
-    const { start, end } = topicRange(view, at)
-    const topic = bytes.toString('utf8', start, end)
+  /** The message whose checked record starts at `at`, with queue and topic, unless it is known, as the record says. */
+  static fromRecord(block: Block, at: number, commitLogOffset: number, topic?: string): StoredMessage {
+    const { view } = block
     const queueOffset = readRecord.queueOffset(view, at)
     return new StoredMessage(
-      topic,
+      topic ?? topicOf(block, at),
       view.getInt32(at + RecordAt.queueId),
       queueOffset,
       commitLogOffset,
@@ -183,4 +181,9 @@ export class StoredMessage {
   [inspect.custom](): string {
     return `StoredMessage ${this.topic}/${this.queueId}@${this.queueOffset} (${this.size} bytes at ${this.commitLogOffset})`
   }
+}
+
+function topicOf({ view, bytes }: Block, at: number): string {
+  const { start, end } = topicRange(view, at)
+  return bytes.toString('utf8', start, end)
 }

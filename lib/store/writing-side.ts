@@ -15,7 +15,6 @@ import { type UnflushedLimits, unflushedLimits } from '../log/unflushed.js'
 import { ReplicaAcks } from '../replication/replica-acks.js'
 import type { Foundation } from './foundation.js'
 import { Bookkeeping } from './keeping/bookkeeping.js'
-import { readBatchTopics } from './keeping/config-file.js'
 import { Upkeep } from './keeping/upkeep.js'
 import { ViewFlusher } from './views/view-flusher.js'
 import { MessageEncoder, RECORD_OVER_BODY_BYTES } from './writing/encoder.js'
@@ -48,8 +47,7 @@ export async function buildWritingSide(base: Foundation): Promise<WritingSide> {
   const parts = {} as { -readonly [Part in keyof WritingSide]: WritingSide[Part] }
   parts.fail = (error) => failWith(base, parts.writer, error)
   parts.books = buildBooks(base)
-  const { queues, batchQueues } = views
-  parts.topics = new WriterTopics({ queues, batchQueues, batchTopics: readBatchTopics(ports.disk, base.layout.config) })
+  parts.topics = new WriterTopics(views)
   parts.acks = new ReplicaAcks({ ...options.replication, timers, sentEnd: () => visible.end })
   parts.flusher = buildFlusher(base, parts)
   parts.upkeep = buildUpkeep(base, parts)

@@ -145,12 +145,12 @@ export class BatchConsumeQueue {
     return batch !== undefined && batch.baseOffset <= offset ? batch.commitLogOffset : undefined
   }
 
-  /** The first offset stored at or after a time (`lower`), or the last at or before it (`upper`), within the bounds. */
+  /** The base of the first batch stored at or after a time (`lower`), or of the last at or before it (`upper`). */
   offsetByTime(timestampMs: number, boundary: 'lower' | 'upper'): number {
     const isAfter = (time: number): boolean => (boundary === 'lower' ? time >= timestampMs : time > timestampMs)
     const row = searchFirst(this.#firstRow, this.#endRow, (n) => this.#read(n) && isAfter(batchEntryTimestamp(scratch.view, 0)))
-    const base = row < this.#endRow && this.#read(row) ? batchEntryBase(scratch.view, 0) : this.#max
-    return boundary === 'lower' ? base : Math.max(this.#min, base - 1)
+    if (boundary === 'upper') return row > this.#firstRow && this.#read(row - 1) ? batchEntryBase(scratch.view, 0) : this.#min
+    return row < this.#endRow && this.#read(row) ? batchEntryBase(scratch.view, 0) : this.#max
   }
 
   /** Writes the rows whose records end at or below `durableEnd` and flushes them. */
@@ -201,9 +201,14 @@ export class BatchConsumeQueue {
     this.#max = offset
   }
 
-  /** Deletes all files. */
+  /** Deletes all files; who still holds the queue finds it empty. */
   remove(): void {
     this.#tail.clear()
+    this.#firstRow = 0
+    this.#endRow = 0
+    this.#min = 0
+    this.#max = 0
+    this.#lastEnd = -1
     this.#files.remove()
   }
 

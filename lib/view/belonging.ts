@@ -35,9 +35,15 @@ export function furtherPlaces(record: DispatchedRecord): QueuePlace[] {
 }
 
 /** The hashes under which the index lists a record, in the order of its entries. */
-export function indexHashes({ sysFlag, topic, keys, uniqueKey }: DispatchedRecord): number[] {
+export function indexHashes(record: DispatchedRecord): number[] {
+  const { sysFlag, topic, keys, uniqueKey } = record
   if ((sysFlag & SysFlag.transactionMask) === SysFlag.transactionRollback) return []
   const hashes = uniqueKey === undefined ? [] : [indexKeyHash(topic, uniqueKey)]
   for (const key of keys) hashes.push(indexKeyHash(topic, key))
-  return hashes
+  return [...hashes, ...innerHashes(record)]
+}
+
+/** Those of them that only mqlite lists: the keys of the messages in a batch. */
+export function innerHashes({ topic, innerKeys = [] }: DispatchedRecord): number[] {
+  return innerKeys.map((key) => indexKeyHash(topic, key))
 }

@@ -249,9 +249,13 @@ export class ConsumeQueue {
     this.#max = offset
   }
 
-  /** Deletes all files. */
+  /** Deletes all files; who still holds the queue finds it empty. */
   remove(): void {
     this.#tail.clear()
+    this.#min = 0
+    this.#max = 0
+    this.#lastEnd = -1
+    this.#startsAt = undefined
     this.#files.remove()
   }
 

@@ -5,6 +5,7 @@
  */
 import { SysFlag } from '../format/record.js'
 import type { BatchConsumeQueue } from './batch-consume-queue.js'
+import type { BatchTopics } from './batch-topics.js'
 import { entersQueues, furtherPlaces, indexHashes } from './belonging.js'
 import type { ConsumeQueue } from './consume-queue.js'
 import type { IndexView } from './index-view.js'
@@ -27,6 +28,8 @@ export interface DispatchedRecord {
   readonly multiDispatch?: { readonly queues: readonly string[]; readonly offsets: readonly number[] }
   /** First offset and number of messages of a record that holds several. */
   readonly innerBatch?: { readonly base: number; readonly count: number }
+  /** The keys of the messages in it. RocketMQ lists a batch under the keys of the record alone. */
+  readonly innerKeys?: readonly string[]
   /** Whether it only keeps the place of a message that was lost. */
   readonly isStandIn?: true
 }
@@ -35,6 +38,7 @@ export interface DispatchedRecord {
 export interface DispatcherOptions {
   readonly queues: QueueTable<ConsumeQueue>
   readonly batchQueues: QueueTable<BatchConsumeQueue>
+  readonly batchTopics: BatchTopics
   readonly index: IndexView | undefined
   readonly purges: Purges
 }
@@ -43,37 +47,50 @@ export interface DispatcherOptions {
 export class Dispatcher {
   readonly #queues: QueueTable<ConsumeQueue>
   readonly #batchQueues: QueueTable<BatchConsumeQueue>
+  readonly #batchTopics: BatchTopics
   readonly #index: IndexView | undefined
   readonly #purges: Purges
   /** Records up to this address have their index entries. */
   #indexedTo: number
 
-  constructor({ queues, batchQueues, index, purges }: DispatcherOptions) {
+  constructor({ queues, batchQueues, batchTopics, index, purges }: DispatcherOptions) {
     this.#purges = purges
     this.#queues = queues
     this.#batchQueues = batchQueues
+    this.#batchTopics = batchTopics
     this.#index = index
     this.#indexedTo = index?.lastCommitLogOffset ?? -1
   }
 
   /** Enters a record into the views. */
   dispatch(record: DispatchedRecord): void {
-    const { topic, queueId, queueOffset, commitLogOffset, size, tagsCode } = record
+    const { commitLogOffset, size, tagsCode, storeTimestamp } = record
     if (isInnerBatch(record)) this.#dispatchBatch(record, record.innerBatch!)
     else if (entersQueues(record)) {
-      this.enter(topic, queueId, queueOffset, commitLogOffset, size, tagsCode)
+      this.enter(record.topic, record.queueId, record.queueOffset, commitLogOffset, size, tagsCode, storeTimestamp)
       if (record.multiDispatch !== undefined) {
         for (const place of furtherPlaces(record))
-          this.enter(place.topic, place.queueId, place.queueOffset, commitLogOffset, size, tagsCode)
+          this.enter(place.topic, place.queueId, place.queueOffset, commitLogOffset, size, tagsCode, storeTimestamp)
       }
     }
     this.#dispatchKeys(record)
   }
 
-  /** Gives a record its entry in one queue, unless it was purged. */
-  enter(topic: string, queueId: number, queueOffset: number, commitLogOffset: number, size: number, tagsCode: number): void {
+  /** Gives a record that is no batch its entry in one queue, unless it was purged. */
+  enter(
+    topic: string,
+    queueId: number,
+    queueOffset: number,
+    commitLogOffset: number,
+    size: number,
+    tagsCode: number,
+    storeTimestamp: number,
+  ): void {
     if (this.#purges.hides(topic, queueId, commitLogOffset)) return
-    this.#queues.obtain(topic, queueId).place(queueOffset, commitLogOffset, size, tagsCode)
+    if (this.#batchTopics.has(topic)) {
+      const entry = { commitLogOffset, size, tagsCode, storeTimestamp, baseOffset: queueOffset, batchSize: 1 }
+      this.#batchQueues.obtain(topic, queueId).place(entry)
+    } else this.#queues.obtain(topic, queueId).place(queueOffset, commitLogOffset, size, tagsCode)
   }
 
   #dispatchBatch(record: DispatchedRecord, { base, count }: NonNullable<DispatchedRecord['innerBatch']>): void {

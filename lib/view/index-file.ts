@@ -6,16 +6,20 @@
  *    slots, then the header, each slot with its newest entry that has been written.
  * 3. Slots can be made again from the entries, so after a crash only entries need to be believed.
  */
+import { invariant } from '../base/errors.js'
 import { absentFile } from '../disk/absent-file.js'
 import type { DiskFile } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
+import { PageCache } from '../disk/page-cache.js'
 import { type Block, zeroBlock } from '../format/block.js'
 import { crc32 } from '../format/crc.js'
 import { encodeIndexHeader, entryPosition, INDEX_ENTRY_BYTES, type IndexHeader, slotPosition } from '../format/index-layout.js'
 import { IndexEntry } from '../format/tables.js'
 import { searchFirst } from './bisect.js'
+import { DirtyPages } from './dirty-pages.js'
 import { EntryTail } from './entry-tail.js'
-import { readIndexHeader, readIndexSlots, sumOfRange } from './index-parts.js'
+import { IndexPages } from './index-pages.js'
+import { readIndexHeader, readIndexSlot, readIndexSlots, sumOfRange } from './index-parts.js'
 import { indexedOffset, scanIndexEntries } from './index-scan.js'
 import type { IndexRow } from './manifest.js'
 
@@ -24,12 +28,24 @@ const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previ
 const PAGE_SLOTS = 1024
 /** Entries that are walked over in a few milliseconds. */
 const STRETCH_ENTRIES = 2048
+/** Pages that are written at once, if they stand together. */
+const PAGES_WRITTEN = 64
 const MAX_SECONDS = 0x7fffffff
+const EMPTY = zeroBlock(0)
 
-/** An entry as a query sees it. */
-export interface IndexCandidate {
-  readonly commitLogOffset: number
-  readonly timeMs: number
+/** How to open a file of the index. */
+export interface IndexFileOptions {
+  readonly files: OpenFiles
+  readonly path: string
+  readonly slots: number
+  readonly entries: number
+  readonly writable: boolean
+  /** Where queries keep what they read; shared by the files of an index. */
+  readonly pages?: PageCache
+  /** Of a new file, which is made at its first flush; an existing one brings its own header. */
+  readonly fresh?: { readonly header: IndexHeader; readonly make: () => DiskFile }
+  /** What a manifest says of an existing file. */
+  readonly row?: IndexRow | undefined
 }
 
 /** See the head of this file. */
@@ -42,8 +58,11 @@ export class IndexFile {
   readonly #slotCount: number
   readonly #capacity: number
   readonly #tail = new EntryTail(INDEX_ENTRY_BYTES)
-  readonly #dirtyPages = new Set<number>()
-  readonly #scratch = zeroBlock(INDEX_ENTRY_BYTES)
+  readonly #dirtyPages: DirtyPages
+  readonly #pages: IndexPages
+  /** Where the entry stands that was found last. */
+  #found: DataView = EMPTY.view
+  #foundAt = 0
   /** Another process may go on filling a file that is only read. */
   readonly #writable: boolean
   /** The slots in memory, once they are needed: always for the file that is being filled. */
@@ -59,26 +78,16 @@ export class IndexFile {
   /** What a manifest says and nobody has compared yet. */
   #unchecked: IndexRow | undefined
 
-  /**
-   * @param fresh - of a new file, which is made at its first flush; an existing one brings its own header
-   * @param row - what a manifest says of an existing file
-   */
-  constructor(
-    files: OpenFiles,
-    path: string,
-    slots: number,
-    capacity: number,
-    writable: boolean,
-    fresh?: { readonly header: IndexHeader; readonly make: () => DiskFile },
-    row?: IndexRow,
-  ) {
+  constructor({ files, path, slots, entries, writable, pages, fresh, row }: IndexFileOptions) {
     this.path = path
     this.#slotCount = slots
-    this.#capacity = capacity
     this.#writable = writable
+    this.#dirtyPages = new DirtyPages(Math.ceil(slots / PAGE_SLOTS))
+    this.#capacity = entries
+    this.#pages = new IndexPages(pages ?? new PageCache(0), slots)
     // What is new is in memory, and stays there in a store that is only read: nothing of it is in a file yet.
     this.#file = fresh === undefined ? files.file(path, writable) : absentFile(path)
-    this.header = fresh?.header ?? readIndexHeader(this.#file, capacity)
+    this.header = fresh?.header ?? readIndexHeader(this.#file, entries)
     this.#written = this.header.indexCount
     this.#flushed = this.#written
     if (fresh !== undefined) {
@@ -150,7 +159,7 @@ export class IndexFile {
 
   /** Whether there is something that no flush has covered. */
   get isDirty(): boolean {
-    return this.#tail.count > 0 || this.#flushed < this.#written || this.#dirtyPages.size > 0 || this.#headerIsDirty
+    return this.#tail.count > 0 || this.#flushed < this.#written || this.#dirtyPages.count > 0 || this.#headerIsDirty
   }
 
   /** How many slots there are. */
@@ -163,21 +172,9 @@ export class IndexFile {
     return this.#slots ?? this.#loadSlots()
   }
 
+  /** Of a file that another process may go on filling only what was there when it was loaded. */
   #loadSlots(): Int32Array {
-    const slots = readIndexSlots(this.#file, this.#slotCount)
-    if (!this.#writable) for (let slot = 0; slot < slots.length; slot++) slots[slot] = this.#knownEntry(slots[slot]!)
-    return slots
-  }
-
-  /** From what a slot in the file says to the newest entry of its chain that was there when the file was loaded. */
-  #knownEntry(newest: number): number {
-    let entry = newest
-    while (entry >= this.#written) {
-      const got = this.#file.readAt(this.#scratch.bytes, entryPosition(this.#slotCount, entry))
-      const previous = got === INDEX_ENTRY_BYTES ? this.#scratch.view.getInt32(PREVIOUS_AT) : 0
-      entry = previous < entry ? previous : 0
-    }
-    return entry
+    return readIndexSlots(this.#file, this.#slotCount, this.#writable ? Number.POSITIVE_INFINITY : this.#written)
   }
 
   /** Reads entries from a number on into `into`, in files and in memory. @returns how many, at most to the last entry */
@@ -222,7 +219,7 @@ export class IndexFile {
     view.setInt32(at + PREVIOUS_AT, isEmpty ? 0 : newest)
     if (isEmpty) header.hashSlotCount++
     slots[slot] = entry
-    this.#dirtyPages.add((slot / PAGE_SLOTS) | 0)
+    this.#dirtyPages.note((slot / PAGE_SLOTS) | 0)
     if (entry <= 1) {
       header.beginCommitLogOffset = commitLogOffset
       header.beginTimestamp = storeTimestamp
@@ -233,28 +230,45 @@ export class IndexFile {
   }
 
   /**
-   * The entries of a hash, newest first, as far as they may lie in the time range; entries count whole seconds.
-   * `undefined` after each long stretch of others: whoever asks may let the event loop turn.
+   * The number of the newest entry of a hash that may lie in the time range, 0 without one; entries count whole seconds.
+   * Negative after a long stretch of others: go on below its absolute value, after the event loop has turned.
+   *
+   * @param below - look at entries below this number that `candidate` gave before; without it at all
    */
-  *candidates(keyHash: number, fromMs: number, toMs: number): Generator<IndexCandidate | undefined> {
+  candidate(keyHash: number, fromMs: number, toMs: number, below = 0): number {
     const { header } = this
-    if (header.indexCount <= 1) return
-    let entry = this.#slotValue(keyHash % this.#slotCount)
-    // A chain can be no longer than the file; damage must not make it endless.
-    for (let steps = header.indexCount; steps > 0 && entry > 0 && entry < header.indexCount; steps--) {
-      const block = this.#readEntry(entry)
-      if (block === undefined) return
-      const { view } = block
-      const hash = view.getInt32(HASH_AT)
-      const previous = view.getInt32(PREVIOUS_AT)
-      const commitLogOffset = indexedOffset(view, 0)
-      const timeMs = header.beginTimestamp + view.getInt32(SECONDS_AT) * 1000
-      // The first entry's seconds count from the file before, so it may look newer or older than it is.
-      if (hash === keyHash && (entry === 1 || (timeMs <= toMs && timeMs + 1000 > fromMs))) yield { commitLogOffset, timeMs }
-      else if (steps % STRETCH_ENTRIES === 0) yield undefined
-      if (previous >= entry) return
-      entry = previous
+    // Entries may have been dropped since.
+    const isFirst = below === 0 || below >= header.indexCount
+    let entry = isFirst ? this.#slotValue(keyHash % this.#slotCount) : this.#previousOf(below)
+    let left = STRETCH_ENTRIES
+    while (entry > 0 && entry < header.indexCount && this.#find(entry)) {
+      const at = this.#foundAt
+      if (this.#found.getInt32(at + HASH_AT) === keyHash) {
+        const timeMs = header.beginTimestamp + this.#found.getInt32(at + SECONDS_AT) * 1000
+        // The first entry's seconds count from the file before, so it may look newer or older than it is.
+        if (entry === 1 || (timeMs <= toMs && timeMs + 1000 > fromMs)) return entry
+      }
+      if (--left === 0) return -entry
+      entry = this.#previousOf(entry)
     }
+    return 0
+  }
+
+  /** Address of the record of an entry that `candidate` gave. */
+  offsetOf(entry: number): number {
+    return this.#find(entry) ? indexedOffset(this.#found, this.#foundAt) : -1
+  }
+
+  /** The entry before one in its chain; 0 at the end of it. Damage must not make a chain endless. */
+  #previousOf(entry: number): number {
+    if (!this.#find(entry)) return 0
+    const previous = this.#found.getInt32(this.#foundAt + PREVIOUS_AT)
+    return previous < entry ? previous : 0
+  }
+
+  /** Holds the slots of the file that is filled next in memory, as the first put would. */
+  keepSlots(): void {
+    if (!this.isFull) this.#slots ??= this.#loadSlots()
   }
 
   /** Writes the entries of records that end at or below `durableEnd`, then slots and header, and flushes them. */
@@ -299,12 +313,13 @@ export class IndexFile {
     this.#tail.clear()
     this.#slots = scan.slots
     this.#written = count
+    this.#pages.forgetEntries()
     this.#flushed = 0
     this.#headerIsDirty = true
     this.#entriesCrc = undefined
     this.#slotsCrc = undefined
     this.#unchecked = undefined
-    if (writable) for (let page = 0; page * PAGE_SLOTS < this.#slotCount; page++) this.#dirtyPages.add(page)
+    if (writable) this.#dirtyPages.noteAll()
     return scan.isWhole
   }
 
@@ -320,27 +335,28 @@ export class IndexFile {
     return searchFirst(0, count, (n) => indexedOffset(this.#tail.view, n * INDEX_ENTRY_BYTES) >= durableEnd)
   }
 
-  /** Writes the dirty pages of slots; a slot whose newest entry is not written gets its newest one that is. */
+  /** Writes the dirty pages of slots, those that stand together at once. */
   #writeSlots(): void {
-    const slots = this.#slots
-    if (slots === undefined) return
-    const page = Buffer.alloc(PAGE_SLOTS * 4)
-    for (const number of [...this.#dirtyPages]) {
-      const first = number * PAGE_SLOTS
-      const count = Math.min(PAGE_SLOTS, this.#slotCount - first)
-      let isFinal = true
-      for (let i = 0; i < count; i++) {
-        let entry = slots[first + i]!
-        while (entry >= this.#written) {
-          entry = this.#tail.view.getInt32((entry - this.#written) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
-          isFinal = false
-        }
-        page.writeInt32BE(entry, i * 4)
+    if (this.#slots === undefined) return
+    for (const { from, to } of this.#dirtyPages.runs(PAGES_WRITTEN)) this.#writePages(this.#slots, from, to)
+  }
+
+  /** Writes pages of slots; a slot whose newest entry is not written gets its newest one that is. */
+  #writePages(slots: Int32Array, from: number, to: number): void {
+    const first = from * PAGE_SLOTS
+    const block = zeroBlock((Math.min(to * PAGE_SLOTS, this.#slotCount) - first) * 4)
+    const unfinished = new Set<number>()
+    for (let at = 0; at < block.bytes.length; at += 4) {
+      let entry = slots[first + at / 4]!
+      if (entry >= this.#written) unfinished.add(from + Math.floor(at / (PAGE_SLOTS * 4)))
+      while (entry >= this.#written) {
+        entry = this.#tail.view.getInt32((entry - this.#written) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
       }
-      this.#slotsCrc = undefined
-      this.#file.writeAt(page.subarray(0, count * 4), slotPosition(first))
-      if (isFinal) this.#dirtyPages.delete(number)
+      block.view.setInt32(at, entry)
     }
+    this.#slotsCrc = undefined
+    this.#file.writeAt(block.bytes, slotPosition(first))
+    for (let page = from; page < to; page++) if (!unfinished.has(page)) this.#dirtyPages.clear(page)
   }
 
   #writeHeader(): void {
@@ -353,27 +369,30 @@ export class IndexFile {
     const { beginTimestamp, beginCommitLogOffset, endCommitLogOffset, endTimestamp } = this.header
     if (this.#tail.count === 0) return { endCommitLogOffset, endTimestamp }
     if (this.#written <= 1) return { endCommitLogOffset: beginCommitLogOffset, endTimestamp: beginTimestamp }
-    const last = this.#readEntry(this.#written - 1)!
+    invariant(this.#find(this.#written - 1), `entry ${this.#written - 1} in ${this.path}`)
     return {
-      endCommitLogOffset: indexedOffset(last.view, 0),
-      endTimestamp: beginTimestamp + last.view.getInt32(SECONDS_AT) * 1000,
+      endCommitLogOffset: indexedOffset(this.#found, this.#foundAt),
+      endTimestamp: beginTimestamp + this.#found.getInt32(this.#foundAt + SECONDS_AT) * 1000,
     }
   }
 
   #slotValue(slot: number): number {
     if (this.#slots !== undefined) return this.#slots[slot]!
-    this.#file.readAt(this.#scratch.bytes.subarray(0, 4), slotPosition(slot))
-    const newest = this.#scratch.view.getInt32(0)
-    return this.#writable ? newest : this.#knownEntry(newest)
+    // Only of a file that nobody fills any more what was read once may be kept.
+    if (this.#writable || this.isFull) return this.#pages.slot(this.#file, slot)
+    return readIndexSlot(this.#file, this.#slotCount, slot, this.#written)
   }
 
-  #readEntry(entry: number): Block | undefined {
+  /** Points to an entry, until the next call. @returns whether it is there */
+  #find(entry: number): boolean {
     if (entry >= this.#written) {
-      const at = (entry - this.#written) * INDEX_ENTRY_BYTES
-      this.#tail.bytes.copy(this.#scratch.bytes, 0, at, at + INDEX_ENTRY_BYTES)
-      return this.#scratch
+      this.#found = this.#tail.view
+      this.#foundAt = (entry - this.#written) * INDEX_ENTRY_BYTES
+      return true
     }
-    const got = this.#file.readAt(this.#scratch.bytes, entryPosition(this.#slotCount, entry))
-    return got === INDEX_ENTRY_BYTES ? this.#scratch : undefined
+    this.#foundAt = this.#pages.entryAt(this.#file, entry, this.#written)
+    if (this.#foundAt < 0) return false
+    this.#found = this.#pages.view
+    return true
   }
 }

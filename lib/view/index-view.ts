@@ -9,6 +9,7 @@ import { MessageStoreError } from '../base/errors.js'
 import type { Clock } from '../base/system.js'
 import type { Disk, DiskFile } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
+import { PageCache } from '../disk/page-cache.js'
 import { encodeIndexHeader, type IndexHeader, indexFileBytes } from '../format/index-layout.js'
 import { indexFileName, indexFileTime, isIndexFileName } from '../format/names.js'
 import { IndexFile } from './index-file.js'
@@ -29,6 +30,8 @@ export interface IndexViewOptions {
   readonly trustedEnd: number
   /** What a manifest says of the files, if there is one to believe. */
   readonly rows?: readonly IndexRow[] | undefined
+  /** Memory for what queries read of files. */
+  readonly cacheBytes?: number
   /** Files whose records are all below may have been deleted since. */
   readonly logStart: number
   /** Whether the process that wrote the rows runs, so that no crash can have come between: files are checked when they are used. */
@@ -57,6 +60,7 @@ const UNFLUSHED_HEADER: IndexHeader = { ...NEW_HEADER, endTimestamp: Number.MAX_
 export class IndexView {
   readonly #options: IndexViewOptions
   readonly #files: IndexFile[] = []
+  readonly #pages: PageCache
   /** Entries are complete for every record that starts below this. */
   readonly completeEnd: number
   /** Whether a file turned out not to be what was written. */
@@ -65,6 +69,7 @@ export class IndexView {
 
   private constructor(options: IndexViewOptions) {
     this.#options = options
+    this.#pages = new PageCache(options.cacheBytes ?? 0)
     // Unless the store was closed, the process before may have ended before it flushed the names of files.
     this.#namesChanged = options.writable && options.trustedEnd !== Number.POSITIVE_INFINITY && this.#indexPaths().length > 0
     this.completeEnd = options.rows === undefined ? this.#loadFound(options.trustedEnd) : this.#loadNoted(options.rows)
@@ -148,7 +153,7 @@ export class IndexView {
       const what = `${path} has ${bytes} bytes, ${expected} expected: set index.slots and index.entries`
       throw new MessageStoreError('STORE_INCOMPATIBLE', what)
     }
-    return new IndexFile(files, path, slots, entries, writable, undefined, row)
+    return new IndexFile({ files, path, slots, entries, writable, pages: this.#pages, row })
   }
 
   /** Closes a file and deletes it, unless the store is only read. */
@@ -235,9 +240,12 @@ export class IndexView {
         const what = `${file.path} is not what was written; it is made anew from the log when the store is next opened`
         throw new MessageStoreError('STORE_CORRUPT', what)
       }
-      for (const candidate of file.candidates(keyHash, fromMs, toMs)) {
-        yield candidate?.commitLogOffset ?? -1
+      if (file === this.#last) file.keepSlots()
+      let entry = file.candidate(keyHash, fromMs, toMs)
+      while (entry !== 0) {
+        yield entry > 0 ? file.offsetOf(entry) : -1
         if (!this.#files.includes(file)) return
+        entry = file.candidate(keyHash, fromMs, toMs, Math.abs(entry))
       }
     }
   }
@@ -296,7 +304,8 @@ export class IndexView {
     if (indexFileName(ms) <= lastName) ms = indexFileTime(lastName) + 1
     while (indexFileName(ms) <= lastName || disk.stat(`${directory}/${indexFileName(ms)}`) !== undefined) ms++
     const path = `${directory}/${indexFileName(ms)}`
-    const added = new IndexFile(files, path, slots, entries, writable, { header, make: () => this.#makeFile(path) })
+    const fresh = { header, make: () => this.#makeFile(path) }
+    const added = new IndexFile({ files, path, slots, entries, writable, pages: this.#pages, fresh })
     this.#files.push(added)
     return added
   }

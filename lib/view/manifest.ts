@@ -19,7 +19,7 @@
  * ```
  */
 import { isIndexFileName, isTopic } from '../format/names.js'
-import { sealText, unsealText } from '../format/sealed-text.js'
+import { numberIn, sealText, unsealText } from '../format/sealed-text.js'
 import type { SegmentSum } from './row-files.js'
 
 /** What the manifest says of a queue. */
@@ -95,32 +95,43 @@ export function decodeManifest(bytes: Buffer | undefined): Manifest | undefined 
   const queues = rows.filter(([kind]) => kind === 'queue' || kind === 'batch').map(queueRow)
   const index = rows.filter(([kind]) => kind === 'index').map(indexRow)
   const manifest = {
-    logStart: Number(log?.[1]),
-    viewsEnd: Number(log?.[2]),
-    indexSizes: { slots: Number(sizes?.[1]), entries: Number(sizes?.[2]) },
+    logStart: whole(log?.[1]),
+    viewsEnd: whole(log?.[2]),
+    indexSizes: { slots: whole(sizes?.[1]), entries: whole(sizes?.[2]) },
     queues,
     index,
   }
   return isSane(manifest) ? manifest : undefined
 }
 
+/** A number of a line; -1 stands for the end of no record. */
+function whole(text: string | undefined): number {
+  return numberIn(text, -1)
+}
+
 function queueRow([kind, topic = '', queueId, min, max, lastEnd, ...rest]: string[]): QueueRow {
-  const rows = kind === 'batch' ? Number(rest.shift()) : undefined
-  const sums = rest.map((sum) => sum.split(':')).map(([first, crc]) => ({ first: Number(first), crc: Number(crc) }))
-  const row = { topic, queueId: Number(queueId), min: Number(min), max: Number(max), lastEnd: Number(lastEnd), sums }
+  const rows = kind === 'batch' ? whole(rest.shift()) : undefined
+  const sums = rest.map((sum) => sum.split(':')).map(([first, crc]) => ({ first: whole(first), crc: whole(crc) }))
+  const row = { topic, queueId: whole(queueId), min: whole(min), max: whole(max), lastEnd: whole(lastEnd), sums }
   return rows === undefined ? row : { ...row, rows }
 }
 
 function indexRow([, name = '', ...fields]: string[]): IndexRow {
-  const [count = 0, beginTimestamp = 0, endTimestamp = 0, beginCommitLogOffset = 0, endCommitLogOffset = 0, entriesCrc = 0] =
-    fields.map(Number)
-  const slotsCrc = fields[6] === '-' ? undefined : Number(fields[6])
+  const [
+    count = Number.NaN,
+    beginTimestamp = Number.NaN,
+    endTimestamp = Number.NaN,
+    beginCommitLogOffset = Number.NaN,
+    endCommitLogOffset = Number.NaN,
+    entriesCrc = Number.NaN,
+  ] = fields.map(whole)
+  const slotsCrc = fields[6] === '-' ? undefined : whole(fields[6])
   return { name, count, beginTimestamp, endTimestamp, beginCommitLogOffset, endCommitLogOffset, entriesCrc, slotsCrc }
 }
 
 /** A manifest whose CRC is right was written by some version of this code; numbers must still be numbers. */
 function isSane({ logStart, viewsEnd, indexSizes, queues, index }: Manifest): boolean {
-  const areWhole = (...numbers: number[]): boolean => numbers.every((n) => Number.isSafeInteger(n) && n >= -1)
+  const areWhole = (...numbers: number[]): boolean => numbers.every((n) => Number.isSafeInteger(n))
   return (
     areWhole(logStart, viewsEnd, indexSizes.slots, indexSizes.entries) &&
     queues.every((row) => isTopic(row.topic) && areWhole(row.queueId, row.min, row.max, row.lastEnd, row.rows ?? 0)) &&

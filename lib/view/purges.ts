@@ -7,7 +7,8 @@
  */
 import type { Disk } from '../disk/disk.js'
 import { readWhole, replaceFile } from '../disk/replace.js'
-import { sealText, unsealText } from '../format/sealed-text.js'
+import { isTopic } from '../format/names.js'
+import { decodeLines, numberIn, sealText, unsealText } from '../format/sealed-text.js'
 
 /** One purge. */
 export interface Purge {
@@ -42,6 +43,7 @@ export class Purges {
 
   /** Whether a record was purged. */
   hides(topic: string, queueId: number, commitLogOffset: number): boolean {
+    if (this.#purges.length === 0) return false
     return this.#purges.some(
       (purge) => commitLogOffset < purge.below && purge.topic === topic && (purge.queueId ?? queueId) === queueId,
     )
@@ -67,8 +69,11 @@ export function encodePurges(purges: readonly Purge[]): Buffer {
 
 /** The purges in a file; none when it is absent or not whole. */
 export function decodePurges(bytes: Buffer | undefined): Purge[] {
-  return (unsealText(HEAD, bytes) ?? []).map((line) => {
-    const [topic = '', queueId, below, next] = line.split(' ')
-    return { topic, queueId: queueId === '*' ? undefined : Number(queueId), below: Number(below), next: Number(next) }
+  return decodeLines(unsealText(HEAD, bytes), ([topic = '', queue, address, offset, ...rest]) => {
+    const queueId = queue === '*' ? undefined : numberIn(queue)
+    const below = numberIn(address)
+    const next = numberIn(offset)
+    const isSane = isTopic(topic) && rest.length === 0 && (queueId ?? 0) >= 0 && below >= 0 && next >= 0
+    return isSane ? { topic, queueId, below, next } : undefined
   })
 }

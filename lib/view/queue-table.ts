@@ -63,6 +63,9 @@ interface Slot<Queue> {
 export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
   readonly #options: QueueTableOptions<Queue>
   readonly #topics = new Map<string, Map<number, Slot<Queue>>>()
+  /** The topic that was asked for last and its queues: records of a topic come one after the other. */
+  #lastTopic = ''
+  #lastQueues: Map<number, Slot<Queue>> | undefined
   readonly evidenceEnd: number
   /** Whether some queue was not what the manifest says; all queues then begin empty. */
   readonly isReset: boolean
@@ -74,6 +77,8 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
     this.isReset = rows !== undefined && !isLive && this.#isSmall(rows) && ![...this].every((queue) => queue.check())
     if (this.isReset) {
       this.#topics.clear()
+      this.#lastTopic = ''
+      this.#lastQueues = undefined
       this.#options = { ...options, trustedEnd: 0, rows: undefined }
       this.#loadAll()
       this.evidenceEnd = -1
@@ -118,7 +123,11 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
 
   /** A queue, or `undefined`. */
   find(topic: string, queueId: number): Queue | undefined {
-    const slot = this.#topics.get(topic)?.get(queueId)
+    if (topic !== this.#lastTopic) {
+      this.#lastQueues = this.#topics.get(topic)
+      this.#lastTopic = this.#lastQueues === undefined ? '' : topic
+    }
+    const slot = this.#lastQueues?.get(queueId)
     return slot === undefined ? undefined : (slot.queue ?? this.#load(topic, queueId, slot))
   }
 
@@ -159,6 +168,16 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
   /** The queues that somebody has asked for. */
   *#loaded(): Generator<Queue> {
     for (const queues of this.#topics.values()) for (const { queue } of queues.values()) if (queue !== undefined) yield queue
+  }
+
+  /** Whether there is no queue. */
+  get isEmpty(): boolean {
+    return this.#topics.size === 0
+  }
+
+  /** Whether a topic has a queue. */
+  has(topic: string): boolean {
+    return (this.#topics.get(topic)?.size ?? 0) > 0
   }
 
   /** How many queues there are. */
@@ -233,6 +252,8 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
     const { disk, directory } = this.#options
     const queues = this.queuesOf(topic)
     this.#topics.delete(topic)
+    this.#lastTopic = ''
+    this.#lastQueues = undefined
     for (const queue of queues) {
       queue.remove()
       const place = `${directory}/${topic}/${queue.queueId}`

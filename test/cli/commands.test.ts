@@ -1,10 +1,10 @@
 /** The commands on real directories: what they print, for people and for programs, and how they end. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { MessageStore, type PutReceipt } from '../../lib/index.js'
-import { runHere as run, run as runThere, temporary } from '../support/command-line.js'
+import { outcomeOf, runHere as run, run as runThere, startInto, start as startThere, temporary } from '../support/command-line.js'
 import { putMany, smallSizes } from '../support/small-store.js'
 
 /** A closed store of 300 messages in a directory. */
@@ -95,6 +95,57 @@ test('a directory that cannot be opened ends with 3 and one line', async (t) => 
     }
   }
   assert.deepEqual(readdirSync(join(root, 'empty')), [])
+})
+
+test('a repair that is refused leaves nothing in the directory', async (t) => {
+  const root = temporary(t)
+  const zeros = '0'.repeat(20)
+  const others: Record<string, Record<string, string>> = {
+    'a project with a config and an index': { 'config/main.json': '{}', 'index/index.html': '' },
+    'a program that keeps checkpoints': { checkpoint: 'x', 'ext/a.c': '' },
+    'a log of other files': { 'commitlog/readme': 'hello' },
+    'a log of files of two lengths': { [`commitlog/${zeros}`]: 'x'.repeat(100), [`commitlog/${zeros.slice(3)}100`]: 'x' },
+  }
+  for (const [name, files] of Object.entries(others)) {
+    const directory = join(root, name)
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(join(directory, dirname(path)), { recursive: true })
+      writeFileSync(join(directory, path), text)
+    }
+    const { code, out, error } = await run('repair', directory)
+    assert.deepEqual([code, out], [3, ''], name)
+    assert.match(error, /STORE_INCOMPATIBLE/)
+    const paths = Object.keys(files).map((path) => join(directory, path))
+    assert.deepEqual([...contentOf(directory).keys()], paths.sort(), name)
+    assert.equal(readdirSync(directory).includes('ext'), 'ext/a.c' in files, name)
+  }
+})
+
+test('a reader that goes away does not change how a command ends', async (t) => {
+  const { directory, receipts } = await storeOnDisk(t)
+  const ends = async (...line: string[]): Promise<number | null> => {
+    const child = startThere(...line)
+    const ended = outcomeOf(child)
+    child.stdout!.destroy()
+    return (await ended).code
+  }
+  assert.deepEqual([await ends('verify', directory), await ends('inspect', directory, 'log', '--limit', '300')], [0, 0])
+  for (const n of [10, 50, 100]) damage(directory, receipts[n]!)
+  assert.equal(await ends('verify', directory), 1)
+  assert.equal(await ends('verify', directory, '--json'), 1)
+  assert.equal(await ends('inspect', directory, 'log', '--limit', '300'), 1)
+  assert.equal(await ends('repair', directory, '--dry-run'), 1)
+  assert.equal(await ends('repair', directory), 0)
+  assert.equal(await ends('verify', join(directory, 'none')), 3)
+})
+
+test('output that cannot be written ends with 3', async (t) => {
+  const { directory } = await storeOnDisk(t)
+  const full = openSync('/dev/full', 'w')
+  t.after(() => closeSync(full))
+  const { code, error } = await outcomeOf(startInto(full, 'verify', directory))
+  assert.equal(code, 3)
+  assert.ok(isOneLine(error) && /output.*ENOSPC/.test(error), error)
 })
 
 test('verify tells a sound store from a damaged one, repair mends it, and a second repair has nothing to do', async (t) => {

@@ -11,7 +11,9 @@ import { decodeOffsetMessageId, encodeOffsetMessageId } from '../../lib/format/m
 import { checkTopic, isTopic, parseQueueId, parseSegmentName, segmentName } from '../../lib/format/names.js'
 import { sealText } from '../../lib/format/sealed-text.js'
 import { decodeRanges, encodeRanges, inRanges, type LogRange, settleRanges } from '../../lib/log/ranges.js'
+import { decodeSeals } from '../../lib/log/seals.js'
 import { decodeManifest, encodeManifest, type Manifest } from '../../lib/view/manifest.js'
+import { decodePurges } from '../../lib/view/purges.js'
 import { bytesUpTo, casesSoFar, check, ints, longs, objects, signedLongs } from '../support/cases.js'
 
 const strings = fc.oneof(
@@ -303,7 +305,8 @@ describe('ranges', () => {
   })
 
   test('that are no numbers are none, though the checksum is right', () => {
-    for (const line of ['', '5', 'x -']) assert.deepEqual(decodeRanges(sealText('mqlite ranges 1', ['0 5', line])), [], line)
+    for (const line of ['', '5', 'x -', '-1 5', '1 2 3', '0x1 5', '1e3 -', '5 4', ' 5', '5 9007199254740992', '1.5 2'])
+      assert.deepEqual(decodeRanges(sealText('mqlite ranges 1', ['0 5', line])), [], line)
   })
 
   test('that are settled hold the same addresses within the log, ascending and apart', () => {
@@ -364,9 +367,32 @@ describe('manifests of views', () => {
     const head = ['log 0 9', 'sizes 100 400']
     const read = (sum: string): unknown => decodeManifest(sealText('mqlite views 1', [...head, `queue T 0 0 9 9 ${sum}`]))
     assert.notEqual(read('0:5'), undefined)
-    for (const sum of ['0', 'x:5', '0:1e400']) {
+    for (const sum of ['0', 'x:5', '0:1e400', '0x1:5', ':5', '0:5.5', '0:-5', '9007199254740992:5', '00:5', '+1:5']) {
       assert.equal(read(sum), undefined, sum)
     }
+  })
+})
+
+describe('purges and seals', () => {
+  const check = (head: string, good: string, bad: readonly string[], read: (bytes: Buffer) => number): void => {
+    assert.equal(read(sealText(head, [good, good])), 2)
+    for (const line of bad) assert.equal(read(sealText(head, [good, line])), 0, line)
+  }
+
+  test('that cannot be are none, though the checksum is right', () => {
+    const purges = ['', 'a', 'a 0 5', 'a 0 5 6 7', 'a x 5 6', 'a -1 5 6', 'a 0 -5 6', 'a 0 NaN 6', 'a 0 5 Infinity', 'a 0 5 1e3']
+    const more = ['a 0 9007199254740992 6', 'a 0 5.5 6', 'a/b 0 5 6', ' 0 5 6', 'a  5 6', 'a 0 5 0x6', 'a 0 5 06']
+    check('mqlite purged 1', 'a 0 5 6', [...purges, ...more], (bytes) => decodePurges(bytes).length)
+    assert.deepEqual(decodePurges(sealText('mqlite purged 1', ['a * 5 6'])), [
+      { topic: 'a', queueId: undefined, below: 5, next: 6 },
+    ])
+  })
+
+  test('of segments that cannot be are none, though the checksum is right', () => {
+    const seals = ['', '5', '5 6 7', '-5 6', 'x 6', '5 -6', '5 4294967296', '5 NaN', '5.5 6', '9007199254740992 6', '5 ']
+    const read = (bytes: Buffer): number => decodeSeals(bytes).size
+    assert.equal(read(sealText('mqlite seals 1', ['0 4294967295', '4096 0'])), 2)
+    for (const line of seals) assert.equal(read(sealText('mqlite seals 1', ['0 5', line])), 0, line)
   })
 })
 

@@ -14,7 +14,7 @@ import { killChildren, programPath, start } from '../support/children.js'
 import type { DiskFullInput } from '../support/disk-full-run.js'
 import { Random } from '../support/random.js'
 import { inDirectory } from '../support/scratch.js'
-import { isFull, runSeed } from '../support/tier.js'
+import { isFull, isWhole, runSeed } from '../support/tier.js'
 
 after(killChildren)
 
@@ -67,8 +67,8 @@ for (const fileSystem of fileSystems) {
     const random = new Random(seed)
     const totals = { runs: 0, acks: 0, refused: 0, resumed: 0 }
     for (const life of isFull ? lives : [random.pick(lives)]) {
-      for (const flush of isFull ? (['sync', 'async'] as const) : [random.pick(['sync', 'async'] as const)]) {
-        for (const watchful of isFull ? [true, false] : [random.chance(0.5)]) {
+      for (const flush of isWhole ? (['sync', 'async'] as const) : [random.pick(['sync', 'async'] as const)]) {
+        for (const watchful of isWhole ? [true, false] : [random.chance(0.5)]) {
           const result = await oneLife(fileSystem, { life, flush, watchful, ballast: fileSystem.ballast, seed }).catch(
             (error) => {
               throw new Error(`${life}, flush ${flush}, watchful ${watchful}, MQLITE_SEED=${seed}`, { cause: error })

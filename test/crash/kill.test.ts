@@ -20,7 +20,7 @@ import { seedOf, sized } from '../support/tier.js'
 
 const kills = sized(20, 500)
 /** A writer is killed some time after so many acknowledgements; how many is left to chance. */
-const mostAwaited = sized(500, 2000)
+const mostAwaited = sized(500, 1500)
 const leastAcks = sized(2000, 500_000)
 
 test(`of all messages acknowledged before ${kills} kills none is lost`, async (context) => {

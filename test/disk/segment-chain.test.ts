@@ -214,6 +214,20 @@ describe('removal', () => {
     assert.deepEqual(disk.files(), [])
   })
 
+  test('the last goes first, so that whoever dies between two leaves no gap', () => {
+    const disk = new SimDisk()
+    const chain = load(disk)
+    chain.writeAt(Buffer.alloc(5000, 1), 0)
+    let looked = 0
+    disk.onOperation = (kind) => {
+      if (kind !== 'remove') return
+      assert.deepEqual(load(disk.crash({ choose: { choose: (count) => count - 1 } })).gaps, [])
+      looked++
+    }
+    assert.deepEqual(chain.removeFrom(1000), [1000, 2000, 3000, 4000])
+    assert.equal(looked, 4)
+  })
+
   test('a segment removed while an earlier one is flushed does not disturb the flush', async () => {
     const disk = new SimDisk()
     disk.makeDirectory('/s')

@@ -1,5 +1,5 @@
 /**
- * Compiles the programs under `test/interop/java` against the RocketMQ of each generation.
+ * Compiles the programs under `test/interop/java` against RocketMQ: the stores of each generation, and its filters.
  *
  * Maven names the jars, javac compiles; both results stay under `build/interop` until a source changes.
  */
@@ -22,7 +22,15 @@ const cacheRoot = fileURLToPath(new URL('../../interop', import.meta.url))
 /** The class path that runs `Shell` of a generation; compiles it first if need be. */
 export function javaClassPath(generation: Generation): string {
   const folder = folders[generation]
-  const sources = [...javaFiles('common'), ...javaFiles(folder)]
+  return compiled(folder, [...javaFiles('common'), ...javaFiles(folder)])
+}
+
+/** The class path that runs `Filters`, of 5.3.3; compiles it first if need be. */
+export function filterClassPath(): string {
+  return compiled('filter', javaFiles('filter'))
+}
+
+function compiled(folder: string, sources: readonly string[]): string {
   const target = join(cacheRoot, folder)
   const stampFile = join(target, 'stamp')
   const jarsFile = join(target, 'jars')
@@ -39,6 +47,22 @@ export function javaClassPath(generation: Generation): string {
     writeFileSync(stampFile, stamp)
   }
   return `${classes}:${readFileSync(jarsFile, 'utf8').trim()}`
+}
+
+/** The releases whose servers run here: the last of 4.9 whose broker was published, and the one of the library. */
+export type ServerRelease = '4.9.7' | '5.3.3'
+
+/** The class path of name server, broker and administration of a release. */
+export function serverClassPath(release: ServerRelease): string {
+  const folder = release === '4.9.7' ? 'servers-v4' : 'servers-v5'
+  const target = join(cacheRoot, folder)
+  const jarsFile = join(target, 'jars')
+  if (!haveAll(jarsFile)) {
+    mkdirSync(target, { recursive: true })
+    const pom = join(sourceRoot, folder, 'pom.xml')
+    run('mvn', ['-q', '-B', '-f', pom, 'dependency:build-classpath', `-Dmdep.outputFile=${jarsFile}`])
+  }
+  return readFileSync(jarsFile, 'utf8').trim()
 }
 
 function javaFiles(folder: string): string[] {

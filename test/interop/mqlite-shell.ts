@@ -9,6 +9,7 @@ import type { Pace, Sizes } from './shell.js'
 type Command =
   | ({ readonly do: 'open'; readonly directory: string; readonly pace?: Pace } & Sizes)
   | { readonly do: 'put' | 'putBatch'; readonly messages: readonly Spec[] }
+  | { readonly do: 'putBatches'; readonly batches: readonly (readonly Spec[])[] }
   | { readonly do: 'close' | 'viewOperations' }
 
 /** Messages put in one turn of the event loop. */
@@ -26,6 +27,17 @@ function opened(): MessageStore {
   return store
 }
 
+/** Group by group without waiting for acknowledgements, so that a kill comes in the middle of everything. */
+async function putAll<T>(all: readonly T[], put: (one: T) => Promise<unknown>): Promise<number> {
+  const pending: Promise<void>[] = []
+  for (const one of all) {
+    pending.push(put(one).then((item) => print({ item })))
+    if (pending.length % GROUP === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await Promise.all(pending)
+  return all.length
+}
+
 async function execute(command: Command): Promise<unknown> {
   switch (command.do) {
     case 'open': {
@@ -35,20 +47,10 @@ async function execute(command: Command): Promise<unknown> {
       if (store.status !== 'open') throw new Error(`the store is ${store.status}: ${JSON.stringify(store.recovery)}`)
       return null
     }
-    case 'put': {
-      // Group by group without waiting for acknowledgements, so that a kill comes in the middle of everything.
-      const all: Promise<void>[] = []
-      for (const spec of command.messages) {
-        all.push(
-          opened()
-            .put(toMessage(spec))
-            .then((receipt) => print({ item: receipt.toJSON() })),
-        )
-        if (all.length % GROUP === 0) await new Promise((resolve) => setImmediate(resolve))
-      }
-      await Promise.all(all)
-      return all.length
-    }
+    case 'put':
+      return putAll(command.messages, async (spec) => (await opened().put(toMessage(spec))).toJSON())
+    case 'putBatches':
+      return putAll(command.batches, async (specs) => (await opened().putBatch(specs.map(toMessage)))[0]!.toJSON())
     case 'putBatch': {
       const receipts = await opened().putBatch(command.messages.map(toMessage))
       const ids = receipts.map((receipt) => receipt.messageId)

@@ -24,6 +24,16 @@ export interface Sizes {
   readonly flush?: 'async' | 'sync'
   /** Records carry a CRC of the whole record. */
   readonly recordCrc?: boolean
+  /** Topics whose queues hold batches, for RocketMQ; mqlite finds them in `config/topics.json`. */
+  readonly batchTopics?: readonly string[]
+  /** RocketMQ dispatches to further queues. mqlite always does. */
+  readonly lmq?: boolean
+}
+
+/** Messages of one queue that become one record, and the id that the client gave the batch. */
+export interface Batch {
+  readonly id: string
+  readonly specs: readonly Spec[]
 }
 
 /** How a store of ours is to hurry, and when to die. */
@@ -147,6 +157,30 @@ export class Shell {
   /** Puts messages of one queue as a batch. The receipt tells offset, address and ids of the first, ids of all. */
   async putBatch(specs: readonly Spec[]): Promise<Receipt> {
     return (await this.#ask({ do: 'putBatch', messages: specs.map(this.#prepare) })) as Receipt
+  }
+
+  /** Puts batches on topics whose queues hold batches. Each acknowledgement is told as it comes. */
+  async putBatches(batches: readonly Batch[], onReceipt: (receipt: Receipt) => void = () => {}): Promise<void> {
+    const messages = batches.map(({ specs }) => specs.map(this.#prepare))
+    const ids = batches.map(({ id }) => id)
+    await this.#ask({ do: 'putBatches', batches: messages, ids }, (item) => onReceipt(item as Receipt))
+  }
+
+  /** Every message with the queue it was found in, batches taken apart, and the bounds of the queues. Only RocketMQ's shell. */
+  async readQueues(): Promise<{ found: { queue: string; message: Described }[]; queues: QueueState[] }> {
+    const found: { queue: string; message: Described }[] = []
+    const queues = await this.#ask({ do: 'readQueues' }, (item) => found.push(item as (typeof found)[number]))
+    return { found, queues: queues as QueueState[] }
+  }
+
+  /** Reads the files below `config`, changes them and writes them. @returns what RocketMQ then has in memory */
+  async saveConfig(directory: string, changes: object, lmq: boolean): Promise<Record<string, unknown>> {
+    return (await this.#ask({ do: 'saveConfig', directory, lmq, ...changes })) as Record<string, unknown>
+  }
+
+  /** Reads the files below `config`. @returns what RocketMQ then has in memory */
+  async loadConfig(directory: string, lmq: boolean): Promise<Record<string, unknown>> {
+    return (await this.#ask({ do: 'loadConfig', directory, lmq })) as Record<string, unknown>
   }
 
   /** Every message of every queue, and the bounds of the queues. */

@@ -68,6 +68,21 @@ describe('appending', () => {
     }
   })
 
+  test('bytes that a reader was shown stay as they are, however much is appended after', () => {
+    const { log } = build({ tailBytes: 64 * 1024 })
+    const bytes = Buffer.alloc(500, 1)
+    const address = append(log, bytes)
+    log.writeTail()
+    const cursor = new Cursor()
+    assert.ok(log.blocks.locate(cursor, address, bytes.length, true))
+    const shown = cursor.block.bytes.subarray(cursor.at, cursor.at + bytes.length)
+    for (let n = 0; n < 2000; n++) {
+      append(log, Buffer.alloc(500, 2))
+      log.writeTail()
+    }
+    assert.ok(bytes.equals(shown))
+  })
+
   test('reserving without appending changes nothing, however often and however much', async () => {
     for (let seed = 0; seed < 30; seed++) {
       const random = new Random(seed)

@@ -39,6 +39,8 @@ describe('marks', () => {
       copy[bit >> 3]! ^= 1 << (bit & 7)
       assert.equal(decodeMark('durable', copy), undefined, `bit ${bit}`)
     }
+    const unsafe = encodeMark('durable', { ...content, logEnd: 2 ** 53 })
+    assert.equal(decodeMark('durable', unsafe.bytes), undefined)
     for (let length = 0; length < MARK_BYTES; length++) assert.equal(decodeMark('durable', bytes.subarray(0, length)), undefined)
   })
 

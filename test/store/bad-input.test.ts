@@ -1,8 +1,8 @@
 /** Bad input: each gets its error, names what is wrong, and changes nothing on the disk. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { StoreOptions } from '../../lib/index.js'
-import { bad, checkCleanlyClosed, code, freshDisk, hashOf, openStore } from '../support/open-store.js'
+import { repairStore, type StoreOptions } from '../../lib/index.js'
+import { bad, checkCleanlyClosed, code, freshDisk, hashOf, openStore, root } from '../support/open-store.js'
 
 const circular: Record<string, unknown> = {}
 circular['self'] = circular
@@ -15,6 +15,9 @@ const illegal: readonly [string, object, (error: unknown) => true][] = [
   ['no topic', { body: 'x' }, bad(TypeError, 'topic', 'undefined')],
   ['no body', { topic: 'a' }, bad(TypeError, 'body', 'undefined')],
   ['a topic that is a number', { topic: 5, body: 'x' }, bad(TypeError, 'topic', '5')],
+  ['a misspelt field', { topic: 'a', body: 'x', tag: 'x' }, bad(TypeError, 'message', '"tag"', 'tags', 'queueId')],
+  ['a field of a receipt', { topic: 'a', body: 'x', queueOffset: 5 }, bad(TypeError, '"queueOffset"', 'topic, body')],
+  ['an unknown field that is undefined', { topic: 'a', body: 'x', key: undefined }, bad(TypeError, '"key"', 'keys')],
   // Bodies.
   ['a body that is a number', { topic: 'a', body: 5 }, bad(TypeError, 'body', '5')],
   ['a body that is null', { topic: 'a', body: null }, bad(TypeError, 'body', 'null')],
@@ -209,5 +212,83 @@ describe('batches', () => {
     const store = await openStore(t)
     for (const messages of [undefined, null, 5, 'abc', {}, { length: 1 }])
       await assert.rejects(store.putBatch(messages as never), bad(TypeError, 'messages', 'array'))
+  })
+})
+
+describe('names', () => {
+  test('every field of a message is known, own or inherited, and what a prototype has besides is not looked at', async (t) => {
+    const store = await openStore(t)
+    const plain = { queueId: 1, flag: 2, sysFlag: 0, bornTimestamp: 3, bornHost: '1.2.3.4:5', storeHost: '1.2.3.4:6' }
+    const rest = { reconsumeTimes: 4, preparedTransactionOffset: 0, topic: 'a', body: 'x' }
+    await store.put({ ...plain, ...rest, tags: 't', keys: 'k', properties: { p: 'v' } })
+    await store.put({ ...plain, ...rest, encodedProperties: Buffer.alloc(0) })
+    await store.put(Object.assign(Object.create({ origin: 'elsewhere' }), { topic: 'a', body: 'x', queueId: 1 }))
+    assert.deepEqual(store.bounds('a', 1), { minOffset: 0, maxOffset: 3 })
+  })
+
+  test('an unknown field of a request is refused and told with the known ones', async (t) => {
+    const store = await openStore(t)
+    await store.put({ topic: 'a', body: 'x' })
+    const get = { topic: 'a', offset: 0 }
+    await assert.rejects(store.get({ ...get, max: 3 } as never), bad(TypeError, 'request', '"max"', 'maxMessages'))
+    await assert.rejects(store.query({ topic: 'a', key: 'k', queueId: 0 } as never), bad(TypeError, '"queueId"', 'topic, key'))
+    assert.throws(() => store.follow({ ...get, tag: 'x' } as never), bad(TypeError, '"tag"', 'tags'))
+    assert.throws(() => store.follow({ ...get, waitMs: 5 } as never), bad(TypeError, '"waitMs"', 'signal'))
+    assert.throws(() => store.replication.follow({ from: 0, to: 5 } as never), bad(TypeError, '"to"', 'from, maxBytes'))
+    for (const request of [undefined, null, 'a']) {
+      assert.throws(() => store.follow(request as never), bad(TypeError, 'request', 'object'))
+      assert.throws(() => store.replication.follow(request as never), bad(TypeError, 'request', 'object'))
+    }
+    const { signal } = new AbortController()
+    const all = { ...get, queueId: 0, maxMessages: 1, maxBytes: 1, tags: '*', signal }
+    assert.equal((await store.get({ ...all, waitMs: 0 })).messages.length, 1)
+    assert.equal((await store.follow(all).next()).done, false)
+    assert.deepEqual(await store.query({ topic: 'a', key: 'k', maxMessages: 1, from: 0, to: 5 }), [])
+  })
+})
+
+describe('listeners, checks and ranges', () => {
+  test('an event that there is not, and a listener that cannot be called, are refused', async (t) => {
+    const store = await openStore(t)
+    for (const name of ['typo', 'toString', '', undefined, null, 5, Symbol('recovery')])
+      assert.throws(() => store.on(name as never, () => {}), bad(TypeError, 'event', 'recovery, segmentDeleted', 'closed'))
+    for (const listener of [undefined, null, 'f', {}])
+      assert.throws(() => store.on('closed', listener as never), bad(TypeError, 'listener', 'a function'))
+  })
+
+  test('what verify is told is checked before it reads anything', async (t) => {
+    const disk = freshDisk()
+    const store = await openStore(t, { disk })
+    const wrong: [unknown, string[]][] = [
+      [null, ['options', 'object', 'null']],
+      [5, ['options', 'object', '5']],
+      [{ signals: undefined }, ['"signals"', 'onProgress, signal']],
+      [{ onProgress: true }, ['onProgress', 'function', 'true']],
+      [{ signal: { aborted: false } }, ['signal', 'AbortSignal', 'Object']],
+    ]
+    for (const [options, words] of wrong) await assert.rejects(store.verify(options as never), bad(TypeError, ...words))
+    wrong.push([{ dryrun: true }, ['"dryrun"']])
+    for (const [options, words] of wrong) {
+      const said = words.filter((word) => word !== 'onProgress, signal')
+      await assert.rejects(repairStore(root, options as never, { disk }), bad(TypeError, ...said))
+    }
+  })
+
+  test('a digest of what is no range is refused', async (t) => {
+    const store = await openStore(t)
+    const { size } = await store.put({ topic: 'a', body: 'x' })
+    for (const [from, to] of [
+      [-1, 5],
+      [Number.NaN, 5],
+      ['0', 5],
+      [0.5, 5],
+      [undefined, 5],
+      [0, undefined],
+      [0, 2 ** 60],
+    ])
+      await assert.rejects(store.replication.digest(from as never, to as never), bad(RangeError, 'whole number'))
+    await assert.rejects(store.replication.digest(5, 4), bad(RangeError, 'from', '5 and 4'))
+    assert.equal((await store.replication.digest(0, size)).to, size)
+    assert.equal((await store.replication.digest(5, 5)).digest.length, 16)
   })
 })

@@ -52,14 +52,14 @@ test('every ordinary record is entered as the full rules say, and every other on
           wantsKeys: () => true,
           list: (hash: number) => listed.push(hash),
         } as unknown as Dispatcher
-        if (!new PlainDispatch(target).dispatch(block, 0, size, 4096)) {
+        if (!new PlainDispatch(target).dispatch(block, 0, size, 4096, 1_700_000_000_000)) {
           assert.deepEqual([entered, listed], [[], []])
           return
         }
         taken++
         const record = dispatchedRecord(block, 0, size, 4096)
         assert.ok(entersQueues(record) && furtherPlaces(record).length === 0 && record.innerBatch === undefined)
-        assert.deepEqual(entered, [[topic, queueId, 7, 4096, size, record.tagsCode]])
+        assert.deepEqual(entered, [[topic, queueId, 7, 4096, size, record.tagsCode, record.storeTimestamp]])
         assert.deepEqual(listed, indexHashes(record))
       },
     ),

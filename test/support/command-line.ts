@@ -23,6 +23,11 @@ export function start(...line: string[]): ChildProcess {
   return spawn(process.execPath, [main, ...line], { stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
+/** Starts the command line with its output into an open file. */
+export function startInto(descriptor: number, ...line: string[]): ChildProcess {
+  return spawn(process.execPath, [main, ...line], { stdio: ['ignore', descriptor, 'pipe'] })
+}
+
 /** Runs the command line to its end. */
 export async function run(...line: string[]): Promise<Outcome> {
   return outcomeOf(start(...line))

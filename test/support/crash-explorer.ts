@@ -142,6 +142,12 @@ export class CrashExplorer {
   }
 }
 
+/**
+ * Where old bytes of the disk may show. A queue entry is written only when its record is durable, so an entry is
+ * proof of its record: old bytes in new queue files would be told as corruption, and the store opened to be read.
+ */
+const GARBAGE = /^(?!.*consumequeue)/
+
 const ALL: Chooser = { choose: (count) => count - 1 }
 
 /** Crashes of one moment: all outcomes if they are few; else nothing, everything, every prefix, every single one, and some. */
@@ -168,7 +174,9 @@ export function* crashesOf(
   for (let sample = 0; sample < samples; sample++) {
     const sectorBytes = random.pick([512, 512, 4096] as const)
     const directories = random.pick(['ordered', 'any'] as const)
-    yield disk.crash({ sectorBytes, directories, newArea: 'zeros', choose: randomChooser(random) })
+    // What the disk held before shows where a file grew, now and then.
+    const newArea = random.pick(['zeros', 'zeros', 'garbage'] as const)
+    yield disk.crash({ sectorBytes, directories, newArea, garbageAt: GARBAGE, random, choose: randomChooser(random) })
   }
 }
 

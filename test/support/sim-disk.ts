@@ -110,9 +110,10 @@ export class SimDisk implements Disk {
 
   /** A state in which the disk may be found after power loss now. */
   crash(options: CrashOptions = {}): SimDisk {
-    const { sectorBytes = 512, directories = 'ordered', newArea = 'zeros', random } = options
+    const { random, choose: _, ...model } = options
     const chooser = options.choose ?? (random === undefined ? nothing : randomChooser(random))
-    const tree = this.#durability.crash(this.#live.tree, { sectorBytes, directories, newArea }, chooser, random)
+    const preset = { sectorBytes: 512, directories: 'ordered', newArea: 'zeros' } as const
+    const tree = this.#durability.crash(this.#live.tree, { ...preset, ...model }, chooser, random)
     return new SimDisk({ ...this.#options, capacityBytes: this.#live.capacityBytes, tree })
   }
 

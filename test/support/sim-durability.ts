@@ -23,6 +23,8 @@ export interface CrashModel {
   readonly directories: 'ordered' | 'any'
   /** What shows where a file grew but its data did not arrive: zeros, or what the disk held before. */
   readonly newArea: 'zeros' | 'garbage'
+  /** The files in which garbage may show; all when left out. */
+  readonly garbageAt?: RegExp
 }
 
 interface PendingWrite {
@@ -195,24 +197,25 @@ export class Durability {
   crash(tree: MemoryTree, model: CrashModel, chooser: Chooser, random: Random | undefined): MemoryTree {
     const names = this.#crashedNames(model, chooser)
     const copies = new Map<MemoryNode, MemoryNode>()
-    const copyOf = (node: MemoryNode): MemoryNode => {
+    const copyOf = (node: MemoryNode, path: string): MemoryNode => {
       const known = copies.get(node)
       if (known !== undefined) return known
+      const garbage = model.newArea === 'garbage' && (model.garbageAt?.test(path) ?? true) ? random : undefined
       const copy =
         node instanceof MemoryFile
-          ? new MemoryFile(node.serial, this.#crashedContent(node, model, chooser, random), node.modifiedMs)
+          ? new MemoryFile(node.serial, this.#crashedContent(node, model, chooser, garbage), node.modifiedMs)
           : node instanceof MemoryDirectory
-            ? copyDirectory(node)
+            ? copyDirectory(node, path)
             : new MemoryLink(node.serial, node.modifiedMs)
       copies.set(node, copy)
       return copy
     }
-    const copyDirectory = (directory: MemoryDirectory) => {
+    const copyDirectory = (directory: MemoryDirectory, path: string) => {
       const entries = new Map<string, MemoryNode>()
-      for (const [name, node] of names.get(directory) ?? directory.entries) entries.set(name, copyOf(node))
+      for (const [name, node] of names.get(directory) ?? directory.entries) entries.set(name, copyOf(node, `${path}/${name}`))
       return new MemoryDirectory(directory.serial, entries, directory.modifiedMs)
     }
-    return new MemoryTree(copyDirectory(tree.root), tree.nextSerial)
+    return new MemoryTree(copyDirectory(tree.root, ''), tree.nextSerial)
   }
 
   #stateOf(file: MemoryFile): FileState {
@@ -251,7 +254,8 @@ export class Durability {
     return names
   }
 
-  #crashedContent(file: MemoryFile, model: CrashModel, chooser: Chooser, random: Random | undefined): PagedBytes {
+  /** @param garbage - where garbage comes from, if it may show */
+  #crashedContent(file: MemoryFile, model: CrashModel, chooser: Chooser, garbage: Random | undefined): PagedBytes {
     const state = this.#files.get(file)
     if (state === undefined) return file.content.fork()
     const content = state.durable.fork()
@@ -259,7 +263,6 @@ export class Durability {
     chooser.begin?.()
     const size = crashedSize(content, state.pending, chooser)
     const sectors = versionsOfSectors(state.pending, size, model.sectorBytes)
-    const garbage = model.newArea === 'garbage' ? random : undefined
     for (const [sector, versions] of sectors) {
       const kept = chooser.choose(versions.length + 1)
       const from = sector * model.sectorBytes

@@ -5,6 +5,7 @@ import { type Counts, CrashExplorer } from './crash-explorer.js'
 import { Random } from './random.js'
 import { SimRun } from './sim-run.js'
 import { TINY } from './sim-store.js'
+import { inShare } from './tier.js'
 
 const DAY_MS = 86_400_000
 
@@ -33,6 +34,24 @@ export interface WorkloadOptions {
   readonly crashShare: number
   /** How often the wall clock is set, in a hundred steps. */
   readonly clockSteps?: number
+}
+
+/** Which seeds to run, and how. */
+export interface SeedsOptions extends WorkloadOptions {
+  readonly first: number
+  readonly count: number
+}
+
+/** Runs seeds, one after the other. @throws {Error} as {@link runWorkload} */
+export async function runSeeds({ first, count, ...options }: SeedsOptions): Promise<Counts & { seeds: number }> {
+  const sum = { seeds: 0, points: 0, crashes: 0, states: 0, disks: 0 }
+  for (let seed = first; seed < first + count; seed++) {
+    if (count > 1 && !inShare(seed)) continue
+    const counts = await runWorkload(seed, options)
+    sum.seeds++
+    for (const key of ['points', 'crashes', 'states', 'disks'] as const) sum[key] += counts[key]
+  }
+  return sum
 }
 
 /** Runs one seed and judges what every crash leaves. @throws {Error} with seed and trace when something does not hold */

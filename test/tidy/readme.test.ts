@@ -1,7 +1,7 @@
 /** The README says what the code does: its programs run, and its tables are those of the code. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -130,6 +130,20 @@ describe('the tables of the README', () => {
     const told = rowsUnder('## Errors').filter(([code]) => code !== 'code')
     const coded = Object.entries(errorCodes).map(([code, { meaning, reaction }]) => [code, meaning, reaction])
     assert.deepEqual(told, coded)
+  })
+
+  test('name for every promise, of either kind of store, a test that is there', () => {
+    const [head, ...rows] = rowsUnder('## Promises')
+    assert.deepEqual(head, ['event', "flush: 'async'", "flush: 'sync'"])
+    assert.ok(rows.length >= 6)
+    for (const [event, ...cells] of rows) {
+      assert.equal(cells.length, 2)
+      for (const cell of cells) {
+        const named = [...cell.matchAll(/`(test\/[\w/-]+\.test\.ts)`/g)].map(([, file]) => file!)
+        assert.ok(named.length > 0, `${event}: ${cell}`)
+        for (const file of named) assert.ok(existsSync(join(root, file)), file)
+      }
+    }
   })
 
   test('have every exit code of the command line', () => {

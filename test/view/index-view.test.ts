@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { MemoryDisk } from '../../lib/disk/memory-disk.js'
 import { OpenFiles } from '../../lib/disk/open-files.js'
+import { CACHE_PAGE_BYTES } from '../../lib/disk/page-cache.js'
 import { IndexView } from '../../lib/view/index-view.js'
 import { ManualTime } from '../support/manual-time.js'
 
@@ -22,6 +23,8 @@ function load(disk: MemoryDisk, trustedEnd = Number.POSITIVE_INFINITY): IndexVie
     tmpDirectory: '/s/tmp',
     logStart: 0,
     trustedEnd,
+    // Two pages for entries and slots of all files: they drive each other out.
+    cacheBytes: 2 * CACHE_PAGE_BYTES,
   })
 }
 

@@ -10,7 +10,8 @@
  * A crash on the way leaves a log that is damaged in fewer places, or in the same; running it again does the
  * rest. On a sound store it changes nothing.
  */
-import { checkRequest, MessageStoreError, shown } from '../../base/errors.js'
+import { checkCallback, checkRequest, checkSignal, fieldNames } from '../../base/arguments.js'
+import { MessageStoreError, shown } from '../../base/errors.js'
 import { systemClock, systemTimers } from '../../base/system.js'
 import { type Disk, DiskError, type DiskLock } from '../../disk/disk.js'
 import { nodeDisk } from '../../disk/node-disk.js'
@@ -32,7 +33,7 @@ import { QueueTable } from '../../view/queue-table.js'
 import { checkIsStore, layoutOf, type StoreLayout } from '../layout.js'
 import { MessageStore } from '../message-store.js'
 import { defaultSizes, type IndexOptions, type ResolvedOptions, resolveOptions, type StorePorts } from '../options.js'
-import { type RecoveredStore, recoverStore } from '../recovery/recover.js'
+import { loadChain, type RecoveredStore, recoverStore } from '../recovery/recover.js'
 import { type LostEntry, planRepair, type RepairPiece } from './repair-plan.js'
 import type { VerifyProgress } from './verify.js'
 import type { VerifyReport } from './verify-report.js'
@@ -96,15 +97,15 @@ export async function repairStore(
   const ports: StorePorts = { disk: nodeDisk, clock: systemClock, timers: systemTimers, ...givenPorts }
   checkOptions(directory, given)
   const layout = layoutOf(directory.replace(/(?<=.)\/+$/, ''))
-  const index = given.index ?? {}
-  const dryRun = given.dryRun ?? false
+  const { index = {}, dryRun = false, onProgress, signal } = given
+  const watched = { ...(onProgress && { onProgress }), ...(signal && { signal }) }
   try {
     const ranges = await repairLog(layout, ports, index, dryRun)
-    given.signal?.throwIfAborted()
+    signal?.throwIfAborted()
     const check = async (): Promise<VerifyReport> => {
       const store = await MessageStore.open(layout.root, { readOnly: true, index }, ports)
       try {
-        return await store.verify(given)
+        return await store.verify(watched)
       } finally {
         await store.close()
       }
@@ -124,10 +125,13 @@ export async function repairStore(
 async function repairLog(layout: StoreLayout, ports: StorePorts, index: IndexOptions, dryRun: boolean): Promise<RepairedRange[]> {
   const { disk } = ports
   checkIsStore(disk, layout.root, false)
-  const lock = dryRun ? undefined : await takeLock(disk, layout)
   const options = resolveOptions({ readOnly: true, index })
   const work = { layout, ports, options, files: new OpenFiles(disk) }
+  let lock: DiskLock | undefined
   try {
+    // What is no log is refused before there are files of a lock in the directory.
+    loadChain(work)
+    if (!dryRun) lock = await takeLock(disk, layout)
     const recovered = await recoverStore({ ...work, wholeLog: true })
     const lost = findLost(work, recovered.report.corruption)
     const repaired: RepairedRange[] = []
@@ -139,21 +143,20 @@ async function repairLog(layout: StoreLayout, ports: StorePorts, index: IndexOpt
   }
 }
 
-const OPTIONS = ['dryRun', 'index', 'onProgress', 'signal']
+const repairFields = fieldNames<keyof RepairOptions>({ dryRun: true, index: true, onProgress: true, signal: true })
 
 /** A misspelt `dryRun` must not repair. @throws {TypeError} naming the option */
 function checkOptions(directory: unknown, given: RepairOptions): void {
   if (typeof directory !== 'string' || directory === '') throw new TypeError(`directory must be a path, got ${shown(directory)}`)
-  checkRequest(given)
-  const unknown = Object.keys(given).find((name) => !OPTIONS.includes(name))
-  if (unknown !== undefined) throw new TypeError(`unknown option ${unknown}; the options are ${OPTIONS.join(', ')}`)
-  const { dryRun } = given
+  checkRequest(given, repairFields, 'options')
+  const { dryRun, onProgress, signal } = given
+  checkCallback('onProgress', onProgress)
+  checkSignal(signal)
   if (dryRun !== undefined && typeof dryRun !== 'boolean')
     throw new TypeError(`option dryRun must be true or false, got ${shown(dryRun)}`)
 }
 
 async function takeLock(disk: Disk, layout: StoreLayout): Promise<DiskLock> {
-  disk.makeDirectory(layout.ext)
   const lock = await disk.lock(layout.extLock, layout.lock)
   if ('heldBy' in lock) throw new MessageStoreError('STORE_LOCKED', `${layout.root} is in use by ${lock.heldBy}`)
   return lock

@@ -12,6 +12,7 @@ import type { Block } from '../../format/block.js'
 import { entryOffset, entrySize, entryTagsCode, FILLER_SIZE, isEntry, QUEUE_ENTRY_BYTES } from '../../format/queue-entry.js'
 import { SCHEDULE_TOPIC } from '../../format/tags.js'
 import type { BatchConsumeQueue } from '../../view/batch-consume-queue.js'
+import type { BatchTopics } from '../../view/batch-topics.js'
 import { entersQueues, furtherPlaces, type QueuePlace } from '../../view/belonging.js'
 import type { ConsumeQueue } from '../../view/consume-queue.js'
 import { type DispatchedRecord, isInnerBatch } from '../../view/dispatcher.js'
@@ -36,6 +37,7 @@ export type RecordAtAddress = (address: number, size: number) => { block: Block;
 export interface QueueCheckOptions {
   readonly queues: QueueTable<ConsumeQueue>
   readonly batchQueues: QueueTable<BatchConsumeQueue>
+  readonly batchTopics: BatchTopics
   readonly purges: Purges
   readonly findings: Findings
   readonly logStart: () => number
@@ -77,7 +79,8 @@ export class QueueCheck {
       this.#checkBatch(record, record.innerBatch!)
       return
     }
-    this.#check(record, record)
+    if (this.#options.batchTopics.has(record.topic)) this.#checkBatch(record, { base: record.queueOffset, count: 1 })
+    else this.#check(record, record)
     for (const place of furtherPlaces(record)) this.#check(record, place)
   }
 
@@ -93,6 +96,7 @@ export class QueueCheck {
 
   #checkBatch(record: DispatchedRecord, { base, count }: NonNullable<DispatchedRecord['innerBatch']>): void {
     const { topic, queueId, commitLogOffset, size } = record
+    if (this.#options.purges.hides(topic, queueId, commitLogOffset)) return
     const queue = this.#options.batchQueues.find(topic, queueId)
     if (queue !== undefined && this.#unreadable.has(queue)) return
     const batch = queue === undefined ? undefined : this.#readable(queue, base, () => queue.batchAt(base))
@@ -212,6 +216,8 @@ export class QueueCheck {
       }
       offset += got
       await pause()
+      // Purges and retention may have moved the minimum meanwhile.
+      offset = Math.max(offset, queue.minOffset)
     }
     if (pointing !== (this.#matched.get(queue) ?? 0)) await this.#follow(queue)
   }
@@ -236,6 +242,7 @@ export class QueueCheck {
       }
       offset += got
       await pause()
+      offset = Math.max(offset, queue.minOffset)
     }
   }
 

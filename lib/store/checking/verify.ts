@@ -11,6 +11,7 @@
  * count, and what opening has mended is mended. A store may be used meanwhile; what is put after the start
  * is left out, and what retention removes is not missed.
  */
+import { checkCallback, checkRequest, checkSignal, fieldNames } from '../../base/arguments.js'
 import { abortReason } from '../../base/signals.js'
 import type { Clock, Timers } from '../../base/system.js'
 import type { Disk } from '../../disk/disk.js'
@@ -48,14 +49,18 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal
 }
 
+const optionFields = fieldNames<keyof VerifyOptions>({ onProgress: true, signal: true })
+
 /** The parts of a store that a check looks at. */
 export interface VerifyParts {
   readonly disk: Disk
   readonly layout: StoreLayout
   readonly clock: Clock
   readonly timers: Timers
+  /** Throws `STORE_CLOSED` from the call of close on. */
+  readonly checkOpen: () => void
   readonly chain: SegmentChain
-  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'index' | 'purges'>
+  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'batchTopics' | 'index' | 'purges'>
   /** How closely the record at an address can be checked. */
   readonly levelAt: (address: number) => CheckLevel
   /** Records below this are in the views. */
@@ -68,14 +73,19 @@ export interface VerifyParts {
   readonly isWriter: boolean
 }
 
-/** Checks a store. Rejects only with the signal's reason or when the disk fails; damage is in the report. */
+/** Checks a store. Rejects only with the signal's reason, `STORE_CLOSED`, or when the disk fails; damage is in the report. */
 export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {}): Promise<VerifyReport> {
   const { disk, layout, clock, chain, views, levelAt, recovery } = parts
-  const started = clock.monotonic()
+  checkRequest(options, optionFields, 'options')
   const { onProgress, signal } = options
+  checkCallback('onProgress', onProgress)
+  checkSignal(signal)
+  const started = clock.monotonic()
   const pause = async (): Promise<void> => {
     if (signal?.aborted) throw abortReason(signal)
     await new Promise<void>((resolve) => parts.timers.endOfTurn(resolve))
+    // A store that is being closed lets its files go.
+    parts.checkOpen()
   }
   const findings = new Findings()
   const logEnd = parts.visibleEnd()
@@ -102,7 +112,7 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   await log.walk(logEnd)
   await checkBehind(parts, log, findings)
   checkLost(parts, findings)
-  await checkSeals(parts, findings)
+  await checkSeals(parts, findings, pause)
   await queues.finish()
   index?.finish()
   const { origin } = recovery
@@ -135,6 +145,7 @@ function viewChecks(
     ...common,
     queues: views.queues,
     batchQueues: views.batchQueues,
+    batchTopics: views.batchTopics,
     purges: views.purges,
     hasExtension: disk.stat(`${layout.root}/consumequeue_ext`) !== undefined,
     recordAt: recordReader(chain, levelAt),
@@ -184,11 +195,11 @@ function checkLost({ chain, recovery }: VerifyParts, findings: Findings): void {
 }
 
 /** Full segments must still be what they were when they were sealed. */
-async function checkSeals({ chain, seals }: VerifyParts, findings: Findings): Promise<void> {
+async function checkSeals({ chain, seals }: VerifyParts, findings: Findings, pause: () => Promise<void>): Promise<void> {
   for (const start of [...chain.starts]) {
     const expected = seals.sumOf(start)
     if (expected === undefined) continue
-    const crc = await seals.read(start)
+    const crc = await seals.read(start, pause)
     if (crc === undefined || crc === expected) continue
     const file = `commitlog/${segmentName(start)}`
     findings.add('sealBroken', { file, commitLogOffset: start }, `CRC ${crc}`, `CRC ${expected}`)

@@ -40,8 +40,13 @@ export async function writeConfig(disk: Disk, path: string, value: ConfigValue):
 
 /** The topics whose attribute `queue.type` says that their records hold batches, from `config/topics.json`. */
 export function readBatchTopics(disk: Disk, directory: string): Set<string> {
+  return batchTopicsOf(readConfig(disk, `${directory}/topics.json`))
+}
+
+/** The same from what the file holds. */
+export function batchTopicsOf(topics: ConfigValue | undefined): Set<string> {
   const found = new Set<string>()
-  const config = fieldsOf(readConfig(disk, `${directory}/topics.json`))
+  const config = fieldsOf(topics)
   for (const [topic, settings] of Object.entries(fieldsOf(config['topicConfigTable']))) {
     const attributes = fieldsOf(fieldsOf(settings)['attributes'])
     // 5.x writes the name of an attribute with the sign of its last change, or without.

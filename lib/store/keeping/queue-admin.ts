@@ -2,7 +2,8 @@
  * Emptying and deleting queues. The log is not touched: records stay until their segment expires. What was
  * purged is noted in `ext/purged` first, so that it does not come back when queues are made anew.
  */
-import { checkQueue, MessageStoreError, shown } from '../../base/errors.js'
+import { checkQueue } from '../../base/arguments.js'
+import { MessageStoreError, shown } from '../../base/errors.js'
 import { isTopic } from '../../format/names.js'
 import type { Purge } from '../../view/purges.js'
 import type { Foundation } from '../foundation.js'
@@ -58,7 +59,11 @@ export class QueueAdmin {
     const below = this.#base.visible.end
     // Everything below the visible end that is in the queue now; what comes while the note is written stays.
     await this.#note(found.map((queue) => ({ topic, queueId: queue.queueId, below, next: queue.maxOffset })))
-    for (const queue of found) queue.trim(below)
+    for (const queue of found) {
+      const { minOffset } = queue
+      queue.trim(below)
+      if (queue.minOffset > minOffset) this.#tell(topic, queue.queueId, minOffset, queue.minOffset, false)
+    }
     await this.#writing.viewFlusher.flush()
   }
 
@@ -76,17 +81,26 @@ export class QueueAdmin {
       await flusher.durable(log.writtenEnd)
     }
     if (isHeld()) throw new MessageStoreError('DISK_ERROR', `${topic} is written to without a pause; nothing was deleted`)
+    const held = [...queues.queuesOf(topic), ...batchQueues.queuesOf(topic)]
+    const bounds = held.map(({ queueId, minOffset, maxOffset }) => ({ queueId, minOffset, maxOffset }))
     const noted = this.#note([{ topic, queueId: undefined, below: log.end, next: 0 }])
     try {
       queues.remove(topic)
       batchQueues.remove(topic)
     } finally {
       topics.forget(topic)
+      for (const { queueId, minOffset, maxOffset } of bounds) {
+        if (recovered.views.find(topic, queueId) === undefined) this.#tell(topic, queueId, minOffset, maxOffset, true)
+      }
       await noted
     }
     await queues.flushNames()
     await batchQueues.flushNames()
     await viewFlusher.flush()
+  }
+
+  #tell(topic: string, queueId: number, minOffset: number, maxOffset: number, deleted: boolean): void {
+    this.#base.events.emit('queuePurged', { topic, queueId, minOffset, maxOffset, deleted })
   }
 
   #note(purges: readonly Purge[]): Promise<void> {

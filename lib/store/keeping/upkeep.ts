@@ -104,14 +104,6 @@ export class Upkeep {
     if (!this.#isFull) await this.#options.seals.sealNext(log.durableEnd)
   }
 
-  /** Deletes all whole segments below an address at once, whatever their age. @returns how many went */
-  async purgeBefore(address: number): Promise<number> {
-    const { log } = this.#options
-    const segments = this.#ages.list(this.#steady.now()).filter(({ start }) => start + log.segmentBytes <= address)
-    await this.#deleteAll(segments.map((segment) => ({ segment, reason: 'purge' })))
-    return segments.length
-  }
-
   async #deleteExpired(space: DiskSpace): Promise<void> {
     const { rules } = this.#options
     const now = this.#steady.now()

@@ -4,7 +4,7 @@ import { isStandIn } from '../../format/stand-in.js'
 import { Cursor } from '../../log/log-blocks.js'
 import type { BatchConsumeQueue, BatchPlace } from '../../view/batch-consume-queue.js'
 import type { GetStatus } from '../message.js'
-import type { StoredMessage } from '../stored-message.js'
+import { StoredMessage } from '../stored-message.js'
 import { isBatchRecord, unwrapBatch } from '../writing/inner-batch.js'
 import type { GetPlan, GetResult } from './reader.js'
 import type { RecordReader } from './record-reader.js'
@@ -72,8 +72,11 @@ export class BatchReader {
     { commitLogOffset, size, baseOffset, batchSize }: BatchPlace,
   ): StoredMessage[] | undefined {
     const cursor = this.#cursor
-    if (this.#records.seek(cursor, commitLogOffset, size, true) <= 0 || !isBatchRecord(cursor.block, cursor.at)) return undefined
-    const inner = unwrapBatch(cursor.block, cursor.at, commitLogOffset)
+    if (this.#records.seek(cursor, commitLogOffset, size, true) <= 0) return undefined
+    const { block, at } = cursor
+    const inner = isBatchRecord(block, at)
+      ? unwrapBatch(block, at, commitLogOffset)
+      : [StoredMessage.fromRecord(block, at, commitLogOffset)]
     const first = inner?.[0]
     const isPromised =
       first?.topic === topic && first.queueId === queueId && first.queueOffset === baseOffset && inner?.length === batchSize

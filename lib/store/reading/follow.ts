@@ -1,10 +1,11 @@
 /** Reading that waits: a get with `waitMs`, and `follow`, which is one get after the other. */
 
-import { checkRequest, shown } from '../../base/errors.js'
+import { checkRequest, checkSignal, checkWhole } from '../../base/arguments.js'
+import { shown } from '../../base/errors.js'
 import { abortReason } from '../../base/signals.js'
 import type { Clock } from '../../base/system.js'
 import { storeErrorOf } from '../disk-failure.js'
-import type { GetRequest } from '../message.js'
+import { followFields, type GetRequest, getFields } from '../message.js'
 import type { StoreState } from '../state.js'
 import type { StoredMessage } from '../stored-message.js'
 import type { Views } from '../views/views.js'
@@ -36,19 +37,14 @@ const FOLLOW_WAIT_MS = 5000
 
 /** Checks a request and fills in defaults. @throws {TypeError} or {@link RangeError} */
 export function planGet(request: GetRequest): GetPlan {
-  checkRequest(request)
+  checkRequest(request, getFields)
   const { topic, queueId = 0, offset, maxMessages = 32, maxBytes = 262_144, tags } = request
   if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
-  whole('queueId', queueId, 0)
-  whole('offset', offset, 0)
-  whole('maxMessages', maxMessages, 1)
-  whole('maxBytes', maxBytes, 1)
+  checkWhole('queueId', queueId, 0)
+  checkWhole('offset', offset, 0)
+  checkWhole('maxMessages', maxMessages, 1)
+  checkWhole('maxBytes', maxBytes, 1)
   return { topic, queueId, offset, maxMessages, maxBytes, filter: compileTags(tags) }
-}
-
-function whole(name: string, value: number, least: number): void {
-  if (!Number.isSafeInteger(value) || value < least)
-    throw new RangeError(`${name} must be a whole number of at least ${least}, got ${shown(value)}`)
 }
 
 /** A get; with `waitMs` it waits until there is a message, or until `nextOffset` has moved on for long enough. */
@@ -57,10 +53,9 @@ export async function getWaiting(parts: WaitingParts, request: GetRequest): Prom
   state.checkOpen()
   let plan = planGet(request)
   const { signal, waitMs = 0 } = request
-  whole('waitMs', waitMs, 0)
+  checkWhole('waitMs', waitMs, 0)
   if (waitMs > MOST_WAIT_MS) throw new RangeError(`waitMs must be at most ${MOST_WAIT_MS}, got ${shown(waitMs)}`)
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new TypeError(`signal must be an AbortSignal, got ${shown(signal)}`)
+  checkSignal(signal)
   if (signal?.aborted) throw abortReason(signal)
   if (live?.isStale === true) await live.catchUp()
   let result = reader.get(find(plan.topic, plan.queueId), plan)
@@ -94,7 +89,12 @@ function mayComeYet(result: GetResult, plan: GetPlan): boolean {
 }
 
 /** All messages of a queue from an offset on, without end; the next batch is read when the last one is used up. */
-export async function* follow(parts: WaitingParts, request: Omit<GetRequest, 'waitMs'>): AsyncIterableIterator<StoredMessage> {
+export function follow(parts: WaitingParts, request: Omit<GetRequest, 'waitMs'>): AsyncIterableIterator<StoredMessage> {
+  checkRequest(request, followFields)
+  return following(parts, request)
+}
+
+async function* following(parts: WaitingParts, request: Omit<GetRequest, 'waitMs'>): AsyncGenerator<StoredMessage> {
   let { offset } = request
   const { signal } = request
   while (!signal?.aborted) {

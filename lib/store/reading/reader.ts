@@ -9,6 +9,7 @@ import { findProperty, PropertyName, propertyKey } from '../../format/properties
 import { FILLER_SIZE, QUEUE_ENTRY_BYTES } from '../../format/queue-entry.js'
 import { Finding, propertiesRange, RecordAt, readRecord, topicRange } from '../../format/record.js'
 import { isStandIn } from '../../format/stand-in.js'
+import { isText } from '../../format/text.js'
 import { Cursor } from '../../log/log-blocks.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
 import { EntryBlock } from '../../view/entry-block.js'
@@ -226,11 +227,4 @@ function isMessageOf(cursor: Cursor, queue: ConsumeQueue, queueOffset: number): 
   if (view.getInt32(at + RecordAt.queueId) !== queue.queueId || readRecord.queueOffset(view, at) !== queueOffset) return false
   const { start, end } = topicRange(view, at)
   return isText(bytes, start, end, queue.topic)
-}
-
-/** Whether bytes are an ASCII text; topic names are. */
-function isText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
-  if (end - start !== text.length) return false
-  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false
-  return true
 }

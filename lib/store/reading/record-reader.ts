@@ -66,13 +66,19 @@ export class RecordReader {
     return found > 0 && size > 0 && found !== size ? Finding.size : found
   }
 
-  /** The message at an address, those of its batch, or none when no intact record starts there. */
-  messagesAt(address: number): StoredMessage[] {
-    const cursor = this.#cursor
-    if (this.seek(cursor, address, 0, false) <= 0) return []
+  /** The record at an address and the messages in it: itself, or those of its batch. `undefined` when none is intact there. */
+  recordAt(address: number): { record: StoredMessage; messages: StoredMessage[] } | undefined {
+    const cursor = this.find(address)
+    if (cursor === undefined) return undefined
     const { block, at } = cursor
+    const record = StoredMessage.fromRecord(block, at, address)
     const inner = isBatchRecord(block, at) ? unwrapBatch(block, at, address) : undefined
-    return inner ?? [StoredMessage.fromRecord(block, at, address)]
+    return { record, messages: inner ?? [record] }
+  }
+
+  /** Points to the intact record at an address, until the next call; `undefined` when none starts there. */
+  find(address: number): Cursor | undefined {
+    return this.seek(this.#cursor, address, 0, false) > 0 ? this.#cursor : undefined
   }
 
   /** When the record at an address was stored, or `undefined` when it cannot be read. */

@@ -1,15 +1,25 @@
 /** Finding messages by key, by id and by time. */
-import { checkQueue, checkRequest, MessageStoreError, shown } from '../../base/errors.js'
+import { checkQueue, checkRequest } from '../../base/arguments.js'
+import { MessageStoreError, shown } from '../../base/errors.js'
 import { indexKeyHash } from '../../format/hash.js'
 import { decodeOffsetMessageId } from '../../format/message-id.js'
+import { PropertyName, propertyKey, propertyValue } from '../../format/properties.js'
+import { topicRange } from '../../format/record.js'
+import { isAscii, isText } from '../../format/text.js'
+import type { Cursor } from '../../log/log-blocks.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
-import type { QueryRequest } from '../message.js'
-import type { StoredMessage } from '../stored-message.js'
+import { type QueryRequest, queryFields } from '../message.js'
+import { StoredMessage } from '../stored-message.js'
 import type { Views } from '../views/views.js'
+import { isBatchRecord, unwrapBatch } from '../writing/inner-batch.js'
 import type { RecordReader } from './record-reader.js'
 
 /** Records that are read before the event loop may turn. */
 const LOOKED_TOGETHER = 128
+const KEYS = propertyKey(PropertyName.keys)
+const UNIQUE_KEY = propertyKey(PropertyName.uniqueKey)
+const SPACE = 0x20
+const NO_MESSAGES: readonly StoredMessage[] = []
 
 /** What searching needs. */
 export interface SearchOptions {
@@ -35,7 +45,7 @@ export class Search {
    * The event loop turns in a search that takes long.
    */
   async query(request: QueryRequest): Promise<StoredMessage[]> {
-    checkRequest(request)
+    checkRequest(request, queryFields)
     const { topic, key } = request
     const { views, records, logStart, pause, onDamaged } = this.#options
     const { index } = views()
@@ -47,18 +57,23 @@ export class Search {
     const from = timeOf('from', request.from, 0)
     const to = timeOf('to', request.to, Number.MAX_SAFE_INTEGER)
     const found: StoredMessage[] = []
-    const seen = new Set<number>()
     if (index === undefined) return found
+    let last = -1
+    let seen: Set<number> | undefined
     let looked = 0
     for (const address of index.candidates(indexKeyHash(topic, key), from, to)) {
       if (address < 0 || ++looked % LOOKED_TOGETHER === 0) await pause()
-      if (address < logStart() || address >= records.visibleEnd || seen.has(address)) continue
-      seen.add(address)
-      const messages = records.messagesAt(address)
-      if (messages.length === 0) onDamaged(address)
-      for (const message of messages.reverse()) {
+      if (address < logStart() || address >= records.visibleEnd || address === last || seen?.has(address)) continue
+      // Most keys have one hit, which is no set.
+      if (last >= 0) seen = (seen ?? new Set<number>()).add(last)
+      last = address
+      const cursor = records.find(address)
+      if (cursor === undefined) onDamaged(address)
+      // Before the next pause: others move the cursor.
+      const hits = cursor === undefined ? NO_MESSAGES : hitsIn(cursor, address, topic, key)
+      for (const message of hits) {
         const { storeTimestamp } = message
-        if (message.topic !== topic || !hasKey(message, key) || storeTimestamp < from || storeTimestamp > to) continue
+        if (storeTimestamp < from || storeTimestamp > to) continue
         found.push(message)
         if (found.length === most) return found
       }
@@ -72,7 +87,7 @@ export class Search {
     if (!Number.isSafeInteger(address) || address < 0) {
       throw new RangeError(`commitLogOffset must be a whole number of at least 0, got ${shown(address)}`)
     }
-    return this.#options.records.messagesAt(address)[0]
+    return this.#options.records.recordAt(address)?.messages[0]
   }
 
   /** The offset in a queue at a time; 5.x rules. @throws {RangeError} for an impossible time */
@@ -101,6 +116,43 @@ function addressOf(messageId: string): number {
   if (decoded === undefined)
     throw new MessageStoreError('MESSAGE_ILLEGAL', `${shown(messageId)} is not an offset message id: 32 or 56 hexadecimal digits`)
   return decoded.commitLogOffset
+}
+
+/** The messages of a record that have topic and key, newest first. */
+function hitsIn({ block, at }: Cursor, address: number, topic: string, key: string): readonly StoredMessage[] {
+  const inner = isBatchRecord(block, at) ? unwrapBatch(block, at, address) : undefined
+  if (inner !== undefined) {
+    // The key of a batch stands for every message in it.
+    const isOfAll = hasKey(StoredMessage.fromRecord(block, at, address), key)
+    return inner.filter((message) => message.topic === topic && (isOfAll || hasKey(message, key))).reverse()
+  }
+  const { view, bytes } = block
+  const name = topicRange(view, at)
+  const isOfTopic = isAscii(topic)
+    ? isText(bytes, name.start, name.end, topic)
+    : bytes.toString('utf8', name.start, name.end) === topic
+  if (!isOfTopic) return NO_MESSAGES
+  const message = StoredMessage.fromRecord(block, at, address, topic)
+  const end = at + message.size
+  // The length of the properties stands in between.
+  const properties = name.end + 2
+  const keys = propertyValue(block, properties, end, KEYS)
+  if (keys !== undefined && hasWord(bytes, keys.start, keys.end, key)) return [message]
+  const unique = propertyValue(block, properties, end, UNIQUE_KEY)
+  if (unique !== undefined && isText(bytes, unique.start, unique.end, key)) return [message]
+  // Only ASCII can be told from its bytes.
+  return !isAscii(key) && hasKey(message, key) ? [message] : NO_MESSAGES
+}
+
+/** Whether a word in ASCII stands between spaces. */
+function hasWord(bytes: Uint8Array, start: number, end: number, word: string): boolean {
+  for (let at = start; at < end; ) {
+    let stop = at
+    while (stop < end && bytes[stop] !== SPACE) stop++
+    if (stop > at && isText(bytes, at, stop, word)) return true
+    at = stop + 1
+  }
+  return false
 }
 
 function hasKey(message: StoredMessage, key: string): boolean {

@@ -82,7 +82,7 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   const plan = { ...trusted.plan, scanFrom: input.wholeLog ? Math.min(planned, chain.start) : planned }
   const ranges = scanRanges(found)
   // A checkpoint of our own is as good as the record that it was taken from.
-  let lastTimestamp = newestKnown(found)
+  const lastKnown = newestKnown(found)
   const { onProgress } = options
   const scanner = new LogScanner({
     chain,
@@ -97,10 +97,7 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
     scanner,
     evidence: views,
     extDirectory: layout.ext,
-    visit: (block, at, size, address) => {
-      lastTimestamp = Math.max(lastTimestamp, readRecord.storeTimestamp(block.view, at))
-      views.dispatchRecord(block, at, size, address)
-    },
+    visit: (block, at, size, address) => views.dispatchRecord(block, at, size, address),
   })
   views.truncate(log.end)
   if (log.corruption.length === 0 && !log.noSpace) views.settle()
@@ -117,7 +114,7 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
     ranges: options.readOnly ? ranges : settleRanges(ranges, chain.start, log.end),
     checkpoint: found.checkpoint,
     viewsEnd: Math.min(trusted.viewsEnd, log.end),
-    lastTimestamp,
+    lastTimestamp: Math.max(lastKnown, views.newestMs),
   }
 }
 
@@ -135,7 +132,8 @@ export function indexSizesIn({ manifest }: Found): Manifest['indexSizes'] | unde
   return (manifest?.index.length ?? 0) > 0 ? manifest?.indexSizes : undefined
 }
 
-function loadChain({ layout, options, ports, files }: RecoverInput): SegmentChain {
+/** The segments of the log. @throws {MessageStoreError} `STORE_INCOMPATIBLE` for files of wrong length or name */
+export function loadChain({ layout, options, ports, files }: RecoverInput): SegmentChain {
   return SegmentChain.load({
     disk: ports.disk,
     files,

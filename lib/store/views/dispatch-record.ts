@@ -28,10 +28,11 @@ export function dispatchedRecord(block: Block, at: number, size: number, commitL
     sysFlag,
     tagsCode: tagsCodeOf(topic, properties, storeTimestamp),
     storeTimestamp,
-    keys: isBatch ? innerKeys(block, at, commitLogOffset) : keysOf(properties[PropertyName.keys]),
+    keys: keysOf(properties[PropertyName.keys]),
     ...(uniqueKey === undefined ? {} : { uniqueKey }),
     ...multiDispatchOf(properties),
     ...innerBatchOf(properties),
+    ...(isBatch ? { innerKeys: innerKeys(block, at, commitLogOffset) } : {}),
   }
 }
 

@@ -9,18 +9,21 @@ import type { Block } from '../../format/block.js'
 import { javaHash, unsigned } from '../../format/hash.js'
 import { isTopic } from '../../format/names.js'
 import { NAME_END, PropertyName, propertyKey, VALUE_END } from '../../format/properties.js'
-import { propertiesRange, RecordAt, readRecord, SysFlag, topicRange } from '../../format/record.js'
+import { RecordAt, readRecord, SysFlag, topicRange } from '../../format/record.js'
 import { SCHEDULE_TOPIC } from '../../format/tags.js'
 import type { Dispatcher } from '../../view/dispatcher.js'
 
 /** A record with one of these is not ordinary. */
 const SPECIAL_FLAGS = SysFlag.transactionMask | SysFlag.innerBatch
-const TAGS = propertyKey(PropertyName.tags)
-const KEYS = propertyKey(PropertyName.keys)
+const NAME_BYTES = 4
+/** The two names of four bytes, as numbers. */
+const TAGS = propertyKey(PropertyName.tags).readInt32BE()
+const KEYS = propertyKey(PropertyName.keys).readInt32BE()
 const UNIQUE_KEY = propertyKey(PropertyName.uniqueKey)
 /** Properties whose names begin so change where a record goes. */
 const SPECIAL_NAMES = Buffer.from('INNER_', 'latin1')
 const SPACE = 0x20
+const LAST_ASCII = 0x7f
 const MOST_TOPICS = 64
 
 interface PlainTopic {
@@ -46,17 +49,17 @@ export class PlainDispatch {
   }
 
   /** Enters a checked record, if it is ordinary. @returns whether it was */
-  dispatch(block: Block, at: number, size: number, commitLogOffset: number): boolean {
+  dispatch(block: Block, at: number, size: number, commitLogOffset: number, storeTimestamp: number): boolean {
     const { view, bytes } = block
     if ((view.getInt32(at + RecordAt.sysFlag) & SPECIAL_FLAGS) !== 0) return false
     const queueId = view.getInt32(at + RecordAt.queueId)
     const name = topicRange(view, at)
     const topic = this.#topicAt(bytes, name.start, name.end)
     if (topic === undefined || queueId < 0) return false
-    const range = propertiesRange(view, at)
-    if (!this.#scan(bytes, range.start, range.end, topic.keySeed)) return false
-    const storeTimestamp = readRecord.storeTimestamp(view, at)
-    this.#dispatcher.enter(topic.name, queueId, readRecord.queueOffset(view, at), commitLogOffset, size, this.#tagsCode)
+    // The length of the properties stands in between.
+    if (!this.#scan(block, name.end + 2, at + size, topic.keySeed)) return false
+    const queueOffset = readRecord.queueOffset(view, at)
+    this.#dispatcher.enter(topic.name, queueId, queueOffset, commitLogOffset, size, this.#tagsCode, storeTimestamp)
     if (!this.#dispatcher.wantsKeys(commitLogOffset)) return true
     if (this.#uniqueHash >= 0) this.#dispatcher.list(this.#uniqueHash, commitLogOffset, storeTimestamp)
     for (let i = 0; i < this.#keyCount; i++) this.#dispatcher.list(this.#keyHashes[i]!, commitLogOffset, storeTimestamp)
@@ -79,43 +82,74 @@ export class PlainDispatch {
   }
 
   /** Looks through the properties; as in `parseProperties`, empty ones do not count and the last of two wins. */
-  #scan(bytes: Buffer, start: number, end: number, keySeed: number): boolean {
+  #scan(block: Block, start: number, end: number, keySeed: number): boolean {
+    const { view, bytes } = block
     this.#isSpecial = false
     this.#tagsCode = 0
     this.#uniqueHash = -1
     this.#keyCount = 0
     for (let at = start; at < end; ) {
-      let split = -1
-      let stop = at
-      for (; stop < end; stop++) {
-        const byte = bytes[stop]
-        if (byte === VALUE_END) break
-        if (byte === NAME_END && split < 0) split = stop
-      }
-      if (split > at && split < stop - 1) this.#take(bytes, at, split, stop, keySeed)
-      at = stop + 1
+      const name = end - at > NAME_BYTES && bytes[at + NAME_BYTES] === NAME_END ? view.getInt32(at) : 0
+      if (name === TAGS) at = this.#takeTags(bytes, at + NAME_BYTES + 1, end)
+      else if (name === KEYS) at = this.#takeKeys(bytes, at + NAME_BYTES + 1, end, keySeed)
+      else at = this.#takeOther(bytes, at, end, keySeed)
     }
     return !this.#isSpecial
   }
 
-  #take(bytes: Buffer, at: number, split: number, stop: number, keySeed: number): void {
-    const length = split - at
-    if (length === TAGS.length) {
-      if (startsWith(bytes, at, TAGS)) this.#tagsCode = this.#hash(bytes, split + 1, stop, 0)
-      else if (startsWith(bytes, at, KEYS)) this.#takeKeys(bytes, split + 1, stop, keySeed)
-    } else if (length === UNIQUE_KEY.length && startsWith(bytes, at, UNIQUE_KEY)) {
-      this.#uniqueHash = unsigned(this.#hash(bytes, split + 1, stop, keySeed))
-    } else if (startsWith(bytes, at, SPECIAL_NAMES)) this.#isSpecial = true
+  /** Takes the value that starts here, as all that follow. @returns where the next property starts */
+  #takeTags(bytes: Buffer, start: number, end: number): number {
+    let hash = 0
+    let bits = 0
+    let at = start
+    for (; at < end; at++) {
+      const byte = bytes[at]!
+      if (byte === VALUE_END) break
+      bits |= byte
+      hash = (Math.imul(31, hash) + byte) | 0
+    }
+    if (at > start) this.#tagsCode = hash
+    if (bits > LAST_ASCII) this.#isSpecial = true
+    return at + 1
   }
 
-  #takeKeys(bytes: Buffer, start: number, end: number, keySeed: number): void {
-    this.#keyCount = 0
-    for (let at = start; at < end; ) {
-      let stop = at
-      while (stop < end && bytes[stop] !== SPACE) stop++
-      if (stop > at) this.#keyHashes[this.#keyCount++] = unsigned(this.#hash(bytes, at, stop, keySeed))
-      at = stop + 1
+  #takeKeys(bytes: Buffer, start: number, end: number, keySeed: number): number {
+    let first = start
+    let hash = keySeed
+    let bits = 0
+    let count = 0
+    let at = start
+    for (; at < end; at++) {
+      const byte = bytes[at]!
+      if (byte === VALUE_END) break
+      if (byte === SPACE) {
+        if (at > first) this.#keyHashes[count++] = unsigned(hash)
+        first = at + 1
+        hash = keySeed
+      } else {
+        bits |= byte
+        hash = (Math.imul(31, hash) + byte) | 0
+      }
     }
+    if (at > first) this.#keyHashes[count++] = unsigned(hash)
+    if (at > start) this.#keyCount = count
+    if (bits > LAST_ASCII) this.#isSpecial = true
+    return at + 1
+  }
+
+  #takeOther(bytes: Buffer, start: number, end: number, keySeed: number): number {
+    let split = -1
+    let at = start
+    for (; at < end; at++) {
+      const byte = bytes[at]
+      if (byte === VALUE_END) break
+      if (byte === NAME_END && split < 0) split = at
+    }
+    if (split <= start || split >= at - 1) return at + 1
+    if (split - start === UNIQUE_KEY.length && startsWith(bytes, start, UNIQUE_KEY)) {
+      this.#uniqueHash = unsigned(this.#hash(bytes, split + 1, at, keySeed))
+    } else if (startsWith(bytes, start, SPECIAL_NAMES)) this.#isSpecial = true
+    return at + 1
   }
 
   /** `javaHashContinue` over ASCII bytes. */
@@ -123,7 +157,7 @@ export class PlainDispatch {
     let value = seed
     for (let i = start; i < end; i++) {
       const byte = bytes[i]!
-      if (byte > 127) this.#isSpecial = true
+      if (byte > LAST_ASCII) this.#isSpecial = true
       value = (Math.imul(31, value) + byte) | 0
     }
     return value

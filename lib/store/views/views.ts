@@ -6,6 +6,7 @@ import { indexFileBytes } from '../../format/index-layout.js'
 import { isIndexFileName } from '../../format/names.js'
 import { readRecord, SysFlag } from '../../format/record.js'
 import { BatchConsumeQueue } from '../../view/batch-consume-queue.js'
+import { BatchTopics } from '../../view/batch-topics.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
 import { Dispatcher, isInnerBatch } from '../../view/dispatcher.js'
 import { inferIndexSizes } from '../../view/index-sizes.js'
@@ -14,6 +15,7 @@ import type { Manifest } from '../../view/manifest.js'
 import { Purges } from '../../view/purges.js'
 import { queueSegmentEntries } from '../../view/queue-sizes.js'
 import { QueueTable } from '../../view/queue-table.js'
+import { readBatchTopics } from '../keeping/config-file.js'
 import { defaultSizes, type ResolvedOptions } from '../options.js'
 import type { RecoverInput } from '../recovery/recover.js'
 import type { FurtherPlace, PendingPut } from '../writing/pending.js'
@@ -44,6 +46,7 @@ export type AnyQueue = ConsumeQueue | BatchConsumeQueue
 export class Views {
   readonly queues: QueueTable<ConsumeQueue>
   readonly batchQueues: QueueTable<BatchConsumeQueue>
+  readonly batchTopics: BatchTopics
   readonly index: IndexView | undefined
   /** Whether a manifest tells of the index, be it that it has no file. */
   readonly isIndexNoted: boolean
@@ -53,6 +56,7 @@ export class Views {
   readonly #plain: PlainDispatch
   /** Store timestamp of the oldest record dispatched since the last flush began, `Infinity` without one. */
   #oldestUnflushedMs = Number.POSITIVE_INFINITY
+  #newestMs = 0
   /** The start of the log that minimum offsets follow; -1 when it is not known. */
   #trimmedTo: number
 
@@ -77,13 +81,15 @@ export class Views {
       rows: rows(true),
       load: (queue) => new BatchConsumeQueue(queue),
     })
+    this.batchTopics = new BatchTopics(this.queues, this.batchQueues, readBatchTopics(ports.disk, layout.config))
     const { indexSlots, indexEntries } = options.views
     const isAsked = indexSlots !== undefined || indexEntries !== undefined
     this.#indexSizes = sizesOf(options.views, indexSizes ?? (isAsked ? undefined : sizesFound(ports.disk, layout.index)))
     // An index that was off has no sizes: what was put meanwhile is missing from it.
     this.isIndexNoted = manifest !== undefined && manifest.indexSizes.slots > 0
     const indexRows = this.isIndexNoted ? manifest?.index : undefined
-    const place = { ...common, ...this.#indexSizes, directory: layout.index, rows: indexRows, logStart, clock: ports.clock }
+    const cache = { clock: ports.clock, cacheBytes: options.log.readCacheBytes }
+    const place = { ...common, ...this.#indexSizes, ...cache, directory: layout.index, rows: indexRows, logStart }
     this.index = options.views.indexEnabled ? IndexView.load(place) : undefined
     if (this.index === undefined && !options.readOnly) dropIndex(ports.disk, layout.index)
     this.purges = Purges.load(ports.disk, layout.purged)
@@ -125,15 +131,23 @@ export class Views {
   confirms(block: Block, at: number, address: number): boolean {
     const record = dispatchedRecord(block, at, block.view.getInt32(at), address)
     const { topic, queueId, queueOffset } = record
-    const queue = isInnerBatch(record) ? this.batchQueues.find(topic, queueId) : this.queues.find(topic, queueId)
+    const isBatch = isInnerBatch(record) || this.batchTopics.has(topic)
+    const queue = (isBatch ? this.batchQueues : this.queues).find(topic, queueId)
     return queue?.commitLogOffsetAt(queueOffset) === address
+  }
+
+  /** The latest store timestamp of the records that came from the log, 0 without any. */
+  get newestMs(): number {
+    return this.#newestMs
   }
 
   /** Enters a record read from the log. */
   dispatchRecord(block: Block, at: number, size: number, address: number): void {
     const storeTimestamp = readRecord.storeTimestamp(block.view, at)
     if (storeTimestamp < this.#oldestUnflushedMs) this.#oldestUnflushedMs = storeTimestamp
-    if (!this.#plain.dispatch(block, at, size, address)) this.#dispatcher.dispatch(dispatchedRecord(block, at, size, address))
+    if (storeTimestamp > this.#newestMs) this.#newestMs = storeTimestamp
+    if (!this.#plain.dispatch(block, at, size, address, storeTimestamp))
+      this.#dispatcher.dispatch(dispatchedRecord(block, at, size, address))
   }
 
   /** Enters a put that may now be read. */

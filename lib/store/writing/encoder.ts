@@ -176,9 +176,14 @@ export class MessageEncoder {
   }
 
   #writeProperties(message: Message, topic: TopicBytes): void {
-    const { keys, properties, tags } = message
+    const { keys, properties, tags, uniqueKey } = message
     if (keys !== undefined) this.#writeKeys(typeof keys === 'string' ? [keys] : keys, topic)
-    if (properties !== undefined) this.#writeOthers(properties, topic, keys !== undefined, tags !== undefined)
+    if (properties !== undefined) this.#writeOthers(properties, topic, message)
+    if (uniqueKey !== undefined) {
+      this.#writePair(PropertyName.uniqueKey, uniqueKey)
+      // The unique key goes first, as in RocketMQ.
+      this.keyHashes = [keyHash(topic, uniqueKey), ...this.keyHashes]
+    }
     if (tags !== undefined) {
       this.#writePair(PropertyName.tags, tags)
       this.tagsCode = javaHash(tags)
@@ -207,13 +212,17 @@ export class MessageEncoder {
     this.#block!.view.setUint8(this.#at++, VALUE_END)
   }
 
-  #writeOthers(properties: Readonly<Record<string, string>>, topic: TopicBytes, hasKeys: boolean, hasTags: boolean): void {
+  #writeOthers(properties: Readonly<Record<string, string>>, topic: TopicBytes, message: Message): void {
+    const hasKeys = message.keys !== undefined
+    const hasTags = message.tags !== undefined
+    const hasUniqueKey = message.uniqueKey !== undefined
     for (const name of Object.keys(properties)) {
       const value = properties[name]!
       if (name === PropertyName.crc32 || name.startsWith(PropertyName.transientPrefix)) continue
       if ((name === PropertyName.keys && hasKeys) || (name === PropertyName.tags && hasTags)) {
         throw illegal(`${name} is given twice: as a property and as ${name.toLowerCase()}`)
       }
+      if (name === PropertyName.uniqueKey && hasUniqueKey) throw illegal(`${name} is given twice: as a property and as uniqueKey`)
       if (name === PropertyName.multiQueueOffset && properties[PropertyName.multiDispatch] !== undefined) continue
       this.#writePair(name, value)
       if (name === PropertyName.tags) this.tagsCode = javaHash(value)

@@ -71,6 +71,7 @@ export function wrapBatch(
     keys: _keys,
     properties: _properties,
     encodedProperties: _encoded,
+    uniqueKey: _uniqueKey,
     flag: _flag,
     ...shared
   } = first

@@ -1,7 +1,8 @@
 /** What is refused about a message before any of it is encoded, and the most room that it can need. */
+import { refuseUnknown } from '../../base/arguments.js'
 import { MessageStoreError, shown } from '../../base/errors.js'
 import { CRC_PROPERTY_BYTES, PropertyName, propertyKey } from '../../format/properties.js'
-import type { Message } from '../message.js'
+import { type Message, messageFields } from '../message.js'
 
 /** RocketMQ numbers queues with 32 bits. */
 const MAX_QUEUE_ID = 0x7fffffff
@@ -11,12 +12,46 @@ const OFFSET_ROOM = 40
 const MULTI_DISPATCH = propertyKey(PropertyName.multiDispatch)
 
 /**
+ * Refuses what is no message, or has a field that nothing reads. The names are in a switch because every put is
+ * checked: asking a set for each name takes a twentieth of a put, this a fiftieth.
+ *
+ * @throws {TypeError} naming the field
+ */
+export function checkMessage(message: Message): void {
+  if (typeof message !== 'object' || message === null) throw new TypeError(`a message must be an object, got ${shown(message)}`)
+  for (const name in message) {
+    const field = name as keyof Message
+    switch (field) {
+      case 'topic':
+      case 'body':
+      case 'tags':
+      case 'keys':
+      case 'uniqueKey':
+      case 'queueId':
+      case 'properties':
+      case 'encodedProperties':
+      case 'flag':
+      case 'sysFlag':
+      case 'bornTimestamp':
+      case 'bornHost':
+      case 'storeHost':
+      case 'reconsumeTimes':
+      case 'preparedTransactionOffset':
+        continue
+      default:
+        field satisfies never
+        refuseUnknown('the message', message, messageFields)
+    }
+  }
+}
+
+/**
  * At most how many bytes the record of a message takes. Cheap, and checks types on the way.
  *
  * @throws {TypeError} for a wrong type, {@link MessageStoreError} `MESSAGE_TOO_LARGE` or `MESSAGE_ILLEGAL`
  */
 export function roomFor(message: Message, maxBodyBytes: number): number {
-  const { body, tags, keys, properties, encodedProperties } = message
+  const { body, tags, keys, properties, encodedProperties, uniqueKey } = message
   let room = 200 + 255 + CRC_PROPERTY_BYTES + 20
   if (typeof body === 'string') room += body.length * 3
   else if (body instanceof Uint8Array) room += body.length
@@ -27,11 +62,13 @@ export function roomFor(message: Message, maxBodyBytes: number): number {
   else if (tags !== undefined) throw new TypeError(`tags must be a string, got ${shown(tags)}`)
   if (keys !== undefined) room += keysRoom(keys)
   if (properties !== undefined) room += propertiesRoom(properties)
+  if (typeof uniqueKey === 'string') room += 12 + uniqueKey.length * 3
+  else if (uniqueKey !== undefined) throw new TypeError(`uniqueKey must be a string, got ${shown(uniqueKey)}`)
   if (encodedProperties === undefined) return room
   if (!(encodedProperties instanceof Uint8Array))
     throw new TypeError(`encodedProperties must be a Uint8Array, got ${shown(encodedProperties)}`)
-  if (tags !== undefined || keys !== undefined || properties !== undefined)
-    throw illegal('encodedProperties stand for tags, keys and properties: give one or the other')
+  if (tags !== undefined || keys !== undefined || uniqueKey !== undefined || properties !== undefined)
+    throw illegal('encodedProperties stand for tags, keys, uniqueKey and properties: give one or the other')
   return room + encodedProperties.length + roomForOffsets(encodedProperties)
 }
 

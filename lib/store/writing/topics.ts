@@ -5,6 +5,7 @@
 import { javaHash } from '../../format/hash.js'
 import { checkTopic } from '../../format/names.js'
 import type { BatchConsumeQueue } from '../../view/batch-consume-queue.js'
+import type { BatchTopics } from '../../view/batch-topics.js'
 import type { ConsumeQueue } from '../../view/consume-queue.js'
 import type { QueueTable } from '../../view/queue-table.js'
 import type { TopicBytes } from './encoder.js'
@@ -28,7 +29,7 @@ export interface WriterTopic extends TopicBytes {
 export interface WriterTopicsOptions {
   readonly queues: QueueTable<ConsumeQueue>
   readonly batchQueues: QueueTable<BatchConsumeQueue>
-  readonly batchTopics: ReadonlySet<string>
+  readonly batchTopics: BatchTopics
 }
 
 /** All topics that have been written to since the store was opened. */
@@ -38,6 +39,12 @@ export class WriterTopics {
 
   constructor(options: WriterTopicsOptions) {
     this.#options = options
+  }
+
+  /** Other topics hold batches from now on. One that has queues stays what it is: RocketMQ does not let the type change. */
+  setBatchTopics(topics: ReadonlySet<string>): void {
+    this.#options.batchTopics.rename(topics)
+    for (const [name, topic] of this.#topics) if (topic.queues.size === 0) this.#topics.delete(name)
   }
 
   /** The topic. @throws {MessageStoreError} `TOPIC_INVALID` */
@@ -67,13 +74,11 @@ export class WriterTopics {
 
   #add(name: string): WriterTopic {
     checkTopic(name)
-    const { batchTopics, batchQueues } = this.#options
-    const isBatch = batchTopics.has(name) || batchQueues.queuesOf(name).length > 0
     const topic = {
       topic: name,
       bytes: Buffer.from(name, 'utf8'),
       keySeed: javaHash(`${name}#`),
-      isBatch,
+      isBatch: this.#options.batchTopics.has(name),
       queues: new Map<number, WriterQueue>(),
     }
     this.#topics.set(name, topic)

@@ -13,6 +13,7 @@ import type { Flusher } from '../../log/flusher.js'
 import { type Message, PutReceipt } from '../message.js'
 import type { MessageEncoder } from './encoder.js'
 import { wrapBatch } from './inner-batch.js'
+import { checkMessage } from './message-checks.js'
 import { copyMessage, type Encoded, PendingPut } from './pending.js'
 import type { WriterQueue, WriterTopic, WriterTopics } from './topics.js'
 import { WaitingRoom } from './waiting-room.js'
@@ -286,8 +287,4 @@ export class Writer {
 function countsInQueue(sysFlag: number): boolean {
   const state = sysFlag & SysFlag.transactionMask
   return state === 0 || state === SysFlag.transactionCommit
-}
-
-function checkMessage(message: Message): void {
-  if (typeof message !== 'object' || message === null) throw new TypeError(`a message must be an object, got ${shown(message)}`)
 }

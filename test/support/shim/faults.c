@@ -24,8 +24,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum call { FSYNC, FDATASYNC, PWRITE64, PWRITEV64, WRITE, FTRUNCATE64, RENAME, OPEN64, CALLS };
-static const char *const names[CALLS] = {"fsync", "fdatasync", "pwrite64", "pwritev64", "write", "ftruncate64", "rename", "open64"};
+enum call { FSYNC, FDATASYNC, PWRITE64, PWRITEV64, WRITE, FTRUNCATE64, RENAME, UNLINK, OPEN64, CALLS };
+static const char *const names[CALLS] = {"fsync", "fdatasync", "pwrite64", "pwritev64", "write", "ftruncate64", "rename", "unlink", "open64"};
 static atomic_int counts[CALLS];
 static atomic_int next_write_fails;
 
@@ -137,6 +137,11 @@ int ftruncate64(int fd, off64_t length) {
 int rename(const char *from, const char *to) {
   REAL("rename", int, const char *, const char *);
   return inside_path(to) && strikes(RENAME) ? fail() : real(from, to);
+}
+
+int unlink(const char *path) {
+  REAL("unlink", int, const char *);
+  return inside_path(path) && strikes(UNLINK) ? fail() : real(path);
 }
 
 int open64(const char *path, int flags, ...) {

@@ -111,6 +111,10 @@ final class Messages {
         if (message == null) {
             throw new IllegalStateException("a record of " + record.limit() + " bytes could not be decoded");
         }
+        return describe(message, bodyCrc);
+    }
+
+    static JSONObject describe(MessageExt message, int bodyCrc) {
         JSONObject described = new JSONObject();
         described.put("topic", message.getTopic());
         described.put("queueId", message.getQueueId());

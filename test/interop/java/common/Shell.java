@@ -68,8 +68,17 @@ public final class Shell {
                 return put(command.getJSONArray("messages"));
             case "putBatch":
                 return putBatch(command.getJSONArray("messages"));
+            case "putBatches":
+                return putBatches(command.getJSONArray("batches"), command.getJSONArray("ids"));
             case "read":
                 return read();
+            case "readQueues":
+                settle();
+                return new Queues(store).read(item -> print("item", item));
+            case "saveConfig":
+                return Configs.save(command);
+            case "loadConfig":
+                return Configs.load(command);
             case "log":
                 return log();
             case "query":
@@ -111,8 +120,11 @@ public final class Shell {
         config.setFlushDiskType("sync".equals(command.getString("flush")) ? FlushDiskType.SYNC_FLUSH : FlushDiskType.ASYNC_FLUSH);
         config.setHaListenPort(0);
         config.setCleanFileForciblyEnable(false);
-        Generation.configure(config, command.getBooleanValue("recordCrc"));
-        DefaultMessageStore opened = Generation.store(config);
+        config.setEnableLmq(command.getBooleanValue("lmq"));
+        config.setEnableMultiDispatch(command.getBooleanValue("lmq"));
+        Generation.configure(config, command);
+        JSONArray batchTopics = command.getJSONArray("batchTopics");
+        DefaultMessageStore opened = Generation.store(config, batchTopics == null ? new JSONArray() : batchTopics);
         if (!opened.load()) {
             throw new IllegalStateException("the store could not be loaded");
         }
@@ -154,6 +166,20 @@ public final class Shell {
         JSONObject receipt = receipt(result, null);
         receipt.put("storeTimestamp", batch.getStoreTimestamp());
         return receipt;
+    }
+
+    /** Each batch as one record of a topic whose queues hold batches, as a broker puts it. */
+    private Object putBatches(JSONArray batches, JSONArray ids) throws Exception {
+        for (int i = 0; i < batches.size(); i++) {
+            JSONArray messages = batches.getJSONArray(i);
+            MessageExtBatch batch = Messages.batch(messages);
+            PutMessageResult result = Generation.putInner(store, batch, ids.getString(i));
+            checkStored(result, "batch " + i);
+            JSONObject receipt = receipt(result, null);
+            receipt.put("storeTimestamp", batch.getStoreTimestamp());
+            answer("item", receipt);
+        }
+        return batches.size();
     }
 
     private static void checkStored(PutMessageResult result, String what) {

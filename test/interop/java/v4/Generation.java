@@ -1,7 +1,13 @@
+import com.alibaba.fastjson.JSONArray;
+import com.alibaba.fastjson.JSONObject;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.apache.rocketmq.common.BrokerConfig;
+import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageExtBatch;
 import org.apache.rocketmq.store.DefaultMessageStore;
+import org.apache.rocketmq.store.PutMessageResult;
 import org.apache.rocketmq.store.config.MessageStoreConfig;
 import org.apache.rocketmq.store.stats.BrokerStatsManager;
 
@@ -10,15 +16,23 @@ final class Generation {
     private Generation() {
     }
 
-    static void configure(MessageStoreConfig config, boolean recordCrc) {
-        if (recordCrc) {
+    static void configure(MessageStoreConfig config, JSONObject command) {
+        if (command.getBooleanValue("recordCrc")) {
             throw new IllegalArgumentException("4.9 knows no CRC of whole records");
         }
     }
 
-    static DefaultMessageStore store(MessageStoreConfig config) throws Exception {
+    static DefaultMessageStore store(MessageStoreConfig config, JSONArray batchTopics) throws Exception {
         return new DefaultMessageStore(config, new BrokerStatsManager("interop", true),
             (topic, queueId, offset, tagsCode, time, bits, properties) -> { }, new BrokerConfig());
+    }
+
+    static PutMessageResult putInner(DefaultMessageStore store, MessageExtBatch batch, String id) {
+        throw new IllegalArgumentException("4.9 knows no queues that hold batches");
+    }
+
+    static List<MessageExt> unwrap(MessageExt message) {
+        return Collections.singletonList(message);
     }
 
     static long offsetByTime(DefaultMessageStore store, String topic, int queueId, long time, boolean upper) {

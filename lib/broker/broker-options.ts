@@ -1,0 +1,101 @@
+/** The options of a broker: checked once, completed with defaults. */
+import { shown } from '../base/errors.js'
+import type { StoreOptions } from '../store/options.js'
+import type { GroupSettings } from './config/group-config.js'
+import type { TopicSettings } from './config/topic-config.js'
+
+/** What happens when a topic has as many unread messages as it may. */
+export interface BacklogOptions {
+  /** Most messages of a topic that some group has still to read. @default none */
+  readonly maxMessages?: number
+  /** Whether `send` rejects with `BACKLOG_FULL`, or waits for room. @default 'reject' */
+  readonly whenFull?: 'reject' | 'wait'
+}
+
+/** Options of {@link Broker.open}. */
+export interface BrokerOptions {
+  /** Topics that are made, or changed, before the broker opens. */
+  readonly topics?: Readonly<Record<string, TopicSettings>>
+  /** Consumer groups that are made, or changed, before the broker opens. */
+  readonly groups?: Readonly<Record<string, GroupSettings>>
+  /** Whether a topic is made by the first message sent to it. @default false */
+  readonly autoCreateTopics?: boolean
+  /** Whether a group is made by its first consumer. @default true */
+  readonly autoCreateGroups?: boolean
+  /** Queues of a topic, where nobody says how many. @default 4 */
+  readonly defaultQueues?: number
+  /** Name of the cluster, part of some topics' names. @default 'DefaultCluster' */
+  readonly clusterName?: string
+  /** Milliseconds between two writes of the groups' offsets. @default 5000 */
+  readonly offsetIntervalMs?: number
+  /** Milliseconds between two writes of what has been delivered of delayed messages. @default 10,000 */
+  readonly delayOffsetIntervalMs?: number
+  /** Bounds for unread messages. */
+  readonly backlog?: BacklogOptions
+  /** Largest body after inflation. @default 16 MiB */
+  readonly maxInflatedBytes?: number
+  /** Options of the store, when the broker opens it. */
+  readonly store?: StoreOptions
+}
+
+/** Options with every default filled in. */
+export type ResolvedBrokerOptions = Required<Omit<BrokerOptions, 'backlog' | 'store'>> & {
+  readonly backlog: Required<BacklogOptions> | undefined
+}
+
+const optionNames = [
+  'topics',
+  'groups',
+  'autoCreateTopics',
+  'autoCreateGroups',
+  'defaultQueues',
+  'clusterName',
+  'offsetIntervalMs',
+  'delayOffsetIntervalMs',
+  'backlog',
+  'maxInflatedBytes',
+  'store',
+]
+
+/** Checks options and fills in defaults. @throws {TypeError} {@link RangeError} naming option, value and what was expected */
+export function resolveBrokerOptions(options: BrokerOptions = {}): ResolvedBrokerOptions {
+  if (typeof options !== 'object' || options === null) throw new TypeError(`options must be an object, got ${shown(options)}`)
+  const unknown = Object.keys(options).find((name) => !optionNames.includes(name))
+  if (unknown !== undefined)
+    throw new TypeError(`unknown option ${shown(unknown)} of a broker; there are ${optionNames.join(', ')}`)
+  const { autoCreateTopics = false, autoCreateGroups = true, clusterName = 'DefaultCluster', topics = {}, groups = {} } = options
+  for (const [name, value] of Object.entries({ autoCreateTopics, autoCreateGroups })) {
+    if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false, got ${shown(value)}`)
+  }
+  for (const [name, value] of Object.entries({ topics, groups })) {
+    if (typeof value !== 'object' || value === null) throw new TypeError(`${name} must be an object, got ${shown(value)}`)
+  }
+  if (typeof clusterName !== 'string' || !/^[a-zA-Z0-9_-]{1,64}$/.test(clusterName))
+    throw new TypeError(`clusterName must be 1 to 64 letters, digits, _ and -, got ${shown(clusterName)}`)
+  return {
+    topics,
+    groups,
+    autoCreateTopics,
+    autoCreateGroups,
+    clusterName,
+    defaultQueues: whole('defaultQueues', options.defaultQueues ?? 4, 1, 65_536),
+    offsetIntervalMs: whole('offsetIntervalMs', options.offsetIntervalMs ?? 5000, 10, 0x7fffffff),
+    delayOffsetIntervalMs: whole('delayOffsetIntervalMs', options.delayOffsetIntervalMs ?? 10_000, 10, 0x7fffffff),
+    maxInflatedBytes: whole('maxInflatedBytes', options.maxInflatedBytes ?? 16 * 1024 * 1024, 1, 0x7fffffff),
+    backlog: resolveBacklog(options.backlog),
+  }
+}
+
+function resolveBacklog(backlog: BacklogOptions | undefined): Required<BacklogOptions> | undefined {
+  if (backlog === undefined) return undefined
+  if (typeof backlog !== 'object' || backlog === null) throw new TypeError(`backlog must be an object, got ${shown(backlog)}`)
+  const { maxMessages = Number.MAX_SAFE_INTEGER, whenFull = 'reject' } = backlog
+  if (whenFull !== 'reject' && whenFull !== 'wait')
+    throw new TypeError(`backlog.whenFull must be 'reject' or 'wait', got ${shown(whenFull)}`)
+  return { maxMessages: whole('backlog.maxMessages', maxMessages, 1, Number.MAX_SAFE_INTEGER), whenFull }
+}
+
+function whole(name: string, value: unknown, least: number, most: number): number {
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return value as number
+  throw new RangeError(`${name} must be a whole number from ${least} to ${most}, got ${shown(value)}`)
+}

@@ -1,0 +1,107 @@
+/** The one door to a broker. It forwards; the logic is in the parts that `open-broker.ts` wires together. */
+import type { MessageStore } from '../store/message-store.js'
+import type { BrokerOptions } from './broker-options.js'
+import type { Groups } from './config/groups.js'
+import type { ClampedOffset } from './config/offsets.js'
+import type { Topics } from './config/topics.js'
+import type { Consumer } from './consuming/consumer.js'
+import type { ConsumerOptions } from './consuming/consumer-options.js'
+import { type OpenBroker, openBroker, overStore } from './open-broker.js'
+import type { BrokerPorts } from './parts.js'
+import type { SendReceipt, SendRequest } from './sending/send-request.js'
+
+/** The events of a broker. */
+export type { BrokerEvents } from './parts.js'
+
+/**
+ * A broker in this process: topics, producers and consumer groups over a {@link MessageStore}, with RocketMQ's
+ * semantics. All its state is in the store's directory, in RocketMQ's shapes.
+ *
+ * @example
+ * const broker = await Broker.open('./data', { topics: { orders: { queues: 4 } } })
+ * await broker.send({ topic: 'orders', body: 'hello', tags: 'paid' })
+ * const consumer = broker.consumer({ group: 'billing', subscribe: { orders: '*' } })
+ * for await (const delivery of consumer) await delivery.ack()
+ */
+export class Broker implements AsyncDisposable {
+  readonly #open: OpenBroker
+
+  private constructor(open: OpenBroker) {
+    this.#open = open
+  }
+
+  /**
+   * Opens a directory, creating it if need be, with a store of its own that {@link close} closes.
+   *
+   * @throws {TypeError} or {@link RangeError} for a wrong option; what {@link MessageStore.open} throws
+   */
+  static async open(directory: string, options?: BrokerOptions, ports?: Partial<BrokerPorts>): Promise<Broker> {
+    return new Broker(await openBroker(directory, options, ports))
+  }
+
+  /** A broker over a store that somebody else opened, and closes after the broker. One at a time. */
+  static async over(store: MessageStore, options?: Omit<BrokerOptions, 'store'>, ports?: Partial<BrokerPorts>): Promise<Broker> {
+    return new Broker(await overStore(store, options, ports))
+  }
+
+  /** The store below. */
+  get store(): MessageStore {
+    return this.#open.store
+  }
+
+  /** Topics: made, changed, deleted, listed. */
+  get topics(): Topics {
+    return this.#open.topics
+  }
+
+  /** Consumer groups: made, changed, deleted, listed. */
+  get groups(): Groups {
+    return this.#open.groups
+  }
+
+  /** Offsets that opening found beyond the end of their queue, and took back: power loss without flushes leaves such. */
+  get clampedOffsets(): readonly ClampedOffset[] {
+    return this.#open.clampedOffsets
+  }
+
+  /**
+   * Sends a message. It is acknowledged as the store's option `flush` says.
+   *
+   * @throws {BrokerError} `TOPIC_UNKNOWN`, `TOPIC_REFUSED`, `NO_PERMISSION`, `QUEUE_UNKNOWN`, `DELAY_INVALID`,
+   *   `BACKLOG_FULL`; what {@link MessageStore.put} throws. Nothing was stored.
+   */
+  async send(message: SendRequest): Promise<SendReceipt> {
+    return this.#open.sender.send(message)
+  }
+
+  /** Sends messages of one topic: all of them, or none. They go to one queue, unless they name theirs. @throws as {@link send} */
+  async sendBatch(messages: readonly SendRequest[]): Promise<SendReceipt[]> {
+    return this.#open.sender.sendBatch(messages)
+  }
+
+  /**
+   * A consumer: a new member of its group, which shares the queues with the others.
+   *
+   * @throws {TypeError} {@link RangeError} for a wrong option; {@link BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`,
+   *   `FILTER_INVALID`, `NO_PERMISSION`, `SUBSCRIPTION_CONFLICT`
+   */
+  consumer(options: ConsumerOptions): Consumer {
+    return this.#open.consumers.join(options)
+  }
+
+  /** Calls a listener at each event of a name. @returns a function that ends it */
+  on: OpenBroker['events']['on'] = (name, listener) => this.#open.events.on(name, listener)
+
+  /**
+   * Closes the consumers, writes every offset, and closes the store if the broker opened it. May be called again.
+   * What was acknowledged before is not delivered again.
+   */
+  close(): Promise<void> {
+    return this.#open.close()
+  }
+
+  /** {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}

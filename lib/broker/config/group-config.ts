@@ -1,0 +1,96 @@
+/** What is configured of a consumer group, in RocketMQ's shape (`SubscriptionGroupConfig`), and what users say of one. */
+import { shown } from '../../base/errors.js'
+import type { ConfigObject, ConfigValue } from '../../format/config-json.js'
+import { booleanOf, fieldsOf, numberOf } from './config-object.js'
+
+/** A consumer group as it is configured. */
+export interface GroupConfig {
+  /** Its name. */
+  readonly group: string
+  /** Whether it may consume at all. */
+  readonly mayConsume: boolean
+  /** Whether it may consume by broadcasting. */
+  readonly mayBroadcast: boolean
+  /** Whether the group consumes in order. */
+  readonly isOrdered: boolean
+  /** Queues of its retry topic. */
+  readonly retryQueues: number
+  /** How often a message is tried again before it becomes a dead letter. */
+  readonly maxRetries: number
+  /** Whether members are told when others come and go. */
+  readonly notifiesMembers: boolean
+  /** The fields of the file, those that are not known here among them. */
+  readonly kept?: ConfigObject
+}
+
+/** What users may say of a group; what they leave out stays as it is, or gets its default. */
+export type GroupSettings = Partial<Omit<GroupConfig, 'group' | 'kept'>>
+
+const settingTypes = {
+  mayConsume: 'boolean',
+  mayBroadcast: 'boolean',
+  isOrdered: 'boolean',
+  retryQueues: 'number',
+  maxRetries: 'number',
+  notifiesMembers: 'boolean',
+} as const
+
+/** A group with RocketMQ's defaults. */
+export function newGroup(group: string): GroupConfig {
+  return {
+    group,
+    mayConsume: true,
+    mayBroadcast: true,
+    isOrdered: false,
+    retryQueues: 1,
+    maxRetries: 16,
+    notifiesMembers: true,
+  }
+}
+
+/** A group with other settings. @throws {TypeError} {@link RangeError} naming the setting */
+export function withGroupSettings(before: GroupConfig, settings: GroupSettings): GroupConfig {
+  if (typeof settings !== 'object' || settings === null) throw new TypeError(`settings must be an object, got ${shown(settings)}`)
+  for (const [name, value] of Object.entries(settings)) {
+    const type = settingTypes[name as keyof typeof settingTypes]
+    if (type === undefined)
+      throw new TypeError(`unknown setting ${shown(name)} of a group; there are ${Object.keys(settingTypes).join(', ')}`)
+    if (type === 'boolean' && typeof value !== 'boolean')
+      throw new TypeError(`${name} must be true or false, got ${shown(value)}`)
+    if (type === 'number' && !(Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= 0x7fffffff))
+      throw new RangeError(`${name} must be a whole number of at least 0, got ${shown(value)}`)
+  }
+  return { ...before, ...settings }
+}
+
+/** A group from its entry in `subscriptionGroup.json`. */
+export function readGroupConfig(group: string, value: ConfigValue | undefined): GroupConfig {
+  const kept = fieldsOf(value)
+  return {
+    group,
+    mayConsume: booleanOf(kept['consumeEnable'], true),
+    mayBroadcast: booleanOf(kept['consumeBroadcastEnable'], true),
+    isOrdered: booleanOf(kept['consumeMessageOrderly'], false),
+    retryQueues: numberOf(kept['retryQueueNums'], 1),
+    maxRetries: numberOf(kept['retryMaxTimes'], 16),
+    notifiesMembers: booleanOf(kept['notifyConsumerIdsChangedEnable'], true),
+    kept,
+  }
+}
+
+/** A group as it stands in `subscriptionGroup.json`. */
+export function printGroupConfig(config: GroupConfig): ConfigObject {
+  return {
+    brokerId: 0,
+    consumeFromMinEnable: true,
+    whichBrokerWhenConsumeSlowly: 1,
+    ...config.kept,
+    consumeBroadcastEnable: config.mayBroadcast,
+    consumeEnable: config.mayConsume,
+    consumeMessageOrderly: config.isOrdered,
+    groupName: config.group,
+    notifyConsumerIdsChangedEnable: config.notifiesMembers,
+    retryMaxTimes: config.maxRetries,
+    retryQueueNums: config.retryQueues,
+  }
+}

@@ -1,0 +1,153 @@
+/** The consumer groups of a broker: `config/subscriptionGroup.json`, read once, replaced with every change. */
+import { shown } from '../../base/errors.js'
+import type { Clock } from '../../base/system.js'
+import type { ConfigObject } from '../../format/config-json.js'
+import { BrokerError } from '../errors.js'
+import type { ConfigPort } from '../store-port.js'
+import { fieldsOf } from './config-object.js'
+import { type DataVersion, nextDataVersion, printDataVersion, readDataVersion } from './data-version.js'
+import {
+  type GroupConfig,
+  type GroupSettings,
+  newGroup,
+  printGroupConfig,
+  readGroupConfig,
+  withGroupSettings,
+} from './group-config.js'
+import { isSystemGroup, systemGroups } from './system-topics.js'
+
+/** RocketMQ's limit for the name of a group; its retry topic must fit the name of a directory. */
+const MAX_GROUP_BYTES = 120
+const GROUP = /^[%|a-zA-Z0-9_-]+$/
+
+/** What a table of groups is made of. */
+export interface GroupsOptions {
+  readonly config: ConfigPort
+  readonly clock: Pick<Clock, 'now'>
+  /** Whether a group is made by its first consumer. */
+  readonly autoCreate: boolean
+  /** Forgets the offsets of a group. */
+  readonly forgetOffsets: (group: string) => Promise<void>
+}
+
+/** @throws {TypeError} {@link RangeError} when a name cannot be that of a group */
+export function checkGroup(group: unknown): asserts group is string {
+  if (typeof group !== 'string') throw new TypeError(`group must be a string, got ${shown(group)}`)
+  if (group.length <= MAX_GROUP_BYTES && GROUP.test(group)) return
+  throw new RangeError(`group must be 1 to ${MAX_GROUP_BYTES} letters, digits, %, |, _ and -, got ${shown(group)}`)
+}
+
+/** See the head of this file. */
+export class Groups {
+  readonly #options: GroupsOptions
+  readonly #table = new Map<string, GroupConfig>()
+  readonly #others: ConfigObject
+  #version: DataVersion
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(options: GroupsOptions) {
+    this.#options = options
+    const file = fieldsOf(options.config.read('subscriptionGroup'))
+    this.#others = file
+    this.#version = readDataVersion(file['dataVersion'], options.clock.now())
+    for (const [group, value] of Object.entries(fieldsOf(file['subscriptionGroupTable']))) {
+      this.#table.set(group, readGroupConfig(group, value))
+    }
+    for (const group of systemGroups) if (!this.#table.has(group)) this.#table.set(group, newGroup(group))
+  }
+
+  /** How often the table was changed, and when. */
+  get version(): DataVersion {
+    return this.#version
+  }
+
+  /** Whether a group is made by its first consumer. */
+  get mayCreate(): boolean {
+    return this.#options.autoCreate
+  }
+
+  /** The group, or `undefined`. */
+  find(group: string): GroupConfig | undefined {
+    return this.#table.get(group)
+  }
+
+  /** The group. @throws {BrokerError} `GROUP_UNKNOWN` */
+  get(group: string): GroupConfig {
+    const found = this.#table.get(group)
+    if (found === undefined) throw new BrokerError('GROUP_UNKNOWN', `there is no consumer group ${shown(group)}`)
+    return found
+  }
+
+  /** All groups by name, those of the system when asked for. */
+  list({ system = false }: { system?: boolean } = {}): GroupConfig[] {
+    const all = [...this.#table.values()].filter(({ group }) => system || !isSystemGroup(group))
+    return all.sort((a, b) => (a.group < b.group ? -1 : 1))
+  }
+
+  /** Makes a group, or changes one. @throws {TypeError} {@link RangeError} for a name or setting */
+  create(group: string, settings: GroupSettings = {}): Promise<GroupConfig> {
+    checkGroup(group)
+    return this.#inTurn(() => this.#replace(withGroupSettings(this.#table.get(group) ?? newGroup(group), settings)))
+  }
+
+  /** Changes a group; what the settings leave out stays. @throws {BrokerError} `GROUP_UNKNOWN` */
+  update(group: string, settings: GroupSettings): Promise<GroupConfig> {
+    checkGroup(group)
+    return this.#inTurn(() => this.#replace(withGroupSettings(this.get(group), settings)))
+  }
+
+  /** Takes over a group as another broker or an administrator configured it. */
+  put(config: GroupConfig): Promise<GroupConfig> {
+    checkGroup(config.group)
+    return this.#inTurn(() => this.#replace(config))
+  }
+
+  /** Deletes a group and its offsets. Its retry and dead-letter topics stay. @throws {BrokerError} `GROUP_UNKNOWN` */
+  delete(group: string): Promise<void> {
+    return this.#inTurn(async () => {
+      this.get(group)
+      const table = new Map(this.#table)
+      table.delete(group)
+      await this.#write(table)
+      this.#table.delete(group)
+      await this.#options.forgetOffsets(group)
+    })
+  }
+
+  /** The group of a consumer, made if that is allowed. @throws {BrokerError} `GROUP_UNKNOWN` */
+  async forConsuming(group: string): Promise<GroupConfig> {
+    const found = this.#table.get(group)
+    if (found !== undefined) return found
+    if (!this.#options.autoCreate && !isSystemGroup(group)) this.get(group)
+    return this.create(group)
+  }
+
+  #inTurn<Result>(action: () => Promise<Result>): Promise<Result> {
+    const done = this.#last.then(action)
+    this.#last = done.catch(() => {})
+    return done
+  }
+
+  async #replace(config: GroupConfig): Promise<GroupConfig> {
+    const before = this.#table.get(config.group)
+    if (before !== undefined && JSON.stringify(printGroupConfig(before)) === JSON.stringify(printGroupConfig(config)))
+      return before
+    await this.#write(new Map(this.#table).set(config.group, config))
+    this.#table.set(config.group, config)
+    return config
+  }
+
+  async #write(table: ReadonlyMap<string, GroupConfig>): Promise<void> {
+    const { config, clock } = this.#options
+    const version = nextDataVersion(this.#version, clock.now())
+    const subscriptionGroupTable = Object.fromEntries([...table].map(([group, one]) => [group, printGroupConfig(one)]))
+    const forbiddenTable = this.#others['forbiddenTable'] ?? {}
+    await config.write('subscriptionGroup', {
+      ...this.#others,
+      dataVersion: printDataVersion(version),
+      forbiddenTable,
+      subscriptionGroupTable,
+    })
+    this.#version = version
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * How far each group has come in each queue: `config/consumerOffset.json`, in memory, and written when somebody asks.
+ *
+ * ```
+ *  "offsetTable":{ "orders@billing":{0:12,1:7} }      the next offset to consume
+ * ```
+ *
+ * The last word wins, also when it goes back; nothing is checked against the queue, as in RocketMQ
+ * (`ConsumerOffsetManager`).
+ */
+import type { Clock } from '../../base/system.js'
+import type { ConfigObject, ConfigValue } from '../../format/config-json.js'
+import type { ConfigPort } from '../store-port.js'
+import { fieldsOf, integerEntriesOf } from './config-object.js'
+import { type DataVersion, nextDataVersion, printDataVersion, readDataVersion } from './data-version.js'
+
+/** An offset that stood beyond the end of its queue, as after power loss without flushes. */
+export interface ClampedOffset {
+  readonly topic: string
+  readonly group: string
+  readonly queueId: number
+  /** What was written. */
+  readonly offset: number
+  /** What counts now. */
+  readonly maxOffset: number
+}
+
+/** See the head of this file. */
+export class ConsumerOffsets {
+  readonly #config: ConfigPort
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #file: string
+  readonly #others: ConfigObject
+  /** By `topic@group`. */
+  readonly #table = new Map<string, Map<number, number>>()
+  #version: DataVersion
+  #isChanged = false
+  #writing: Promise<void> | undefined
+
+  /** @param file - its name without `.json`: offsets of broadcasting consumers have a file of their own */
+  constructor(config: ConfigPort, clock: Pick<Clock, 'now'>, file = 'consumerOffset') {
+    this.#config = config
+    this.#clock = clock
+    this.#file = file
+    const content = fieldsOf(config.read(file))
+    this.#others = content
+    this.#version = readDataVersion(content['dataVersion'], clock.now())
+    for (const [key, value] of Object.entries(fieldsOf(content['offsetTable']))) {
+      this.#table.set(key, new Map(integerEntriesOf(value)))
+    }
+  }
+
+  /** The next offset that a group consumes, or `undefined` when it never has. */
+  find(topic: string, group: string, queueId: number): number | undefined {
+    return this.#table.get(`${topic}@${group}`)?.get(queueId)
+  }
+
+  /** The offsets of a group in a topic, by queue. */
+  ofTopic(topic: string, group: string): ReadonlyMap<number, number> {
+    return this.#table.get(`${topic}@${group}`) ?? new Map()
+  }
+
+  /** Notes how far a group has come. It is written by {@link flush}. */
+  commit(topic: string, group: string, queueId: number, offset: number): void {
+    const key = `${topic}@${group}`
+    let queues = this.#table.get(key)
+    if (queues === undefined) this.#table.set(key, (queues = new Map()))
+    if (queues.get(queueId) === offset) return
+    queues.set(queueId, offset)
+    this.#isChanged = true
+  }
+
+  /** The groups that have offsets in a topic. */
+  groupsOf(topic: string): string[] {
+    return [...this.entries()].filter((entry) => entry.topic === topic).map(({ group }) => group)
+  }
+
+  /** Every topic and group with offsets. */
+  *entries(): IterableIterator<{ topic: string; group: string; offsets: ReadonlyMap<number, number> }> {
+    for (const [key, offsets] of this.#table) {
+      const at = key.indexOf('@')
+      if (at > 0) yield { topic: key.slice(0, at), group: key.slice(at + 1), offsets }
+    }
+  }
+
+  /** Forgets what fits: the offsets of a group, of a topic, or of a group in a topic. */
+  forget({ topic, group }: { topic?: string; group?: string }): void {
+    for (const key of [...this.#table.keys()]) {
+      const at = key.indexOf('@')
+      if (topic !== undefined && key.slice(0, at) !== topic) continue
+      if (group !== undefined && key.slice(at + 1) !== group) continue
+      this.#table.delete(key)
+      this.#isChanged = true
+    }
+  }
+
+  /** Takes back offsets beyond the end of their queue, which power loss may leave, and says which. */
+  clamp(maxOffsetOf: (topic: string, queueId: number) => number): ClampedOffset[] {
+    const clamped: ClampedOffset[] = []
+    for (const { topic, group, offsets } of this.entries()) {
+      for (const [queueId, offset] of offsets) {
+        const maxOffset = maxOffsetOf(topic, queueId)
+        if (offset <= maxOffset) continue
+        clamped.push({ topic, group, queueId, offset, maxOffset })
+        this.commit(topic, group, queueId, maxOffset)
+      }
+    }
+    return clamped
+  }
+
+  /** Writes the offsets if they have changed. Calls that come while it writes share the next one. */
+  async flush(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing
+    if (!this.#isChanged) return
+    this.#writing = this.#write()
+    try {
+      await this.#writing
+    } finally {
+      this.#writing = undefined
+    }
+  }
+
+  async #write(): Promise<void> {
+    this.#isChanged = false
+    const version = nextDataVersion(this.#version, this.#clock.now())
+    const offsetTable: Record<string, ConfigValue> = {}
+    for (const [key, offsets] of this.#table) offsetTable[key] = offsets
+    try {
+      await this.#config.write(this.#file, { ...this.#others, dataVersion: printDataVersion(version), offsetTable })
+      this.#version = version
+    } catch (error) {
+      this.#isChanged = true
+      throw error
+    }
+  }
+}

@@ -1,0 +1,102 @@
+/** What a program says when it begins to consume. */
+import { shown } from '../../base/errors.js'
+import { checkGroup } from '../config/groups.js'
+import type { FilterExpression } from '../filter/message-filter.js'
+import type { AllocationStrategy } from '../group/strategies.js'
+import { checkStartAt, type StartAt } from './start-offset.js'
+
+/** Options of {@link Broker.consumer}. */
+export interface ConsumerOptions {
+  /** The group: its members share the topics' queues and the group's offsets. */
+  readonly group: string
+  /** Topics with the filter for each: `'*'`, tags joined by `||`, or `{ sql }`. All members of a group say the same. */
+  readonly subscribe: Readonly<Record<string, FilterExpression>>
+  /** `clustering`: each message goes to one member. `broadcasting`: to every one; a failure is told and not tried again. @default 'clustering' */
+  readonly model?: 'clustering' | 'broadcasting'
+  /** One message of a queue at a time, and a failing one holds its queue. @default false */
+  readonly ordered?: boolean
+  /** Where a new group begins. As in RocketMQ, `last` is the first message of a queue from which nothing has expired. @default 'last' */
+  readonly startAt?: StartAt
+  /** How often a message is tried again before it is a dead letter. @default the group's: 16; ordered: without end */
+  readonly maxRetries?: number
+  /** Milliseconds after which a delivery that nobody settled counts as failed. @default 900,000 */
+  readonly consumeTimeoutMs?: number
+  /** Most deliveries that are out at once. @default 1000 */
+  readonly maxInFlight?: number
+  /** Milliseconds that an ordered queue waits before it tries a failing message again. @default 1000 */
+  readonly suspendMs?: number
+  /** Milliseconds that a queue which goes to another member waits for what is out. @default 20,000 */
+  readonly handOverMs?: number
+  /** How queues are shared out. @default average */
+  readonly strategy?: AllocationStrategy
+  /** Name of this member. A broadcasting member keeps its offsets under it. @default one that nobody else has */
+  readonly name?: string
+  /** Closes the consumer. */
+  readonly signal?: AbortSignal
+}
+
+/** Options with every default filled in. */
+export interface ResolvedConsumerOptions
+  extends Required<Omit<ConsumerOptions, 'maxRetries' | 'strategy' | 'name' | 'signal'>>,
+    Pick<ConsumerOptions, 'maxRetries' | 'strategy' | 'name' | 'signal'> {}
+
+const optionNames = [
+  'group',
+  'subscribe',
+  'model',
+  'ordered',
+  'startAt',
+  'maxRetries',
+  'consumeTimeoutMs',
+  'maxInFlight',
+  'suspendMs',
+  'handOverMs',
+  'strategy',
+  'name',
+  'signal',
+]
+
+/** Checks options and fills in defaults. @throws {TypeError} {@link RangeError} naming option, value and what was expected */
+export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsumerOptions {
+  if (typeof options !== 'object' || options === null) throw new TypeError(`options must be an object, got ${shown(options)}`)
+  const unknown = Object.keys(options).find((name) => !optionNames.includes(name))
+  if (unknown !== undefined)
+    throw new TypeError(`unknown option ${shown(unknown)} of a consumer; there are ${optionNames.join(', ')}`)
+  checkGroup(options.group)
+  const resolved = {
+    model: 'clustering' as const,
+    ordered: false,
+    startAt: 'last' as const,
+    consumeTimeoutMs: 900_000,
+    maxInFlight: 1000,
+    suspendMs: 1000,
+    handOverMs: 20_000,
+    ...withoutUndefined(options),
+  }
+  const { subscribe, model, ordered, startAt, maxRetries, name, signal } = resolved
+  if (typeof subscribe !== 'object' || subscribe === null || Object.keys(subscribe).length === 0)
+    throw new TypeError(`subscribe must name at least one topic, got ${shown(subscribe)}`)
+  if (model !== 'clustering' && model !== 'broadcasting')
+    throw new TypeError(`model must be 'clustering' or 'broadcasting', got ${shown(model)}`)
+  if (typeof ordered !== 'boolean') throw new TypeError(`ordered must be true or false, got ${shown(ordered)}`)
+  checkStartAt(startAt)
+  whole('consumeTimeoutMs', resolved.consumeTimeoutMs, 1)
+  whole('maxInFlight', resolved.maxInFlight, 1)
+  whole('suspendMs', resolved.suspendMs, 0)
+  whole('handOverMs', resolved.handOverMs, 0)
+  if (maxRetries !== undefined) whole('maxRetries', maxRetries, 0)
+  if (name !== undefined && (typeof name !== 'string' || !/^[\w.@#-]{1,255}$/.test(name)))
+    throw new TypeError(`name must be 1 to 255 letters, digits, ., @, #, _ and -, got ${shown(name)}`)
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new TypeError(`signal must be an AbortSignal, got ${shown(signal)}`)
+  return resolved
+}
+
+function withoutUndefined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
+}
+
+function whole(name: string, value: unknown, least: number): void {
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= 0x7fffffff) return
+  throw new RangeError(`${name} must be a whole number from ${least} to ${0x7fffffff}, got ${shown(value)}`)
+}

@@ -1,0 +1,65 @@
+/** A message that was handed to a consumer and waits for its word. */
+import type { StoredMessage } from '../../store/stored-message.js'
+import { BrokerError } from '../errors.js'
+import type { ReceivedMessage } from './received-message.js'
+
+/** How a message is given back. */
+export interface RetryOptions {
+  /** The delay level after which it comes again; the dead letters below 0. @default longer with each attempt */
+  readonly delayLevel?: number
+}
+
+/** What settles deliveries: the consumer's hold on a queue. */
+export interface DeliveryOwner {
+  /** @returns whether the delivery was still to be settled */
+  acknowledge(delivery: Delivery): boolean
+  giveBack(delivery: Delivery, options: RetryOptions): Promise<void>
+}
+
+const done = Promise.resolve()
+
+/** See the head of this file. */
+export class Delivery {
+  /** What was sent. */
+  readonly message: ReceivedMessage
+  /** 1 for the first time that the group gets it. */
+  readonly attempt: number
+  /** The record as it stands in the queue, for those who give it back. */
+  readonly stored: StoredMessage
+  /** When it was handed out, by the clock that never goes back; not yet, while it is infinite. */
+  takenAt: number
+  readonly #owner: DeliveryOwner
+
+  constructor(owner: DeliveryOwner, stored: StoredMessage, message: ReceivedMessage, attempt: number, takenAt: number) {
+    this.#owner = owner
+    this.stored = stored
+    this.message = message
+    this.attempt = attempt
+    this.takenAt = takenAt
+  }
+
+  /**
+   * The message is handled. The group does not get it again once its offset is written: within five seconds, or at a
+   * clean close.
+   *
+   * @throws {BrokerError} `DELIVERY_SETTLED` when it was acknowledged or given back, or when its time was over
+   */
+  ack(): Promise<void> {
+    return this.#owner.acknowledge(this) ? done : Promise.reject(settledBefore(this.stored))
+  }
+
+  /**
+   * The message could not be handled: the group gets it again after a delay, and a last time into its dead letters.
+   * An ordered consumer gets it again before anything else of its queue.
+   *
+   * @throws {BrokerError} `DELIVERY_SETTLED`; what the store throws, and then the delivery is still to be settled
+   */
+  retry(options: RetryOptions = {}): Promise<void> {
+    return this.#owner.giveBack(this, options)
+  }
+}
+
+/** The error for a delivery that is not there any more. */
+export function settledBefore({ topic, queueId, queueOffset }: StoredMessage): BrokerError {
+  return new BrokerError('DELIVERY_SETTLED', `${topic}/${queueId}@${queueOffset} was settled before, or its time was over`)
+}

@@ -1,0 +1,167 @@
+/**
+ * A queue that a consumer holds: what it has taken of it, what of that is settled, and what the group's offset is.
+ *
+ * ```
+ *  fetch -> take -> delivery -> acknowledge                 -> window -> committed offset
+ *                            -> give back -> retry topic    -> window
+ *                            -> (ordered) -> again, after a while, before anything else
+ * ```
+ *
+ * Once released it hands out nothing more, but what is out may still be settled until it is drained or cut off.
+ */
+import type { StoredMessage } from '../../store/stored-message.js'
+import { Delivery, type DeliveryOwner, type RetryOptions, settledBefore } from './delivery.js'
+import type { QueueFetch } from './queue-fetch.js'
+import type { ReceivedMessage } from './received-message.js'
+import { Window } from './window.js'
+
+/** What a held queue needs. */
+export interface HeldQueueParts {
+  readonly topic: string
+  readonly queueId: number
+  readonly fetch: QueueFetch
+  /** Whether one message at a time is out, and a failing one holds the queue. */
+  readonly isOrdered: boolean
+  readonly received: (stored: StoredMessage) => ReceivedMessage
+  readonly now: () => number
+  /** Puts a message where the group gets it again, or gives it up. */
+  readonly sendBack: (stored: StoredMessage, attempt: number, options: RetryOptions) => Promise<void>
+  /** Of an ordered queue: calls back when the failing message may be tried again, or is `false` when it is given up. */
+  readonly tryAgain: (attempt: number, action: () => void) => boolean
+  readonly commit: (offset: number) => void
+  /** How many deliveries of the consumer are out, over all its queues. */
+  readonly tally: { count: number }
+  /** Something may be taken, or there is room. */
+  readonly onReady: () => void
+}
+
+/** See the head of this file. */
+export class HeldQueue implements DeliveryOwner {
+  readonly topic: string
+  readonly queueId: number
+  readonly #parts: HeldQueueParts
+  readonly #window: Window<Delivery>
+  /** An ordered message that failed, as it will be handed out again. */
+  #again: Delivery | undefined
+  #isSuspended = false
+  #isReleased = false
+  #isCutOff = false
+  #onDrained: (() => void) | undefined
+
+  constructor(parts: HeldQueueParts, offset: number) {
+    this.#parts = parts
+    this.topic = parts.topic
+    this.queueId = parts.queueId
+    this.#window = new Window(offset)
+  }
+
+  /** Hands out the next message, or `undefined`. */
+  take(): Delivery | undefined {
+    if (this.#isReleased || this.#isSuspended) return undefined
+    const { isOrdered, fetch } = this.#parts
+    if (this.#again !== undefined) return this.#handOutAgain(this.#again)
+    if (isOrdered && this.#window.count > 0) return undefined
+    const stored = fetch.take()
+    if (stored === undefined) {
+      this.#passOver(fetch.end)
+      return undefined
+    }
+    return this.#handOut(stored, stored.reconsumeTimes + 1)
+  }
+
+  /** See {@link DeliveryOwner}. */
+  acknowledge(delivery: Delivery): boolean {
+    if (!this.#isOut(delivery)) return false
+    this.#settle(delivery)
+    return true
+  }
+
+  /** See {@link DeliveryOwner}. */
+  async giveBack(delivery: Delivery, options: RetryOptions): Promise<void> {
+    if (!this.#isOut(delivery)) throw settledBefore(delivery.stored)
+    const { stored, attempt } = delivery
+    if (this.#parts.isOrdered && options.delayLevel === undefined && this.#holdBack(delivery)) return
+    await this.#parts.sendBack(stored, attempt, options)
+    // It may have been cut off meanwhile; then another consumer has it, and the group gets it twice.
+    if (this.#isOut(delivery)) this.#settle(delivery)
+  }
+
+  /** What has been out since before a moment, in order. */
+  expired(deadline: number): Delivery[] {
+    const found: Delivery[] = []
+    for (const delivery of this.#window.items()) {
+      if (delivery.takenAt === Number.POSITIVE_INFINITY) continue
+      if (delivery.takenAt > deadline) break
+      // Found once: it is being given back.
+      delivery.takenAt = Number.POSITIVE_INFINITY
+      found.push(delivery)
+    }
+    return found
+  }
+
+  /** Hands out nothing more. Resolves when everything that is out is settled. */
+  release(): Promise<void> {
+    this.#isReleased = true
+    this.#parts.fetch.stop()
+    // What waits for its next attempt is in nobody's hands.
+    if (this.#window.count === 0 || this.#again !== undefined || this.#isCutOff) return Promise.resolve()
+    return new Promise((resolve) => (this.#onDrained = resolve))
+  }
+
+  /** What is still out can no longer be settled: the group gets it again. */
+  cutOff(): void {
+    if (this.#isCutOff) return
+    this.#isReleased = true
+    this.#isCutOff = true
+    this.#parts.tally.count -= this.#window.count
+    this.#parts.fetch.stop()
+    this.#onDrained?.()
+  }
+
+  #handOut(stored: StoredMessage, attempt: number): Delivery {
+    const { received, now } = this.#parts
+    const delivery = new Delivery(this, stored, received(stored), attempt, now())
+    this.#window.take(stored.queueOffset, delivery)
+    this.#parts.tally.count++
+    return delivery
+  }
+
+  #handOutAgain(delivery: Delivery): Delivery {
+    this.#again = undefined
+    delivery.takenAt = this.#parts.now()
+    return delivery
+  }
+
+  /** An ordered message that failed keeps its place. @returns whether it is tried again */
+  #holdBack({ stored, attempt }: Delivery): boolean {
+    const { tryAgain, received, onReady } = this.#parts
+    const mayTry = tryAgain(attempt, () => {
+      this.#isSuspended = false
+      onReady()
+    })
+    if (!mayTry) return false
+    this.#isSuspended = true
+    this.#again = new Delivery(this, stored, received(stored), attempt + 1, Number.POSITIVE_INFINITY)
+    this.#window.replace(stored.queueOffset, this.#again)
+    return true
+  }
+
+  #isOut(delivery: Delivery): boolean {
+    return !this.#isCutOff && this.#window.find(delivery.stored.queueOffset) === delivery
+  }
+
+  #settle({ stored }: Delivery): void {
+    const { tally, commit, onReady } = this.#parts
+    this.#window.settle(stored.queueOffset)
+    tally.count--
+    commit(this.#window.committed)
+    if (this.#window.count === 0) this.#onDrained?.()
+    onReady()
+  }
+
+  #passOver(end: number): void {
+    if (end <= this.#window.next) return
+    this.#window.skipTo(end)
+    this.#parts.commit(this.#window.committed)
+  }
+}

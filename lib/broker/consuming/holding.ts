@@ -1,0 +1,171 @@
+/**
+ * The queues of one consumer: takes those that it is given, and lets go of the others once what is out is settled.
+ *
+ * ```
+ *  wanted -> in line for the queue -> (ordered: lock) -> offset -> held -> released -> drained, or cut off -> let go
+ * ```
+ */
+import type { Timer, Timers } from '../../base/system.js'
+import type { HeldQueue } from './held-queue.js'
+import type { QueueHolds } from './queue-holds.js'
+
+/** A queue by name. */
+export interface QueueName {
+  readonly topic: string
+  readonly queueId: number
+}
+
+/** What holding needs. */
+export interface HoldingParts {
+  readonly group: string
+  /** `undefined` when every consumer has every queue. */
+  readonly holds: QueueHolds | undefined
+  readonly timers: Timers
+  readonly handOverMs: number
+  /** Makes the queue ready to be taken from, at the group's offset. */
+  readonly open: (name: QueueName) => Promise<HeldQueue>
+  /** Locks the queue for ordered consumption; `false` while another client has it. */
+  readonly lock: (name: QueueName) => boolean
+  readonly unlock: (name: QueueName) => void
+  /** Queues came or went, or one may be taken from. */
+  readonly onChange: () => void
+  readonly onProblem: (error: unknown) => void
+}
+
+/** How often a lock is lengthened, as RocketMQ's clients do: three times within its life. */
+const LOCK_EVERY_MS = 20_000
+/** A lock that another client has is asked for again this often, as 5.x clients do. */
+const LOCK_AGAIN_MS = 500
+
+interface Hold {
+  readonly name: QueueName
+  queue: HeldQueue | undefined
+  isWanted: boolean
+  readonly ended: Promise<void>
+}
+
+/** See the head of this file. */
+export class Holding {
+  readonly #parts: HoldingParts
+  readonly #holds = new Map<string, Hold>()
+  readonly #unwanted = new Map<Hold, () => void>()
+  #queues: HeldQueue[] = []
+
+  constructor(parts: HoldingParts) {
+    this.#parts = parts
+  }
+
+  /** The queues that may be taken from, in the order in which they came. */
+  get queues(): readonly HeldQueue[] {
+    return this.#queues
+  }
+
+  /** Every queue that is in its hands, also while it is being let go. */
+  *all(): IterableIterator<HeldQueue> {
+    for (const { queue } of this.#holds.values()) if (queue !== undefined) yield queue
+  }
+
+  /** From now on these queues, and no others. */
+  want(names: readonly QueueName[]): void {
+    const wanted = new Map(names.map((name) => [keyOf(name), name]))
+    for (const [key, hold] of this.#holds) {
+      if (wanted.has(key)) wanted.delete(key)
+      else this.#letGo(hold)
+    }
+    for (const name of wanted.values()) this.#take(name)
+  }
+
+  /** Lets a queue go and takes it again, at the offset that the group has then. */
+  async again(name: QueueName, between: () => void): Promise<void> {
+    const hold = this.#holds.get(keyOf(name))
+    if (hold === undefined) {
+      between()
+      return
+    }
+    hold.queue?.cutOff()
+    this.#letGo(hold)
+    await hold.ended
+    between()
+    this.#take(name)
+  }
+
+  /** Lets go of everything. Resolves when nothing is out any more, or was cut off. */
+  async end(): Promise<void> {
+    const ended = [...this.#holds.values()].map(({ ended }) => ended)
+    this.want([])
+    await Promise.all(ended)
+  }
+
+  #take(name: QueueName): void {
+    const key = keyOf(name)
+    // It may still be on its way out; then this one stands in line behind it.
+    const before = this.#holds.get(key)?.ended ?? Promise.resolve()
+    const hold = { name, queue: undefined, isWanted: true } as { -readonly [Field in keyof Hold]: Hold[Field] }
+    hold.ended = before.then(() => this.#live(hold)).catch((error: unknown) => this.#parts.onProblem(error))
+    this.#holds.set(key, hold)
+  }
+
+  /** The life of a hold, from standing in line to letting go. */
+  async #live(hold: Hold): Promise<void> {
+    const { group, holds, open, lock, unlock, onChange } = this.#parts
+    const letGo = await holds?.take(group, hold.name.topic, hold.name.queueId)
+    let isLocked = false
+    try {
+      while (hold.isWanted && !(isLocked = lock(hold.name))) await this.#wait(LOCK_AGAIN_MS)
+      if (!hold.isWanted) return
+      hold.queue = await open(hold.name)
+      this.#queues = [...this.#queues, hold.queue]
+      onChange()
+      const renewal = this.#keepLocked(hold)
+      await this.#untilUnwanted(hold)
+      renewal.stop()
+      this.#queues = this.#queues.filter((queue) => queue !== hold.queue)
+      await this.#drain(hold.queue)
+    } finally {
+      if (isLocked) unlock(hold.name)
+      if (this.#holds.get(keyOf(hold.name)) === hold) this.#holds.delete(keyOf(hold.name))
+      letGo?.()
+      onChange()
+    }
+  }
+
+  #untilUnwanted(hold: Hold): Promise<void> {
+    if (!hold.isWanted) return Promise.resolve()
+    return new Promise((resolve) => this.#unwanted.set(hold, resolve))
+  }
+
+  /** A queue whose lock another client has taken is in its hands now: what is out comes again there. */
+  #keepLocked(hold: Hold): { stop(): void } {
+    const { lock, timers } = this.#parts
+    let timer: Timer
+    const again = (): void => {
+      if (lock(hold.name)) timer = timers.after(LOCK_EVERY_MS, again)
+      else void this.again(hold.name, () => {})
+    }
+    timer = timers.after(LOCK_EVERY_MS, again)
+    return { stop: () => timer.cancel() }
+  }
+
+  #letGo(hold: Hold): void {
+    hold.isWanted = false
+    this.#unwanted.get(hold)?.()
+    this.#unwanted.delete(hold)
+  }
+
+  async #drain(queue: HeldQueue): Promise<void> {
+    const cut = this.#parts.timers.after(this.#parts.handOverMs, () => cutShort(), true)
+    let cutShort!: () => void
+    const isOver = new Promise<void>((resolve) => (cutShort = resolve))
+    await Promise.race([queue.release(), isOver])
+    cut.cancel()
+    queue.cutOff()
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#parts.timers.after(ms, resolve))
+  }
+}
+
+function keyOf({ topic, queueId }: QueueName): string {
+  return `${queueId} ${topic}`
+}

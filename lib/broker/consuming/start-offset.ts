@@ -1,0 +1,45 @@
+/**
+ * Where a group begins in a queue that it has never consumed (spec: `consumeFromWhere`).
+ *
+ * As in RocketMQ, a group begins at the first message of a queue from which nothing has expired yet, even when it asks
+ * for the last one: its messages may have been sent for a consumer that was about to come.
+ */
+import { shown } from '../../base/errors.js'
+import type { ReadPort } from '../store-port.js'
+
+/** Where to begin: at the end, at the first message, or at the first one stored at a time. */
+export type StartAt = 'last' | 'first' | Date | number
+
+/** @throws {TypeError} when it says nowhere */
+export function checkStartAt(startAt: unknown): void {
+  if (startAt === 'last' || startAt === 'first') return
+  const time = startAt instanceof Date ? startAt.getTime() : startAt
+  if (!Number.isSafeInteger(time) || (time as number) < 0)
+    throw new TypeError(`startAt must be 'last', 'first', a Date or milliseconds since 1970, got ${shown(startAt)}`)
+}
+
+/** The offset at which a group begins. Retried messages are always read from their first. */
+export async function startOffset(
+  store: Pick<ReadPort, 'bounds' | 'offsetByTime'>,
+  topic: string,
+  queueId: number,
+  startAt: StartAt,
+): Promise<number> {
+  const { minOffset, maxOffset } = store.bounds(topic, queueId)
+  if (startAt === 'first' || topic.startsWith('%RETRY%')) return minOffset
+  if (startAt === 'last') return minOffset === 0 ? 0 : maxOffset
+  return positionOf(store, topic, queueId, startAt)
+}
+
+/** The offset that a place in a queue stands for: its ends, or a time. */
+export async function positionOf(
+  store: Pick<ReadPort, 'bounds' | 'offsetByTime'>,
+  topic: string,
+  queueId: number,
+  place: StartAt,
+): Promise<number> {
+  const { minOffset, maxOffset } = store.bounds(topic, queueId)
+  if (place === 'first') return minOffset
+  if (place === 'last') return maxOffset
+  return store.offsetByTime(topic, queueId, place instanceof Date ? place.getTime() : place, 'lower')
+}

@@ -1,0 +1,34 @@
+/** What the parts of a broker share. */
+import type { Emitter } from '../base/signals.js'
+import type { MessageStore } from '../store/message-store.js'
+import type { StorePorts } from '../store/options.js'
+import type { ResolvedBrokerOptions } from './broker-options.js'
+
+/** The outside world, replaceable in tests. */
+export interface BrokerPorts extends StorePorts {
+  /** A number from 0 to 1, by chance. */
+  readonly random: () => number
+}
+
+/** The events of a broker. */
+export interface BrokerEvents {
+  /** A group could not handle a message: it will be tried again, or is a dead letter. */
+  sentBack: { group: string; topic: string; messageId: string; isDead: boolean }
+  /** Something that the broker goes on after: a file that cannot be written, a message that cannot be read. */
+  problem: { error: unknown; during: string }
+  /** The broker is closed. */
+  closed: undefined
+}
+
+/** What every part of a broker is built upon. */
+export interface BrokerSurroundings {
+  readonly store: MessageStore
+  readonly options: ResolvedBrokerOptions
+  readonly ports: BrokerPorts
+  readonly events: Emitter<BrokerEvents>
+  /** Tells of something that the broker goes on after. */
+  readonly onProblem: (error: unknown, during: string) => void
+  isClosing: boolean
+  /** @throws {BrokerError} `BROKER_CLOSED` */
+  readonly checkOpen: () => void
+}

@@ -1,0 +1,43 @@
+/**
+ * The way of every message into the store, whoever sends it: a program, a client, a retry, the end of a transaction.
+ *
+ * ```
+ *  message -> does it ask for a delay? -> it waits in a topic of the system, with its own topic among the properties
+ *          -> else as it is           -> store
+ * ```
+ */
+import type { Message, PutReceipt } from '../../store/message.js'
+import type { PutPort } from '../store-port.js'
+
+/** Where delayed messages wait. */
+export interface DelayPort {
+  /**
+   * The message as it waits, or as it is when it asks for no delay.
+   *
+   * @throws {BrokerError} `DELAY_INVALID`
+   */
+  rewrite(message: Message): Message
+}
+
+/** See the head of this file. */
+export class Pipeline {
+  readonly #store: PutPort
+  readonly #delay: DelayPort
+
+  constructor(store: PutPort, delay: DelayPort) {
+    this.#store = store
+    this.#delay = delay
+  }
+
+  /** Puts one message. @throws {BrokerError} `DELAY_INVALID`, and what the store throws */
+  put(message: Message): Promise<PutReceipt> {
+    return this.#store.put(message.properties === undefined ? message : this.#delay.rewrite(message))
+  }
+
+  /** Puts several, all or none. */
+  putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
+    return this.#store.putBatch(
+      messages.map((message) => (message.properties === undefined ? message : this.#delay.rewrite(message))),
+    )
+  }
+}

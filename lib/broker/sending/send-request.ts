@@ -1,0 +1,131 @@
+/** What programs send, and what they get for it. */
+import { shown } from '../../base/errors.js'
+import type { Message, PutReceipt, PutStatus } from '../../store/message.js'
+import { isReservedProperty, SystemProperty } from '../system-property.js'
+
+/** A message to send. Everything is copied before `send` returns. */
+export interface SendRequest extends Pick<Message, 'topic' | 'body' | 'tags' | 'keys' | 'properties' | 'flag'> {
+  /** The queue of the topic. @default the one that the sharding key stands for, or else each in turn */
+  readonly queueId?: number
+  /** Messages with the same key go to the same queue, and so stay in order. */
+  readonly shardingKey?: string
+  /** One of the 18 delay levels: 1 is a second, 18 two hours. */
+  readonly delayLevel?: number
+  /** Milliseconds until the message is delivered, at most 40 days; whole seconds are kept. */
+  readonly delayMs?: number
+  /** When the message is delivered, a date or milliseconds since 1970. */
+  readonly deliverAt?: Date | number
+}
+
+const requestNames = [
+  'topic',
+  'body',
+  'tags',
+  'keys',
+  'properties',
+  'flag',
+  'queueId',
+  'shardingKey',
+  'delayLevel',
+  'delayMs',
+  'deliverAt',
+]
+const known: ReadonlySet<string> = new Set(requestNames)
+
+/** Where a message was sent, and the id by which it is known. */
+export class SendReceipt {
+  /** The topic that it was sent to. */
+  readonly topic: string
+  /** The id that all copies of the message share: retried, delayed and dead ones too. */
+  readonly uniqueKey: string
+  readonly #put: PutReceipt
+
+  constructor(put: PutReceipt, topic: string, uniqueKey: string) {
+    this.#put = put
+    this.topic = topic
+    this.uniqueKey = uniqueKey
+  }
+
+  /** How the put ended. */
+  get status(): PutStatus {
+    return this.#put.status
+  }
+
+  /** The queue; of a delayed or half message, the queue in which it waits. */
+  get queueId(): number {
+    return this.#put.queueId
+  }
+
+  /** Its offset there. */
+  get queueOffset(): number {
+    return this.#put.queueOffset
+  }
+
+  /** Address of its record in the log. */
+  get commitLogOffset(): number {
+    return this.#put.commitLogOffset
+  }
+
+  /** When it was stored, milliseconds since 1970. */
+  get storeTimestamp(): number {
+    return this.#put.storeTimestamp
+  }
+
+  /** RocketMQ's offset message id. */
+  get messageId(): string {
+    return this.#put.messageId
+  }
+
+  /** A plain object, for JSON. */
+  toJSON(): Record<string, unknown> {
+    const { topic, uniqueKey, status, queueId, queueOffset, commitLogOffset, storeTimestamp, messageId } = this
+    return { status, topic, queueId, queueOffset, commitLogOffset, storeTimestamp, messageId, uniqueKey }
+  }
+}
+
+/**
+ * Refuses what is no request, cheaply: it is on the way of every message.
+ *
+ * @throws {TypeError} {@link RangeError} naming field, value and what was expected
+ */
+export function checkSendRequest(request: SendRequest): void {
+  if (typeof request !== 'object' || request === null) throw new TypeError(`a message must be an object, got ${shown(request)}`)
+  for (const name in request) {
+    if (!known.has(name)) throw new TypeError(`unknown field ${shown(name)} of a message; there are ${requestNames.join(', ')}`)
+  }
+  const { properties, queueId, shardingKey } = request
+  if (properties !== undefined && properties !== null) {
+    for (const name in properties)
+      if (isReservedProperty(name)) throw new RangeError(`property ${shown(name)} is the system's own`)
+  }
+  if (shardingKey !== undefined && (typeof shardingKey !== 'string' || shardingKey === ''))
+    throw new TypeError(`shardingKey must be a string that is not empty, got ${shown(shardingKey)}`)
+  if (queueId !== undefined && (!Number.isSafeInteger(queueId) || queueId < 0))
+    throw new RangeError(`queueId must be a whole number of at least 0, got ${shown(queueId)}`)
+  if (queueId !== undefined && shardingKey !== undefined) throw new TypeError('give queueId or shardingKey, not both')
+}
+
+/** The properties by which RocketMQ's clients ask for what a request asks for; `undefined` when it asks for nothing. */
+export function systemPropertiesOf(request: SendRequest, now: number): Record<string, string> | undefined {
+  const { shardingKey, delayLevel, delayMs, deliverAt } = request
+  if (shardingKey === undefined && delayLevel === undefined && delayMs === undefined && deliverAt === undefined) return undefined
+  if ([delayLevel, delayMs, deliverAt].filter((one) => one !== undefined).length > 1)
+    throw new TypeError('give one of delayLevel, delayMs and deliverAt, not several')
+  const asked: Record<string, string> = {}
+  if (shardingKey !== undefined) asked[SystemProperty.shardingKey] = shardingKey
+  if (delayLevel !== undefined) asked[SystemProperty.delayLevel] = String(checked('delayLevel', delayLevel, 1, 18))
+  if (delayMs !== undefined)
+    asked[SystemProperty.deliverAtMs] = String(now + checked('delayMs', delayMs, 0, Number.MAX_SAFE_INTEGER - now))
+  if (deliverAt !== undefined) asked[SystemProperty.deliverAtMs] = String(timeOf(deliverAt))
+  return asked
+}
+
+function timeOf(deliverAt: Date | number): number {
+  const time = deliverAt instanceof Date ? deliverAt.getTime() : deliverAt
+  return checked('deliverAt', time, 0, Number.MAX_SAFE_INTEGER)
+}
+
+function checked(name: string, value: unknown, least: number, most: number): number {
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return value as number
+  throw new RangeError(`${name} must be a whole number from ${least} to ${most}, got ${shown(value)}`)
+}

@@ -1,0 +1,148 @@
+/** Sending by programs of this process: what may be sent where, which queue it goes to, and the id that it gets. */
+import { shown } from '../../base/errors.js'
+import type { Clock } from '../../base/system.js'
+import type { Message } from '../../store/message.js'
+import { isClosedToClients } from '../config/system-topics.js'
+import { Permission, type TopicConfig } from '../config/topic-config.js'
+import type { Topics } from '../config/topics.js'
+import { BrokerError } from '../errors.js'
+import type { Pipeline } from './pipeline.js'
+import { checkSendRequest, SendReceipt, type SendRequest, systemPropertiesOf } from './send-request.js'
+
+/** Most messages of one `sendBatch`. */
+export const MAX_BATCH_MESSAGES = 10_000
+
+/** What a sender is made of. */
+export interface SenderOptions {
+  readonly topics: Pick<Topics, 'find' | 'forSending'>
+  readonly pipeline: Pipeline
+  readonly clock: Pick<Clock, 'now'>
+  /** Makes the id that a message is known by. */
+  readonly nextUniqueKey: () => string
+  /** The queue that a sharding key stands for. */
+  readonly shardOf: (key: string, queues: number) => number
+  /** Refuses, or waits, when there are too many unread messages in a topic; `undefined` lets them in. */
+  readonly admit: (topic: string, count: number) => Promise<void> | undefined
+  /** @throws {BrokerError} `BROKER_CLOSED` */
+  readonly checkOpen: () => void
+}
+
+/** See the head of this file. */
+export class Sender {
+  readonly #options: SenderOptions
+  /** For each topic the queue that is next in turn. */
+  readonly #turns = new Map<string, number>()
+
+  constructor(options: SenderOptions) {
+    this.#options = options
+  }
+
+  /** Sends one message. See {@link Broker.send}. */
+  send(request: SendRequest): Promise<SendReceipt> {
+    const { topics, admit, checkOpen, pipeline } = this.#options
+    checkOpen()
+    checkSendRequest(request)
+    const topic = topics.find(request.topic)
+    if (topic === undefined) return this.#sendLater(request)
+    const waiting = admit(topic.topic, 1)
+    if (waiting !== undefined) {
+      const copy = this.messageOf(copyOfRequest(request), topic)
+      return waiting.then(() => this.#put(copy))
+    }
+    const message = this.messageOf(request, topic)
+    const { topic: name, uniqueKey } = message
+    return pipeline.put(message).then((receipt) => new SendReceipt(receipt, name, uniqueKey!))
+  }
+
+  /** Sends several messages, to one topic, all or none. See {@link Broker.sendBatch}. */
+  async sendBatch(requests: readonly SendRequest[]): Promise<SendReceipt[]> {
+    const { topics, admit, checkOpen, pipeline } = this.#options
+    checkOpen()
+    checkBatch(requests)
+    if (requests.length === 0) return []
+    const topic = topics.find(requests[0]!.topic) ?? (await topics.forSending(requests[0]!.topic))
+    // A batch goes to one queue, as RocketMQ's do, unless its messages say where they go.
+    const queueId = this.#turn(topic)
+    const messages = requests.map((request) => this.messageOf(request, topic, queueId))
+    await admit(topic.topic, messages.length)
+    const receipts = await pipeline.putBatch(messages)
+    return receipts.map((receipt, i) => new SendReceipt(receipt, topic.topic, messages[i]!.uniqueKey!))
+  }
+
+  /** The store's message for a request: with queue, id, and what asks the broker for something. */
+  messageOf(request: SendRequest, topic: TopicConfig, batchQueueId?: number): Message {
+    checkMayWrite(topic)
+    const { topic: name, body, tags, keys, properties, flag } = request
+    const asked = systemPropertiesOf(request, this.#options.clock.now())
+    const message: { -readonly [Field in keyof Message]: Message[Field] } = {
+      topic: name,
+      body,
+      queueId: this.#queueOf(request, topic, batchQueueId),
+      uniqueKey: this.#options.nextUniqueKey(),
+    }
+    if (tags !== undefined) message.tags = tags
+    if (keys !== undefined) message.keys = keys
+    if (flag !== undefined) message.flag = flag
+    if (properties !== undefined) message.properties = properties
+    if (asked !== undefined) message.properties = { ...properties, ...asked }
+    return message
+  }
+
+  async #sendLater(request: SendRequest): Promise<SendReceipt> {
+    const copy = {
+      ...request,
+      body: typeof request.body === 'string' ? request.body : Uint8Array.prototype.slice.call(request.body),
+    }
+    const topic = await this.#options.topics.forSending(request.topic)
+    await this.#options.admit(topic.topic, 1)
+    return this.#put(this.messageOf(copy, topic))
+  }
+
+  async #put(message: Message): Promise<SendReceipt> {
+    return new SendReceipt(await this.#options.pipeline.put(message), message.topic, message.uniqueKey!)
+  }
+
+  #queueOf({ queueId, shardingKey }: SendRequest, topic: TopicConfig, batchQueueId: number | undefined): number {
+    if (queueId !== undefined) {
+      if (queueId < Math.max(topic.readQueues, topic.writeQueues)) return queueId
+      throw new BrokerError(
+        'QUEUE_UNKNOWN',
+        `queue ${queueId} of ${topic.topic}: there are ${Math.max(topic.readQueues, topic.writeQueues)} queues`,
+      )
+    }
+    if (shardingKey !== undefined) return this.#options.shardOf(shardingKey, topic.writeQueues)
+    return batchQueueId ?? this.#turn(topic)
+  }
+
+  #turn({ topic, writeQueues }: TopicConfig): number {
+    const turn = this.#turns.get(topic) ?? 0
+    this.#turns.set(topic, turn + 1 >= writeQueues ? 0 : turn + 1)
+    return turn < writeQueues ? turn : 0
+  }
+}
+
+/** Of a request that waits: its sender may change what it handed over. */
+function copyOfRequest(request: SendRequest): SendRequest {
+  const { body } = request
+  return { ...request, body: body instanceof Uint8Array ? Uint8Array.prototype.slice.call(body) : body }
+}
+
+/** @throws {BrokerError} `TOPIC_REFUSED` or `NO_PERMISSION` */
+function checkMayWrite({ topic, permission, writeQueues }: TopicConfig): void {
+  if (isClosedToClients(topic)) throw new BrokerError('TOPIC_REFUSED', `${topic} is a topic of the system: nothing is sent to it`)
+  if (permission & Permission.write && writeQueues > 0) return
+  throw new BrokerError('NO_PERMISSION', `topic ${topic} is not open for writing`)
+}
+
+function checkBatch(requests: readonly SendRequest[]): void {
+  if (!Array.isArray(requests)) throw new TypeError(`messages must be an array, got ${shown(requests)}`)
+  if (requests.length > MAX_BATCH_MESSAGES)
+    throw new RangeError(`a batch has at most ${MAX_BATCH_MESSAGES} messages, got ${requests.length}`)
+  const topic = (requests[0] as SendRequest | undefined)?.topic
+  for (const request of requests as readonly SendRequest[]) {
+    checkSendRequest(request)
+    if (request.topic !== topic) throw new TypeError(`a batch goes to one topic, got ${shown(topic)} and ${shown(request.topic)}`)
+    if (request.delayLevel !== undefined || request.delayMs !== undefined || request.deliverAt !== undefined)
+      throw new TypeError('messages of a batch cannot be delayed')
+  }
+}

@@ -1,0 +1,99 @@
+/** How much of everything a peer may ask for. Each limit holds for one connection, unless it says otherwise. */
+
+/** Bounds of frames and their headers. */
+export interface FrameLimits {
+  /** Longest frame with its length field, bytes. At most 16 MiB, RocketMQ's own limit. @default 16 MiB */
+  readonly maxFrameBytes: number
+  /** Longest header, bytes. @default 128 KiB */
+  readonly maxHeaderBytes: number
+  /** Most ext fields. @default 256 */
+  readonly maxExtFields: number
+  /** Longest name of an ext field, bytes. @default 64 */
+  readonly maxExtNameBytes: number
+  /**
+   * Longest value of an ext field, bytes. Properties may have 32,767; those that have more shall be told so, and not
+   * lose their connection. @default 64 KiB
+   */
+  readonly maxExtValueBytes: number
+}
+
+/** Bounds of one connection. */
+export interface ConnectionLimits extends FrameLimits {
+  /** Requests of the peer that are being worked on; above it nothing more is read. @default 256 */
+  readonly maxRequests: number
+  /** Their bytes; above it nothing more is read. One request may always be. @default 4 MiB */
+  readonly maxRequestBytes: number
+  /** Requests to the peer that wait for an answer; above it further ones are refused. @default 4,096 */
+  readonly maxInvocations: number
+  /** Answers that the peer has not taken, bytes; above it nothing more is read. @default 4 MiB */
+  readonly maxUnreadBytes: number
+  /** Answers not taken, bytes, with which a peer is cut off when it stays above for `stalledMs`. @default 16 MiB */
+  readonly maxStalledBytes: number
+  /** See `maxStalledBytes`. @default 10 s */
+  readonly stalledMs: number
+  /** Time without a byte in either direction after which a connection is closed. @default 120 s */
+  readonly idleMs: number
+  /** Time that a frame may take before its rate is looked at. @default 10 s */
+  readonly slowFrameMs: number
+  /** Bytes a second that a frame must then have come with. @default 1,024 */
+  readonly minBytesPerSecond: number
+  /** How often these times are looked at: a peer may be late by so much. @default 5 s */
+  readonly watchMs: number
+}
+
+/** Bounds of a server. */
+export interface ServerLimits extends ConnectionLimits {
+  /** Connections of all peers. Further ones take the place of those that never said a word, or are closed. @default 1,024 */
+  readonly maxConnections: number
+  /** Connections from one address. This machine's own programs share one, so it is not limited. @default 128 */
+  readonly maxConnectionsPerAddress: number
+  /** Time in which a connection must say something to keep its place when others want it. @default 5 s */
+  readonly silentMs: number
+  /** Answers that no peer has taken, bytes, all connections together. Above it the worst is cut off. @default 256 MiB */
+  readonly maxTotalUnreadBytes: number
+}
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** RocketMQ's limit for a frame; its decoder refuses longer ones. */
+export const MAX_FRAME_BYTES = 16 * MIB
+
+/** What holds when nothing else is said. */
+export const standardLimits: ServerLimits = {
+  maxFrameBytes: MAX_FRAME_BYTES,
+  maxHeaderBytes: 128 * KIB,
+  maxExtFields: 256,
+  maxExtNameBytes: 64,
+  maxExtValueBytes: 64 * KIB,
+  maxRequests: 256,
+  maxRequestBytes: 4 * MIB,
+  maxInvocations: 4096,
+  maxUnreadBytes: 4 * MIB,
+  maxStalledBytes: 16 * MIB,
+  stalledMs: 10_000,
+  idleMs: 120_000,
+  slowFrameMs: 10_000,
+  minBytesPerSecond: 1024,
+  watchMs: 5000,
+  maxConnections: 1024,
+  maxConnectionsPerAddress: 128,
+  silentMs: 5000,
+  maxTotalUnreadBytes: 256 * MIB,
+}
+
+/**
+ * The limits with some of them replaced.
+ *
+ * @throws {RangeError} for a limit that is no positive whole number, and for frames beyond 16 MiB
+ */
+export function resolveLimits(given: Partial<ServerLimits> = {}): ServerLimits {
+  for (const [name, value] of Object.entries(given)) {
+    if (!Number.isSafeInteger(value) || value <= 0) throw new RangeError(`${name} must be a positive whole number, got ${value}`)
+  }
+  const limits = { ...standardLimits, ...given }
+  if (limits.maxFrameBytes > MAX_FRAME_BYTES) {
+    throw new RangeError(`maxFrameBytes must be at most ${MAX_FRAME_BYTES}, got ${limits.maxFrameBytes}`)
+  }
+  return Object.freeze(limits)
+}

@@ -1,0 +1,207 @@
+/** The requests to a name server, as a table: each reads its ext fields, asks or tells the routes or the settings, answers. */
+import { parseBody, printBody } from '../body-json.js'
+import { nameServerRequests as codes, responseCodes } from '../codes.js'
+import { answer, type Command, type CommandParts } from '../command.js'
+import { Refusal } from '../errors.js'
+import { optionalFlag, requiredLong, requiredText } from '../ext-fields.js'
+import type { Handler, HandlerTable } from '../handling.js'
+import { type KvTable, ORDER_NAMESPACE, objectOfTexts } from './kv-table.js'
+import { dataVersionOf, decodeRegistration, queuesOfRoute } from './registration.js'
+import {
+  clusterInfo,
+  memberGroup,
+  routeOf,
+  systemTopics,
+  topicList,
+  topicsOfCluster,
+  unitTopics,
+  type Zone,
+} from './route-questions.js'
+import { sameVersion } from './route-state.js'
+import type { RouteTable } from './route-table.js'
+
+/** What the handlers work on. */
+export interface NameServerParts {
+  readonly routes: RouteTable
+  readonly settings: KvTable
+  /** Whether routes tell the order of topics. */
+  readonly ordersTopics: boolean
+  /** Monotonic, milliseconds. */
+  now(): number
+  /** A server registered over this connection: when it closes, the server is gone. */
+  onRegistered(connection: object): void
+}
+
+/** From this release on clients read routes in the standard form of JSON. */
+const V4_9_4 = 401
+
+/** RocketMQ's clients show this to people as it is. */
+const ADVICE = '\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.'
+
+type Reply = CommandParts | undefined
+
+/** The table. */
+export function nameServerHandlers(parts: NameServerParts): HandlerTable {
+  const table = new Map<number, Handler>()
+  for (const part of [routeHandlers(parts), brokerHandlers(parts), topicHandlers(parts), settingHandlers(parts)]) {
+    for (const [code, reply] of part)
+      table.set(code, (command, from) => answer(command, responseCodes.SUCCESS, reply(command, from)))
+  }
+  return table
+}
+
+type Entries = readonly (readonly [number, (command: Command, from: object) => Reply])[]
+
+function routeHandlers({ routes, settings, ordersTopics }: NameServerParts): Entries {
+  const { state } = routes
+  return [
+    [
+      codes.GET_ROUTEINFO_BY_TOPIC,
+      (command) => {
+        const topic = requiredText(command, 'topic')
+        const order = ordersTopics ? settings.get(ORDER_NAMESPACE, topic) : undefined
+        const route = routeOf(state, topic, order, zoneOf(command))
+        if (route === undefined) {
+          throw new Refusal(responseCodes.TOPIC_NOT_EXIST, `No topic route info in name server for the topic: ${topic}${ADVICE}`)
+        }
+        const isStandard = command.version >= V4_9_4 || optionalFlag(command, 'acceptStandardJsonOnly')
+        return { body: printBody(route, isStandard ? 'standard' : 'fastjson') }
+      },
+    ],
+    [codes.GET_BROKER_CLUSTER_INFO, () => ({ body: printBody(clusterInfo(state)) })],
+    [
+      codes.GET_BROKER_MEMBER_GROUP,
+      (command) => {
+        const group = memberGroup(state, requiredText(command, 'clusterName'), requiredText(command, 'brokerName'))
+        return { body: printBody(group) }
+      },
+    ],
+    [codes.GET_ALL_TOPIC_LIST_FROM_NAMESERVER, () => ({ body: printBody(topicList(state)) })],
+    [codes.GET_TOPICS_BY_CLUSTER, (command) => ({ body: printBody(topicsOfCluster(state, requiredText(command, 'cluster'))) })],
+    [codes.GET_SYSTEM_TOPIC_LIST_FROM_NS, () => ({ body: printBody(systemTopics(state)) })],
+    [codes.GET_UNIT_TOPIC_LIST, () => ({ body: printBody(unitTopics(state, 'unit')) })],
+    [codes.GET_HAS_UNIT_SUB_TOPIC_LIST, () => ({ body: printBody(unitTopics(state, 'subscription')) })],
+    [codes.GET_HAS_UNIT_SUB_UNUNIT_TOPIC_LIST, () => ({ body: printBody(unitTopics(state, 'subscriptionOnly')) })],
+  ]
+}
+
+/** The zone from which a client asks, when it wants brokers near to it. */
+function zoneOf(command: Command): Zone | undefined {
+  const zoneName = command.extFields['__ZONE_NAME']?.trim() ?? ''
+  return optionalFlag(command, '__ZONE_MODE') && zoneName !== '' ? { zoneName } : undefined
+}
+
+function brokerHandlers(parts: NameServerParts): Entries {
+  const { routes, settings } = parts
+  const versionQuestion = (command: Command): Reply => {
+    const cluster = requiredText(command, 'clusterName')
+    const address = requiredText(command, 'brokerAddr')
+    const asked = dataVersionOf(parseBody(command.body))
+    const known = routes.versionOf(cluster, address)
+    const changed = known === undefined || !sameVersion(known, asked)
+    if (!changed) routes.heard(cluster, address, parts.now())
+    return { ext: { changed }, body: known === undefined ? undefined : printBody({ ...known }) }
+  }
+  return [
+    [
+      codes.REGISTER_BROKER,
+      (command, connection) => {
+        const registration = { ...decodeRegistration(command), connection }
+        const { primaryAddress, haAddress } = routes.register(registration, parts.now())
+        parts.onRegistered(connection)
+        const orders = settings.list(ORDER_NAMESPACE)
+        return {
+          ext: { masterAddr: primaryAddress, haServerAddr: haAddress },
+          body: orders === undefined ? undefined : printBody({ table: objectOfTexts(orders) }),
+        }
+      },
+    ],
+    [
+      codes.UNREGISTER_BROKER,
+      (command) => {
+        routes.unregister({
+          cluster: requiredText(command, 'clusterName'),
+          brokerName: requiredText(command, 'brokerName'),
+          address: requiredText(command, 'brokerAddr'),
+          brokerId: requiredLong(command, 'brokerId'),
+        })
+        return undefined
+      },
+    ],
+    [codes.QUERY_DATA_VERSION, versionQuestion],
+    [
+      codes.BROKER_HEARTBEAT,
+      (command) => {
+        routes.heard(requiredText(command, 'clusterName'), requiredText(command, 'brokerAddr'), parts.now())
+        return undefined
+      },
+    ],
+  ]
+}
+
+function topicHandlers({ routes }: NameServerParts): Entries {
+  return [
+    [
+      codes.WIPE_WRITE_PERM_OF_BROKER,
+      (command) => ({ ext: { wipeTopicCount: routes.setWritable(requiredText(command, 'brokerName'), false) } }),
+    ],
+    [
+      codes.ADD_WRITE_PERM_OF_BROKER,
+      (command) => ({ ext: { addTopicCount: routes.setWritable(requiredText(command, 'brokerName'), true) } }),
+    ],
+    [
+      codes.DELETE_TOPIC_IN_NAMESRV,
+      (command) => {
+        const cluster = command.extFields['clusterName']
+        routes.deleteTopic(requiredText(command, 'topic'), cluster === '' ? undefined : cluster)
+        return undefined
+      },
+    ],
+    [
+      codes.REGISTER_TOPIC_IN_NAMESRV,
+      (command) => {
+        const topic = requiredText(command, 'topic')
+        if (command.body.length > 0) routes.addTopic(topic, queuesOfRoute(command.body))
+        return undefined
+      },
+    ],
+  ]
+}
+
+function settingHandlers({ settings }: NameServerParts): Entries {
+  return [
+    [
+      codes.PUT_KV_CONFIG,
+      (command) => {
+        settings.put(requiredText(command, 'namespace'), requiredText(command, 'key'), requiredText(command, 'value'))
+        return undefined
+      },
+    ],
+    [
+      codes.GET_KV_CONFIG,
+      (command) => {
+        const namespace = requiredText(command, 'namespace')
+        const key = requiredText(command, 'key')
+        const value = settings.get(namespace, key)
+        if (value !== undefined) return { ext: { value } }
+        throw new Refusal(responseCodes.QUERY_NOT_FOUND, `No config item, Namespace: ${namespace} Key: ${key}`)
+      },
+    ],
+    [
+      codes.DELETE_KV_CONFIG,
+      (command) => {
+        settings.delete(requiredText(command, 'namespace'), requiredText(command, 'key'))
+        return undefined
+      },
+    ],
+    [
+      codes.GET_KVLIST_BY_NAMESPACE,
+      (command) => {
+        const namespace = requiredText(command, 'namespace')
+        const table = settings.list(namespace)
+        if (table !== undefined) return { body: printBody({ table: objectOfTexts(table) }) }
+        throw new Refusal(responseCodes.QUERY_NOT_FOUND, `No config item, Namespace: ${namespace}`)
+      },
+    ],
+  ]
+}

@@ -1,0 +1,150 @@
+/**
+ * Listens for peers and answers their requests out of one table.
+ *
+ * A place that others can reach must have TLS, unless that is refused in so many words: signatures of requests can be
+ * sent again by who overhears them, and a name server believes whoever talks to it.
+ */
+import { type Clock, systemClock, systemTimers, type Timers } from '../base/system.js'
+import { Connection } from './connection.js'
+import { type Endpoint, isLoopback } from './endpoint.js'
+import { type HandlerTable, handle } from './handling.js'
+import { resolveLimits, type ServerLimits } from './limits.js'
+import { type Listener, type Net, nodeNet, type ServerTls, type Socket } from './net.js'
+
+/** How to listen. */
+export interface RemotingServerOptions {
+  /** Address to listen at. @default 127.0.0.1 */
+  readonly host?: string
+  /** Port; 0 takes a free one. */
+  readonly port: number
+  /** What to do with which request. */
+  readonly handlers: HandlerTable
+  /** All connections must use TLS. @default none on this machine's own addresses; elsewhere it must be given */
+  readonly tls?: ServerTls
+  /** Listen without TLS where other machines can connect. @default false */
+  readonly insecure?: boolean
+  /** Limits other than the standard ones. */
+  readonly limits?: Partial<ServerLimits>
+  /** Told of each new connection, before its first request. */
+  readonly onConnection?: (connection: Connection) => void
+  /** Told what handlers threw and why peers were cut off. May be called often when peers are hostile. */
+  readonly onFault?: (error: Error, connection: Connection) => void
+  /** The network. @default this machine's */
+  readonly net?: Net
+  /** @default this machine's */
+  readonly clock?: Clock
+  /** @default this process's */
+  readonly timers?: Timers
+}
+
+/** Room for connections that are refused only after a look at the others. */
+const SPARE_SOCKETS = 64
+
+/** See the head of this file. */
+export class RemotingServer {
+  readonly #options: RemotingServerOptions
+  readonly #limits: ServerLimits
+  readonly #clock: Clock
+  readonly #timers: Timers
+  /** Every connection with the time since which it is there, oldest first. */
+  readonly #connections = new Map<Connection, number>()
+  #listener: Listener | undefined
+  #queuedSinceLook = 0
+  #isClosing = false
+
+  private constructor(options: RemotingServerOptions) {
+    this.#options = options
+    this.#limits = resolveLimits(options.limits)
+    this.#clock = options.clock ?? systemClock
+    this.#timers = options.timers ?? systemTimers
+  }
+
+  /**
+   * Begins to listen. Rejects when the endpoint cannot be had.
+   *
+   * @throws {RangeError} when other machines could connect without TLS, and for a limit that cannot be
+   */
+  static async listen(options: RemotingServerOptions): Promise<RemotingServer> {
+    const { host = '127.0.0.1', port, tls, insecure = false, net = nodeNet } = options
+    if (tls === undefined && !insecure && !isLoopback(host)) {
+      throw new RangeError(`listening at ${host} without TLS lets everybody in; give tls, or insecure: true`)
+    }
+    const server = new RemotingServer(options)
+    const maxSockets = server.#limits.maxConnections + SPARE_SOCKETS
+    server.#listener = await net.listen({ host, port, tls, maxSockets }, (socket) => server.#accept(socket))
+    return server
+  }
+
+  /** Where it listens, with the port that was taken. */
+  get endpoint(): Endpoint {
+    return this.#listener!.endpoint
+  }
+
+  /** The connections that there are. */
+  get connections(): readonly Connection[] {
+    return [...this.#connections.keys()]
+  }
+
+  /** Takes no further connections, answers requests in work, and closes; after `graceMs` at once. */
+  async close(graceMs = 5000): Promise<void> {
+    this.#isClosing = true
+    await this.#listener!.close()
+    await Promise.all(this.connections.map((connection) => connection.close(graceMs)))
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#isClosing || !this.#hasRoomFor(socket.remote.host)) {
+      socket.destroy()
+      return
+    }
+    const { handlers, onConnection } = this.#options
+    const connection = new Connection(socket, {
+      clock: this.#clock,
+      timers: this.#timers,
+      limits: this.#limits,
+      handler: (command, from) => handle(handlers, command, from),
+      onQueued: (bytes) => this.#onQueued(bytes),
+      onFault: (error, from) => this.#options.onFault?.(error, from),
+    })
+    this.#connections.set(connection, this.#clock.monotonic())
+    connection.onClose(() => this.#connections.delete(connection))
+    onConnection?.(connection)
+  }
+
+  #hasRoomFor(host: string): boolean {
+    const { maxConnections, maxConnectionsPerAddress } = this.#limits
+    if (!isLoopback(host)) {
+      const same = this.connections.filter(({ remote }) => remote.host === host).length
+      if (same >= maxConnectionsPerAddress) return false
+    }
+    return this.#connections.size < maxConnections || this.#makeRoom()
+  }
+
+  /** Closes the connection that has said nothing for longest. */
+  #makeRoom(): boolean {
+    const now = this.#clock.monotonic()
+    for (const [connection, since] of this.#connections) {
+      if (now - since < this.#limits.silentMs) return false
+      if (connection.hasSpoken) continue
+      this.#connections.delete(connection)
+      connection.destroy()
+      return true
+    }
+    return false
+  }
+
+  /** Looks at all connections whenever an eighth of the limit was queued, since how much is taken is not told. */
+  #onQueued(bytes: number): void {
+    const { maxTotalUnreadBytes } = this.#limits
+    this.#queuedSinceLook += bytes
+    if (this.#queuedSinceLook < maxTotalUnreadBytes / 8) return
+    this.#queuedSinceLook = 0
+    const worstFirst = this.connections.toSorted((a, b) => b.unreadBytes - a.unreadBytes)
+    let total = worstFirst.reduce((sum, { unreadBytes }) => sum + unreadBytes, 0)
+    for (const connection of worstFirst) {
+      if (total <= maxTotalUnreadBytes) return
+      total -= connection.unreadBytes
+      connection.destroy()
+    }
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * RocketMQ's own servers and its administration program, each in a process of its own, on free ports of 127.0.0.1.
+ * They end with the test, and their directories go with them.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { cleanUp, type Scope } from './clean-up.js'
+import { cannotRun, type ServerRelease, serverClassPath } from './java-build.js'
+
+/** A server of RocketMQ that runs. */
+export interface JavaServer {
+  /** `127.0.0.1:port` */
+  readonly address: string
+  /** Ends it; as a crash would when told so. */
+  stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
+}
+
+const OPENS = ['java.nio', 'sun.nio.ch', 'java.lang', 'jdk.internal.ref'].map(
+  (name) => `--add-opens=java.base/${name}=ALL-UNNAMED`,
+)
+const EXPORTS = ['java.lang', 'jdk.internal.ref'].map((name) => `--add-exports=java.base/${name}=ALL-UNNAMED`)
+const BOOT_MS = 120_000
+
+/** Ports that were free a moment ago, one for each number: they lie so far above the first. */
+export async function freePorts(...distances: readonly number[]): Promise<number[]> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const first = await tryPort(0)
+    const ports = distances.map((distance) => first! + distance)
+    const free = await Promise.all(ports.map(tryPort))
+    if (free.every((port) => port !== undefined)) return ports
+  }
+  throw new Error('no ports are free')
+}
+
+function tryPort(port: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(undefined))
+    server.listen(port, '127.0.0.1', () => {
+      const taken = (server.address() as { port: number }).port
+      server.close(() => resolve(taken))
+    })
+  })
+}
+
+/** Starts a name server. */
+export async function startNameServer(t: Scope, release: ServerRelease): Promise<JavaServer> {
+  const [port] = await freePorts(0)
+  const settings = (home: string): Record<string, string | number> => ({
+    listenPort: port!,
+    kvConfigPath: join(home, 'kvConfig.json'),
+  })
+  return start(t, release, 'org.apache.rocketmq.namesrv.NamesrvStartup', port!, settings, /Name Server boot success/)
+}
+
+/** What makes one broker different from another. */
+export interface BrokerSettings {
+  readonly brokerName: string
+  readonly brokerClusterName?: string
+  readonly brokerId?: number
+  /** Addresses with `;` between them. */
+  readonly namesrvAddr: string
+  readonly [name: string]: string | number | boolean | undefined
+}
+
+/** Starts a broker with small files. */
+export async function startBroker(t: Scope, release: ServerRelease, given: BrokerSettings): Promise<JavaServer> {
+  // The second port is taken by the broker too: two below the first.
+  const [fast, port, ha] = await freePorts(0, 2, 4)
+  const settings = (home: string): Record<string, string | number | boolean | undefined> => ({
+    brokerClusterName: 'cluster',
+    brokerId: 0,
+    brokerIP1: '127.0.0.1',
+    listenPort: fast! + 2,
+    haListenPort: ha,
+    storePathRootDir: join(home, 'store'),
+    storePathCommitLog: join(home, 'store', 'commitlog'),
+    mappedFileSizeCommitLog: 1024 * 1024,
+    mappedFileSizeConsumeQueue: 6000,
+    maxHashSlotNum: 1000,
+    maxIndexNum: 4000,
+    timerWheelEnable: false,
+    ...given,
+  })
+  return start(t, release, 'org.apache.rocketmq.broker.BrokerStartup', port!, settings, /boot success/)
+}
+
+/** Runs a command of `mqadmin`. @returns what it printed, lines without blanks at their ends */
+export async function mqadmin(t: Scope, release: ServerRelease, given: readonly string[]): Promise<string> {
+  const home = makeHome(t)
+  const child = spawnJava(release, home, 'org.apache.rocketmq.tools.command.MQAdminStartup', given)
+  const output = collect(child)
+  const code = await new Promise((resolve) => child.once('close', resolve).once('error', resolve))
+  if (code !== 0) throw new Error(`mqadmin ${given.join(' ')} ended with ${String(code)}:\n${output()}`)
+  const lines = output()
+    .split('\n')
+    .filter((line) => !/WARNING|OpenJDK|log4j|RocketMQLog|^[0-9:,]+ \|-/.test(line))
+  return lines.map((line) => line.trimEnd()).join('\n')
+}
+
+type Settings = (home: string) => Record<string, string | number | boolean | undefined>
+
+async function start(
+  t: Scope,
+  release: ServerRelease,
+  main: string,
+  port: number,
+  settings: Settings,
+  up: RegExp,
+): Promise<JavaServer> {
+  const home = makeHome(t)
+  const lines = Object.entries(settings(home)).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]))
+  const file = join(home, 'server.conf')
+  writeFileSync(file, `${lines.join('\n')}\n`)
+  const child = spawnJava(release, home, main, ['-c', file])
+  const output = collect(child)
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()).once('error', () => resolve()))
+  const stop = async (signal: 'SIGTERM' | 'SIGKILL' = 'SIGKILL'): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+    await ended
+  }
+  cleanUp(t, () => stop())
+  await new Promise<void>((resolve, reject) => {
+    const fail = (why: string): void => reject(new Error(`${main} ${why}:\n${output()}`))
+    const late = setTimeout(() => fail('does not come up'), BOOT_MS)
+    child.once('error', (error) => fail(`${cannotRun('java')}: ${error.message}`))
+    child.once('close', () => fail('ended'))
+    child.stdout!.on('data', () => {
+      if (!up.test(output())) return
+      clearTimeout(late)
+      resolve()
+    })
+  })
+  return { address: `127.0.0.1:${port}`, stop }
+}
+
+function makeHome(t: Scope): string {
+  const home = mkdtempSync(join(tmpdir(), 'mqlite-rocketmq-'))
+  cleanUp(t, () => rmSync(home, { recursive: true, force: true }))
+  mkdirSync(join(home, 'conf'))
+  for (const part of ['namesrv', 'broker', 'tools', 'client']) {
+    for (const name of [`logback_${part}.xml`, `rmq.${part}.logback.xml`]) {
+      writeFileSync(join(home, 'conf', name), '<configuration><root level="OFF"/></configuration>')
+    }
+  }
+  return home
+}
+
+function spawnJava(release: ServerRelease, home: string, main: string, given: readonly string[]): ChildProcess {
+  const flags = [
+    ...OPENS,
+    ...EXPORTS,
+    '-Xmx512m',
+    '-XX:-UsePerfData',
+    '-XX:TieredStopAtLevel=1',
+    '-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99',
+    '-Drocketmq.broker.diskSpaceCleanForciblyRatio=0.99',
+    `-Drmq.logback.configurationFile=${join(home, 'conf', 'rmq.tools.logback.xml')}`,
+    `-Duser.home=${home}`,
+    `-Djava.io.tmpdir=${home}`,
+  ]
+  const env = { ...process.env, ROCKETMQ_HOME: home }
+  return spawn('java', [...flags, '-cp', serverClassPath(release), main, ...given], { stdio: ['ignore', 'pipe', 'pipe'], env })
+}
+
+/** What a process has printed so far; only the end when it is long. */
+function collect(child: ChildProcess): () => string {
+  let text = ''
+  for (const stream of [child.stdout!, child.stderr!]) {
+    stream.setEncoding('utf8').on('data', (more: string) => {
+      text = (text + more).slice(-100_000)
+    })
+  }
+  return () => text
+}

@@ -1,0 +1,47 @@
+/** Entries of queues and index that lead elsewhere, or nowhere: nothing wrong is served, and what has a sum is made anew. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { entryPosition } from '../../lib/format/index-layout.js'
+import { segmentName } from '../../lib/format/names.js'
+import { QUEUE_ENTRY_BYTES } from '../../lib/format/queue-entry.js'
+import { filesIn, flip, openSmall, ROOT, smallSizes, smallStore, storeWithoutSums } from '../support/small-store.js'
+
+const queueFile = (topic: string, queueId: number) => `${ROOT}/consumequeue/${topic}/${queueId}/${segmentName(0)}`
+
+test('an entry that leads to a message of another queue, or of another offset, is damage and not that message', async () => {
+  const disk = await storeWithoutSums(300)
+  const at = (path: string, row: number) =>
+    Buffer.from(disk.bytesOf(path, row * QUEUE_ENTRY_BYTES, (row + 1) * QUEUE_ENTRY_BYTES))
+  const [ours, others] = [queueFile('topic-0', 0), queueFile('topic-1', 0)]
+  const [first, second, foreign] = [at(ours, 1), at(ours, 2), at(others, 3)]
+  disk.overwrite(ours, QUEUE_ENTRY_BYTES, second)
+  disk.overwrite(ours, 2 * QUEUE_ENTRY_BYTES, first)
+  disk.overwrite(ours, 3 * QUEUE_ENTRY_BYTES, foreign)
+  const store = await openSmall(disk, { readOnly: true })
+  for (const offset of [1, 2, 3]) {
+    const details = { topic: 'topic-0', queueId: 0, offset, nextOffset: offset + 1 }
+    await assert.rejects(store.get({ topic: 'topic-0', queueId: 0, offset }), (error: { code: string; details: object }) => {
+      assert.equal(error.code, 'STORE_CORRUPT')
+      assert.deepEqual({ ...error.details, ...details }, error.details)
+      return true
+    })
+  }
+  const { messages } = await store.get({ topic: 'topic-0', queueId: 0, offset: 4, maxMessages: 1 })
+  assert.deepEqual([messages[0]?.topic, messages[0]?.queueOffset], ['topic-0', 4])
+  await store.close()
+})
+
+test('a message is found by its key although the hash of its index entry is damaged', async () => {
+  const { disk } = await smallStore(200)
+  const [path = ''] = filesIn(disk, `${ROOT}/index`)
+  for (let entry = 1; entry < 100; entry++) flip(disk, path, entryPosition(smallSizes.index.slots, entry), 3)
+  const store = await openSmall(disk)
+  for (const number of [0, 4, 8]) {
+    const found = await store.query({ topic: `topic-${number % 3}`, key: `k${number}` })
+    assert.deepEqual(
+      found.map(({ body }) => body.toString().split(' ')[1]),
+      [String(number)],
+    )
+  }
+  await store.close()
+})

@@ -2,16 +2,40 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Disk } from '../../lib/disk/disk.js'
-import type { MessageStore } from '../../lib/index.js'
+import type { MemoryDisk } from '../../lib/disk/memory-disk.js'
+import { encodeClientBatch } from '../../lib/format/client-batch.js'
+import { SysFlag } from '../../lib/format/record.js'
+import type { Message, MessageStore } from '../../lib/index.js'
+import { IndexCheck } from '../../lib/store/checking/verify-index.js'
+import type { Findings } from '../../lib/store/checking/verify-report.js'
 import { writeConfig } from '../../lib/store/keeping/config-file.js'
+import type { IndexView } from '../../lib/view/index-view.js'
 import { settled } from '../support/manual-time.js'
 import { bodies, code, freshDisk, open, openStore, readQueue, root } from '../support/open-store.js'
 import { SimDisk } from '../support/sim-disk.js'
+import { filesIn } from '../support/small-store.js'
 
 async function batchDisk<Kind extends Disk>(disk: Kind): Promise<Kind> {
   disk.makeDirectory(`${root}/config`)
   const attributes = { '+queue.type': 'BatchCQ' }
   await writeConfig(disk, `${root}/config/topics.json`, { topicConfigTable: { B: { attributes, topicName: 'B' } } })
+  return disk
+}
+
+/** Log and index of messages, as RocketMQ would have written them on the batch topic. */
+async function asRocketMq(messages: readonly Message[]): Promise<MemoryDisk> {
+  const before = freshDisk()
+  const store = await open(before)
+  for (const message of messages) await store.put(message)
+  await store.close()
+  const disk = await batchDisk(freshDisk())
+  for (const folder of ['commitlog', 'index']) disk.makeDirectory(`${root}/${folder}`)
+  const paths = ['commitlog', 'index'].flatMap((folder) => filesIn(before, `${root}/${folder}`))
+  for (const path of [...paths, `${root}/checkpoint`]) {
+    const file = disk.open(path, { write: true, create: true })
+    file.writeAt(before.bytesOf(path), 0)
+    file.close()
+  }
   return disk
 }
 
@@ -88,6 +112,55 @@ describe('a topic whose queue.type is BatchCQ', () => {
     const store = await open(disk)
     await checkBatches(store, count)
     await store.close()
+  })
+
+  test('keeps no message by its unique key alone, and finds the last batch by a later time', async (t) => {
+    const store = await openStore(t, { disk: await batchDisk(freshDisk()) })
+    await store.putBatch(messages(0, 3).map((message, n) => ({ ...message, uniqueKey: `u${n}` })))
+    await store.putBatch(messages(3, 2))
+    assert.deepEqual(bodies(await store.query({ topic: 'B', key: 'u0' })), ['m0'])
+    assert.equal(await store.offsetByTime('B', 0, Date.now() + 10_000, 'upper'), 3)
+    assert.ok((await store.verify()).ok)
+  })
+
+  test('takes a record that RocketMQ put without a batch for a batch of one, and makes no ConsumeQueue of it', async () => {
+    const disk = await asRocketMq([{ topic: 'B', body: 'alone', tags: 'x', keys: ['k'] }])
+    const store = await open(disk)
+    await store.putBatch(messages(0, 2))
+    assert.deepEqual(bodies(await readQueue(store, 'B')), ['alone', 'm0', 'm1'])
+    assert.deepEqual((await store.verify()).findings, [])
+    await store.close()
+    assert.equal(disk.stat(`${root}/consumequeue/B`), undefined)
+    const again = await open(disk)
+    assert.deepEqual(bodies(await readQueue(again, 'B')), ['alone', 'm0', 'm1'])
+    assert.deepEqual(bodies(await again.query({ topic: 'B', key: 'k' })), ['alone'])
+    await again.close()
+  })
+
+  test('finds all messages of a batch by the id that RocketMQ lists it under', async () => {
+    const property = (n: number) => Buffer.from(`KEYS\u0001k${n}\u0002`)
+    const body = encodeClientBatch([0, 1].map((n) => ({ flag: n, body: Buffer.from(`m${n}`), properties: property(n) })))
+    const properties = { UNIQ_KEY: 'batch-id', INNER_NUM: '2', INNER_BASE: '0' }
+    const batch = { topic: 'B', body, sysFlag: SysFlag.innerBatch | SysFlag.needUnwrap, properties }
+    const disk = await asRocketMq([batch])
+    const store = await open(disk)
+    assert.deepEqual(bodies(await readQueue(store, 'B')), ['m0', 'm1'])
+    assert.deepEqual(bodies(await store.query({ topic: 'B', key: 'batch-id' })).sort(), ['m0', 'm1'])
+    assert.deepEqual((await store.verify()).findings, [])
+    await store.close()
+  })
+
+  test('need not be listed under the keys of its single messages, but under those of its record', () => {
+    const told: unknown[] = []
+    const findings = { add: (kind: string) => told.push(kind) } as unknown as Findings
+    const index = { files: [] } as unknown as IndexView
+    const check = new IndexCheck({ index, findings, logStart: () => 0, logEnd: 1000, isDamaged: () => false })
+    const place = { topic: 'B', queueId: 0, queueOffset: 0, size: 100, tagsCode: 0, storeTimestamp: 1 }
+    const record = { ...place, sysFlag: SysFlag.innerBatch, innerKeys: ['k', 'k', 'other'] }
+    check.record({ ...record, commitLogOffset: 0, keys: [] })
+    assert.deepEqual(told, [])
+    check.record({ ...record, commitLogOffset: 100, keys: ['k'] })
+    assert.deepEqual(told, ['keyMissing'])
   })
 
   test('refuses a batch for several queues, and stores nothing of it', async (t) => {

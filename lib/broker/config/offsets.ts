@@ -16,8 +16,11 @@ import { type DataVersion, nextDataVersion, printDataVersion, readDataVersion } 
 
 /** An offset that stood beyond the end of its queue, as after power loss without flushes. */
 export interface ClampedOffset {
+  /** Topic of the queue. */
   readonly topic: string
+  /** The group whose offset it is. */
   readonly group: string
+  /** Queue of the topic. */
   readonly queueId: number
   /** What was written. */
   readonly offset: number
@@ -62,7 +65,16 @@ export class ConsumerOffsets {
 
   /** Notes how far a group has come. It is written by {@link flush}. */
   commit(topic: string, group: string, queueId: number, offset: number): void {
+    this.#commit(`${topic}@${group}`, queueId, offset)
+  }
+
+  /** {@link commit} for one queue, for those who do it for every message. */
+  committer(topic: string, group: string, queueId: number): (offset: number) => void {
     const key = `${topic}@${group}`
+    return (offset) => this.#commit(key, queueId, offset)
+  }
+
+  #commit(key: string, queueId: number, offset: number): void {
     let queues = this.#table.get(key)
     if (queues === undefined) this.#table.set(key, (queues = new Map()))
     if (queues.get(queueId) === offset) return

@@ -40,17 +40,22 @@ export interface ConsumerParts {
   readonly clientId: string
   readonly clock: Clock
   readonly timers: Timers
-  readonly makeHolding: (hooks: HoldingHooks) => Holding
-  /** Where the group stands, moved while it consumes. See {@link Consumer.seek}. */
-  readonly seek: (holding: Holding, target: SeekTarget) => Promise<void>
+  /** Its queues, and where its group stands in them. */
+  readonly queues: ConsumerQueuesPort
   /** Takes the member out of its group. */
   readonly leave: () => void
-  /** Writes the group's offsets. */
-  readonly flushOffsets: () => Promise<void>
+}
+
+/** What a consumer does with its queues. */
+export interface ConsumerQueuesPort {
+  holding(hooks: HoldingHooks): Holding
+  seek(holding: Holding, target: SeekTarget): Promise<void>
+  flushOffsets(): Promise<void>
 }
 
 /** Where a consumer goes on. */
 export interface SeekTarget {
+  /** One of the topics that it subscribes to. */
   readonly topic: string
   /** One queue; all that the member has, when it is left out. */
   readonly queueId?: number
@@ -82,7 +87,7 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
   constructor(parts: ConsumerParts) {
     this.#parts = parts
     this.clientId = parts.clientId
-    this.#holding = parts.makeHolding({
+    this.#holding = parts.queues.holding({
       tally: this.#tally,
       onChange: () => this.#wake(),
       onProblem: (error) => this.#events.emit('problem', { error }),
@@ -173,7 +178,7 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
    */
   async seek(target: SeekTarget): Promise<void> {
     if (this.#closing !== undefined) throw new BrokerError('BROKER_CLOSED', 'the consumer is closed')
-    await this.#parts.seek(this.#holding, target)
+    await this.#parts.queues.seek(this.#holding, target)
   }
 
   /**
@@ -196,7 +201,7 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
     this.#cutOff()
     await this.#holding.end()
     this.#parts.leave()
-    await this.#parts.flushOffsets()
+    await this.#parts.queues.flushOffsets()
   }
 
   /** What is out can no longer be settled: the group gets it again. */

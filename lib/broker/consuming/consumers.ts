@@ -1,10 +1,6 @@
-/**
- * The consumers of this process: joins them to their groups, shares out the queues, and keeps the groups' offsets.
- */
-import type { Clock, Timers } from '../../base/system.js'
-import type { StoredMessage } from '../../store/stored-message.js'
+/** The consumers of this process: joins them to their groups, and shares out the queues as members come and go. */
+import type { Clock } from '../../base/system.js'
 import type { Groups } from '../config/groups.js'
-import type { ConsumerOffsets } from '../config/offsets.js'
 import { retryTopicOf } from '../config/system-topics.js'
 import { Permission } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
@@ -13,17 +9,10 @@ import type { FilterCache } from '../filter/filter-cache.js'
 import type { MessageFilter } from '../filter/message-filter.js'
 import { compareQueues, type MessageQueue } from '../group/message-queue.js'
 import { average } from '../group/strategies.js'
-import type { ReadPort } from '../store-port.js'
-import { Consumer, type HoldingHooks, type SeekTarget } from './consumer.js'
+import { Consumer } from './consumer.js'
 import { type ConsumerOptions, type ResolvedConsumerOptions, resolveConsumerOptions } from './consumer-options.js'
-import type { RetryOptions } from './delivery.js'
-import { HeldQueue } from './held-queue.js'
-import { Holding, type QueueName } from './holding.js'
-import { QueueFetch } from './queue-fetch.js'
+import { ConsumerQueues, type ConsumerQueuesParts } from './consumer-queues.js'
 import { QueueHolds } from './queue-holds.js'
-import { receivedMessage } from './received-message.js'
-import type { SendBack } from './send-back.js'
-import { positionOf, startOffset } from './start-offset.js'
 
 /** Consumers of a group in a process, and what the group's members outside it are called. */
 export interface MembershipPort {
@@ -44,29 +33,15 @@ export interface LocalMember {
   readonly rebalance: () => void
 }
 
-/** Locks of queues for ordered consumption. */
-export interface QueueLockPort {
-  lock(group: string, clientId: string, name: QueueName): boolean
-  unlock(group: string, clientId: string, name: QueueName): void
-}
-
 /** What consuming needs. */
-export interface ConsumersParts {
-  readonly store: ReadPort
+export interface ConsumersParts extends Omit<ConsumerQueuesParts, 'holds'> {
   readonly topics: Pick<Topics, 'find' | 'get' | 'onChange' | 'retryTopic'>
   readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'mayCreate'>
-  readonly offsets: ConsumerOffsets
-  /** Offsets of broadcasting members, each under its own name. */
-  readonly ownOffsets: ConsumerOffsets
   readonly filters: FilterCache
-  readonly sendBack: SendBack
   readonly members: MembershipPort
-  readonly locks: QueueLockPort
   readonly brokerName: string
-  readonly inflate: (message: StoredMessage) => Buffer
   readonly nextClientId: () => string
   readonly clock: Clock
-  readonly timers: Timers
   readonly onProblem: (error: unknown, during: string) => void
   /** @throws {BrokerError} `BROKER_CLOSED` */
   readonly checkOpen: () => void
@@ -113,7 +88,9 @@ export class Consumers {
       rebalance: () => this.#rebalance(joined),
     }
     members.join(member)
-    const consumer = this.#consumer(options, clientId, all, () => this.#leave(joined))
+    const queues = new ConsumerQueues({ ...this.#parts, holds: this.#holds }, options, clientId, all)
+    const { clock, timers } = this.#parts
+    const consumer = new Consumer({ options, clientId, clock, timers, queues, leave: () => this.#leave(joined) })
     const joined: Joined = { consumer, options, member }
     this.#joined.add(joined)
     void this.#begin(joined)
@@ -180,117 +157,5 @@ export class Consumers {
     if (found === undefined || !(found.permission & Permission.read)) return []
     const queues = Array.from({ length: found.readQueues }, (_, queueId) => ({ topic, brokerName, queueId }))
     return queues.sort(compareQueues)
-  }
-
-  #consumer(
-    options: ResolvedConsumerOptions,
-    clientId: string,
-    filters: ReadonlyMap<string, MessageFilter>,
-    leave: () => void,
-  ): Consumer {
-    const { clock, timers, locks } = this.#parts
-    const { group, model, ordered, handOverMs } = options
-    const offsets = this.#offsetsOf(options)
-    const makeHolding = (hooks: HoldingHooks): Holding =>
-      new Holding({
-        group,
-        holds: model === 'clustering' ? this.#holds : undefined,
-        timers,
-        handOverMs,
-        open: (name) => this.#open(name, options, clientId, filters.get(name.topic)!, hooks),
-        lock: (name) => !ordered || model === 'broadcasting' || locks.lock(group, clientId, name),
-        unlock: (name) => locks.unlock(group, clientId, name),
-        onChange: hooks.onChange,
-        onProblem: hooks.onProblem,
-      })
-    return new Consumer({
-      options,
-      clientId,
-      clock,
-      timers,
-      makeHolding,
-      leave,
-      seek: (holding, target) => this.#seek(holding, target, options, clientId),
-      flushOffsets: () => offsets.flush(),
-    })
-  }
-
-  #offsetsOf({ model }: ResolvedConsumerOptions): ConsumerOffsets {
-    return model === 'clustering' ? this.#parts.offsets : this.#parts.ownOffsets
-  }
-
-  /** The name under which offsets are kept: the group's, or the member's own. */
-  #ownerOf({ group, model, name }: ResolvedConsumerOptions, clientId: string): string {
-    return model === 'clustering' ? group : `${group}@${name ?? clientId}`
-  }
-
-  async #open(
-    { topic, queueId }: QueueName,
-    options: ResolvedConsumerOptions,
-    clientId: string,
-    filter: MessageFilter,
-    { tally, onChange, onProblem }: HoldingHooks,
-  ): Promise<HeldQueue> {
-    const { store, timers, clock, inflate } = this.#parts
-    const offsets = this.#offsetsOf(options)
-    const owner = this.#ownerOf(options, clientId)
-    let offset = offsets.find(topic, owner, queueId)
-    if (offset === undefined) {
-      offset = await startOffset(store, topic, queueId, options.startAt)
-      // From here on the group has a place: a restart before the first acknowledgement begins there again.
-      if (options.model === 'clustering' || options.name !== undefined) offsets.commit(topic, owner, queueId, offset)
-    }
-    const isKept = options.model === 'clustering' || options.name !== undefined
-    const fetch = new QueueFetch({ store, timers, topic, queueId, filter, onReady: onChange, onProblem }, offset)
-    const parts = {
-      topic,
-      queueId,
-      fetch,
-      tally,
-      isOrdered: options.ordered,
-      received: (stored: StoredMessage) => receivedMessage(stored, inflate),
-      now: () => clock.monotonic(),
-      sendBack: (stored: StoredMessage, attempt: number, retry: RetryOptions) => this.#sendBack(stored, options, attempt, retry),
-      tryAgain: (attempt: number, action: () => void) => {
-        if (options.maxRetries !== undefined && attempt > options.maxRetries) return false
-        timers.after(options.suspendMs, action)
-        return true
-      },
-      commit: (committed: number) => {
-        if (isKept) offsets.commit(topic, owner, queueId, committed)
-      },
-      onReady: onChange,
-    }
-    return new HeldQueue(parts, offset)
-  }
-
-  /** A broadcasting member's failures are told, and no more; an ordered one sends back only what it has given up. */
-  async #sendBack(stored: StoredMessage, options: ResolvedConsumerOptions, attempt: number, retry: RetryOptions): Promise<void> {
-    if (options.model === 'broadcasting') return
-    const { ordered, maxRetries, group } = options
-    const isGivenUp = ordered && retry.delayLevel === undefined && attempt > (maxRetries ?? Number.MAX_SAFE_INTEGER)
-    const delayLevel = isGivenUp ? -1 : retry.delayLevel
-    await this.#parts.sendBack.put(stored, group, {
-      ...(delayLevel === undefined ? {} : { delayLevel }),
-      ...(maxRetries === undefined || ordered ? {} : { maxRetries }),
-    })
-  }
-
-  async #seek(holding: Holding, target: SeekTarget, options: ResolvedConsumerOptions, clientId: string): Promise<void> {
-    const { store } = this.#parts
-    const { topic, to } = target
-    const names = holding.queues.filter((queue) => queue.topic === topic)
-    const wanted = target.queueId === undefined ? names : names.filter(({ queueId }) => queueId === target.queueId)
-    if (target.queueId !== undefined && wanted.length === 0)
-      throw new BrokerError('QUEUE_UNKNOWN', `this consumer does not have queue ${target.queueId} of ${topic}`)
-    const offsets = this.#offsetsOf(options)
-    const owner = this.#ownerOf(options, clientId)
-    await Promise.all(
-      wanted.map(async (name) => {
-        const isOffset = typeof to === 'object' && 'offset' in to
-        const offset = isOffset ? to.offset : await positionOf(store, topic, name.queueId, to)
-        await holding.again({ topic, queueId: name.queueId }, () => offsets.commit(topic, owner, name.queueId, offset))
-      }),
-    )
   }
 }

@@ -4,7 +4,8 @@
  */
 import type { Clock } from '../../base/system.js'
 import { retryTopicOf } from '../config/system-topics.js'
-import type { LocalMember, MembershipPort, QueueLockPort } from '../consuming/consumers.js'
+import type { QueueLockPort } from '../consuming/consumer-queues.js'
+import type { LocalMember, MembershipPort } from '../consuming/consumers.js'
 import type { Member, MemberEvent, Subscription } from './members.js'
 import type { QueueLocks } from './queue-locks.js'
 import type { ClientRegistry } from './registry.js'

@@ -45,6 +45,8 @@ final class Configs {
                 Object table = field(GenerationConfigs.contentOf(file.getValue()), name);
                 if (table != null) {
                     String text = JSON.toJSONString(table, SerializerFeature.WriteNonStringKeyAsString,
+                        // The other side reads numbers as doubles.
+                        SerializerFeature.WriteNonStringValueAsString,
                         SerializerFeature.DisableCircularReferenceDetect);
                     tables.put(name, JSON.parse(text));
                 }

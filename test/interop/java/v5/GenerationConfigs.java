@@ -14,6 +14,7 @@ import org.apache.rocketmq.remoting.netty.NettyClientConfig;
 import org.apache.rocketmq.remoting.netty.NettyServerConfig;
 import org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfig;
 import org.apache.rocketmq.store.config.MessageStoreConfig;
+import org.apache.rocketmq.store.config.StorePathConfigHelper;
 
 /** The files of a broker of 5.3, which is never started. */
 final class GenerationConfigs {
@@ -32,7 +33,18 @@ final class GenerationConfigs {
         files.put("topics", broker.getTopicConfigManager());
         files.put("offsets", broker.getConsumerOffsetManager());
         files.put("groups", broker.getSubscriptionGroupManager());
-        files.put("delays", broker.getScheduleMessageService());
+        files.put("delays", new ScheduleMessageService(broker) {
+            @Override
+            public String configFilePath() {
+                return StorePathConfigHelper.getDelayOffsetStorePath(config.getStorePathRootDir());
+            }
+
+            @Override
+            public boolean correctDelayOffset() {
+                // There are no queues that the offsets could be corrected by.
+                return true;
+            }
+        });
         return files;
     }
 

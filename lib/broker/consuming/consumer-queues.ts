@@ -1,0 +1,157 @@
+/**
+ * The queues of one consumer: where its group stands in each, how one is opened, and what becomes of what it gives back.
+ *
+ * A clustering consumer shares its group's offsets with the others. A broadcasting one has offsets of its own, kept
+ * under its name if it has one.
+ */
+import type { Clock, Timers } from '../../base/system.js'
+import type { StoredMessage } from '../../store/stored-message.js'
+import type { ConsumerOffsets } from '../config/offsets.js'
+import { BrokerError } from '../errors.js'
+import type { MessageFilter } from '../filter/message-filter.js'
+import type { ReadPort } from '../store-port.js'
+import type { HoldingHooks, SeekTarget } from './consumer.js'
+import type { ResolvedConsumerOptions } from './consumer-options.js'
+import type { RetryOptions } from './delivery.js'
+import { HeldQueue } from './held-queue.js'
+import { Holding, type QueueName } from './holding.js'
+import { QueueFetch } from './queue-fetch.js'
+import type { QueueHolds } from './queue-holds.js'
+import { receivedMessage } from './received-message.js'
+import type { SendBack } from './send-back.js'
+import { positionOf, startOffset } from './start-offset.js'
+
+/** Locks of queues for ordered consumption. */
+export interface QueueLockPort {
+  lock(group: string, clientId: string, name: QueueName): boolean
+  unlock(group: string, clientId: string, name: QueueName): void
+}
+
+/** What the queues of consumers need. */
+export interface ConsumerQueuesParts {
+  readonly store: ReadPort
+  readonly offsets: ConsumerOffsets
+  /** Offsets of broadcasting members, each under its own name. */
+  readonly ownOffsets: ConsumerOffsets
+  readonly holds: QueueHolds
+  readonly locks: QueueLockPort
+  readonly sendBack: SendBack
+  readonly inflate: (message: StoredMessage) => Buffer
+  readonly clock: Clock
+  readonly timers: Timers
+}
+
+/** See the head of this file. */
+export class ConsumerQueues {
+  readonly #parts: ConsumerQueuesParts
+  readonly #options: ResolvedConsumerOptions
+  readonly #clientId: string
+  readonly #filters: ReadonlyMap<string, MessageFilter>
+  readonly #offsets: ConsumerOffsets
+  /** The name under which offsets are kept: the group's, or the member's own. */
+  readonly #owner: string
+
+  /** @param filters - for each topic that the consumer wants */
+  constructor(
+    parts: ConsumerQueuesParts,
+    options: ResolvedConsumerOptions,
+    clientId: string,
+    filters: ReadonlyMap<string, MessageFilter>,
+  ) {
+    const isShared = options.model === 'clustering'
+    this.#parts = parts
+    this.#options = options
+    this.#clientId = clientId
+    this.#filters = filters
+    this.#offsets = isShared ? parts.offsets : parts.ownOffsets
+    this.#owner = isShared ? options.group : `${options.group}@${clientId}`
+  }
+
+  /** Takes queues and lets them go as its share changes. */
+  holding(hooks: HoldingHooks): Holding {
+    const { locks, holds, timers } = this.#parts
+    const { group, model, ordered, handOverMs } = this.#options
+    return new Holding({
+      group,
+      holds: model === 'clustering' ? holds : undefined,
+      timers,
+      handOverMs,
+      open: (name) => this.#open(name, hooks),
+      lock: (name) => !ordered || model === 'broadcasting' || locks.lock(group, this.#clientId, name),
+      unlock: (name) => locks.unlock(group, this.#clientId, name),
+      onChange: hooks.onChange,
+      onProblem: hooks.onProblem,
+    })
+  }
+
+  /** Writes the offsets. */
+  flushOffsets(): Promise<void> {
+    return this.#offsets.flush()
+  }
+
+  /** Moves the group in the queues that the consumer holds. See {@link Consumer.seek}. */
+  async seek(holding: Holding, { topic, queueId, to }: SeekTarget): Promise<void> {
+    const held = holding.queues.filter((queue) => queue.topic === topic)
+    const wanted = queueId === undefined ? held : held.filter((queue) => queue.queueId === queueId)
+    if (queueId !== undefined && wanted.length === 0)
+      throw new BrokerError('QUEUE_UNKNOWN', `this consumer does not have queue ${queueId} of ${topic}`)
+    await Promise.all(wanted.map((queue) => this.#seek(holding, queue, to)))
+  }
+
+  async #seek(holding: Holding, { topic, queueId }: QueueName, to: SeekTarget['to']): Promise<void> {
+    const isOffset = typeof to === 'object' && 'offset' in to
+    const offset = isOffset ? to.offset : await positionOf(this.#parts.store, topic, queueId, to)
+    await holding.again({ topic, queueId }, () => this.#offsets.commit(topic, this.#owner, queueId, offset))
+  }
+
+  /** Whether the offsets outlive the consumer. */
+  get #isKept(): boolean {
+    return this.#options.model === 'clustering' || this.#options.name !== undefined
+  }
+
+  async #open({ topic, queueId }: QueueName, { tally, onChange, onProblem }: HoldingHooks): Promise<HeldQueue> {
+    const { store, timers, clock, inflate } = this.#parts
+    const commit = this.#isKept ? this.#offsets.committer(topic, this.#owner, queueId) : () => {}
+    let offset = this.#offsets.find(topic, this.#owner, queueId)
+    if (offset === undefined) {
+      offset = await startOffset(store, topic, queueId, this.#options.startAt)
+      // From here on the group has a place: a restart before the first acknowledgement begins there again.
+      commit(offset)
+    }
+    const filter = this.#filters.get(topic)!
+    const fetch = new QueueFetch({ store, timers, topic, queueId, filter, onReady: onChange, onProblem }, offset)
+    const parts = {
+      topic,
+      queueId,
+      fetch,
+      tally,
+      commit,
+      isOrdered: this.#options.ordered,
+      received: (stored: StoredMessage) => receivedMessage(stored, inflate),
+      now: () => clock.monotonic(),
+      sendBack: (stored: StoredMessage, attempt: number, retry: RetryOptions) => this.#sendBack(stored, attempt, retry),
+      tryAgain: (attempt: number, action: () => void) => this.#tryAgain(attempt, action),
+      onReady: onChange,
+    }
+    return new HeldQueue(parts, offset)
+  }
+
+  #tryAgain(attempt: number, action: () => void): boolean {
+    const { maxRetries, suspendMs } = this.#options
+    if (maxRetries !== undefined && attempt > maxRetries) return false
+    this.#parts.timers.after(suspendMs, action)
+    return true
+  }
+
+  /** A broadcasting member's failures are told, and no more; an ordered one sends back only what it has given up. */
+  async #sendBack(stored: StoredMessage, attempt: number, retry: RetryOptions): Promise<void> {
+    const { model, ordered, maxRetries, group } = this.#options
+    if (model === 'broadcasting') return
+    const isGivenUp = ordered && retry.delayLevel === undefined && attempt > (maxRetries ?? Number.MAX_SAFE_INTEGER)
+    const delayLevel = isGivenUp ? -1 : retry.delayLevel
+    await this.#parts.sendBack.put(stored, group, {
+      ...(delayLevel === undefined ? {} : { delayLevel }),
+      ...(maxRetries === undefined || ordered ? {} : { maxRetries }),
+    })
+  }
+}

@@ -67,7 +67,7 @@ async function assemble(input: StoreInput) {
   const writing = await buildWritingSide(base)
   const { state, events, recovered, log, records, search, reader, arrivals } = base
   const { report } = recovered
-  const { writer, flusher, topics, upkeep } = writing
+  const { writer, topics, upkeep } = writing
   const live = liveLogOf(base)
   const replication = new Replication(base, writing)
   const admin = new QueueAdmin(base, writing)
@@ -111,17 +111,19 @@ async function assemble(input: StoreInput) {
     },
     get: (request: GetRequest) => getWaiting(waiting, request),
     follow: (request: Omit<GetRequest, 'waitMs'>) => follow(waiting, request),
-    metrics: {
-      snapshot: () => ({
-        commitLogStart: log.start,
-        commitLogEnd: log.end,
-        durableEnd: log.durableEnd,
-        replicatedEnd: writing.acks.replicatedEnd,
-        flushes: flusher.flushes,
-        damagedRecords: base.damaged.count,
-        queues: recovered.views.queues.size + recovered.views.batchQueues.size,
-      }),
-    },
+    metrics: { snapshot: () => metricsOf(base, writing) },
+  }
+}
+
+function metricsOf({ log, damaged, recovered }: Foundation, { acks, flusher }: WritingSide) {
+  return {
+    commitLogStart: log.start,
+    commitLogEnd: log.end,
+    durableEnd: log.durableEnd,
+    replicatedEnd: acks.replicatedEnd,
+    flushes: flusher.flushes,
+    damagedRecords: damaged.count,
+    queues: recovered.views.queues.size + recovered.views.batchQueues.size,
   }
 }
 

@@ -230,9 +230,8 @@ export class IndexView {
    * stretch without one. Between two of them entries may be added and old files deleted.
    */
   *candidates(keyHash: number, fromMs: number, toMs: number): Generator<number> {
-    for (const file of this.#files.toReversed()) {
-      // Those before it are gone as well.
-      if (!this.#files.includes(file)) return
+    const files = this.#files
+    for (let file = this.#last; file !== undefined; file = files[files.indexOf(file) - 1]) {
       const { beginTimestamp, endTimestamp } = file.header
       if (beginTimestamp > toMs || endTimestamp + 1000 < fromMs) continue
       if (!file.check()) {
@@ -244,7 +243,8 @@ export class IndexView {
       let entry = file.candidate(keyHash, fromMs, toMs)
       while (entry !== 0) {
         yield entry > 0 ? file.offsetOf(entry) : -1
-        if (!this.#files.includes(file)) return
+        // Those before it are gone as well.
+        if (!files.includes(file)) return
         entry = file.candidate(keyHash, fromMs, toMs, Math.abs(entry))
       }
     }

@@ -18,7 +18,7 @@ import { FilterCache } from './filter/filter-cache.js'
 import { QueueLocks } from './group/queue-locks.js'
 import { locksOf, RegisteredMembers } from './group/registered-members.js'
 import { ClientRegistry } from './group/registry.js'
-import type { BrokerEvents, BrokerPorts, BrokerSurroundings } from './parts.js'
+import { type BrokerEvents, type BrokerPorts, type BrokerSurroundings, brokerEvents } from './parts.js'
 import { Periodic } from './periodic.js'
 import { Backlog } from './sending/backlog.js'
 import { Pipeline } from './sending/pipeline.js'
@@ -26,6 +26,8 @@ import { Sender, type SenderOptions } from './sending/sender.js'
 import { loadSharding } from './sending/sharding.js'
 import { processUniqueIds } from './sending/unique-id.js'
 import type { ServedParts } from './serving/served.js'
+import { type ProducingMember, TransactionProducer, type TransactionProducerOptions } from './transaction/transaction-producer.js'
+import { Transactions } from './transaction/transactions.js'
 
 /** A broker that is open: what {@link Broker} forwards to. */
 export type OpenBroker = Awaited<ReturnType<typeof assemble>>
@@ -48,7 +50,7 @@ export async function overStore(store: MessageStore, given: Omit<BrokerOptions, 
 }
 
 function surroundingsOf(store: MessageStore, options: ResolvedBrokerOptions, given: Partial<BrokerPorts>): BrokerSurroundings {
-  const events = new Emitter<BrokerEvents>({ sentBack: true, problem: true, closed: true })
+  const events = new Emitter<BrokerEvents>(brokerEvents)
   const surroundings: BrokerSurroundings = {
     store,
     options,
@@ -80,6 +82,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const filters = new FilterCache()
   const sendBack = buildSendBack(base, tables, pipeline)
   const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack })
+  const transactions = await openTransactions(base, tables, pipeline, clients)
   const flushOffsets = async (): Promise<void> => {
     await offsets.flush()
     await ownOffsets.flush()
@@ -93,6 +96,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
     base.isClosing = true
     try {
       await consumers.close()
+      await transactions.close()
       clients.registry.close()
       for (const one of periodic) await one.stop()
       await schedule.close()
@@ -104,8 +108,9 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters }
-  return { ...tables, store, events, sender, consumers, served, close: () => (closing ??= close()) }
+  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions }
+  const transactionProducer = producersOf(base, { ...clients, transactions, sender })
+  return { ...tables, store, events, sender, consumers, transactionProducer, served, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
@@ -173,10 +178,50 @@ async function buildSender(base: BrokerSurroundings, tables: Tables, pipeline: P
 function buildClients({ ports }: BrokerSurroundings, { groups }: Tables) {
   const { clock, timers } = ports
   const notifies = (group: string): boolean => groups.find(group)?.notifiesMembers ?? true
-  return { registry: new ClientRegistry({ clock, timers, notifies }), locks: new QueueLocks(clock) }
+  return { registry: new ClientRegistry<ProducingMember>({ clock, timers, notifies }), locks: new QueueLocks(clock) }
 }
 
 type Clients = ReturnType<typeof buildClients>
+
+function openTransactions(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline, { registry }: Clients) {
+  const { store, options, ports } = base
+  return Transactions.open({
+    ...tables,
+    store,
+    pipeline,
+    clock: ports.clock,
+    timers: ports.timers,
+    options: options.transactions,
+    retentionMs: Math.max(1, store.retentionHours) * 3_600_000,
+    nextAsker: (group) => registry.nextProducer(group),
+    onProblem: (error) => base.onProblem(error, 'asking about transactions'),
+    checkOpen: base.checkOpen,
+  })
+}
+
+/** Makes producers of transactions. */
+function producersOf(
+  base: BrokerSurroundings,
+  parts: { transactions: Transactions; sender: Sender; registry: Clients['registry'] },
+) {
+  const { store, ports, options } = base
+  const { clock } = ports
+  const { storeHost } = store
+  const ids = processUniqueIds(clock, storeHost)
+  return (given: TransactionProducerOptions): TransactionProducer => {
+    base.checkOpen()
+    return new TransactionProducer(
+      {
+        ...parts,
+        clientId: `${storeHost.slice(0, storeHost.lastIndexOf(':'))}@${ids.next()}`,
+        address: storeHost,
+        inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
+        onProblem: (error) => base.onProblem(error, 'asking a producer about a transaction'),
+      },
+      given,
+    )
+  }
+}
 
 /** What lets messages in, or keeps them out. */
 function admissionOf(

@@ -69,6 +69,11 @@ export class MessageStore implements AsyncDisposable {
     return this.#store.base.options.message.storeHost
   }
 
+  /** The option `retentionHours`: how long messages are kept at least, while the disk is not full. */
+  get retentionHours(): number {
+    return this.#store.base.options.retention.hours
+  }
+
   /** What opening found and did. */
   get recovery(): RecoveryReport {
     return this.#store.recovery

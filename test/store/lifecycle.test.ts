@@ -22,7 +22,19 @@ const methods: Record<string, (store: MessageStore) => unknown> = {
   flush: (store) => store.flush(),
   verify: (store) => store.verify(),
 }
-const always = ['constructor', 'close', 'status', 'recovery', 'metrics', 'on', 'replication', 'storeHost', 'brokerName', 'config']
+const always = [
+  'constructor',
+  'close',
+  'status',
+  'recovery',
+  'metrics',
+  'on',
+  'replication',
+  'storeHost',
+  'brokerName',
+  'retentionHours',
+  'config',
+]
 
 async function refusesAll(store: MessageStore): Promise<void> {
   for (const [name, call] of Object.entries(methods)) {

@@ -3,6 +3,7 @@ import java.util.List;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.client.producer.TransactionListener;
@@ -73,7 +74,29 @@ public final class Transactions {
         consumer.start();
     }
 
-    public static void main(String[] arguments) throws Exception {
+    /** The name server may not know the broker yet. */
+    private static TransactionSendResult send(TransactionMQProducer producer, Message message) throws Exception {
+        for (int attempt = 0; ; attempt++) {
+            try {
+                return producer.sendMessageInTransaction(message, null);
+            } catch (MQClientException problem) {
+                if (attempt == 100 || !String.valueOf(problem.getErrorMessage()).contains("No route info")) throw problem;
+                Thread.sleep(200);
+            }
+        }
+    }
+
+    public static void main(String[] arguments) {
+        try {
+            run(arguments);
+        } catch (Throwable problem) {
+            // Threads of the client would keep the program alive.
+            problem.printStackTrace();
+            System.exit(1);
+        }
+    }
+
+    private static void run(String[] arguments) throws Exception {
         String nameServer = arguments[1];
         String group = arguments[2];
         String topic = arguments[3];
@@ -83,7 +106,7 @@ public final class Transactions {
             for (int i = 0; i < Integer.parseInt(arguments[4]); i++) {
                 for (String kind : List.of("C", "R", "c", "r")) {
                     Message message = new Message(topic, "tag" + i % 3, kind + i, (kind + i).getBytes(StandardCharsets.UTF_8));
-                    TransactionSendResult result = producer.sendMessageInTransaction(message, null);
+                    TransactionSendResult result = send(producer, message);
                     if (result.getSendStatus() != SendStatus.SEND_OK) throw new IllegalStateException(result.toString());
                     print("SENT", kind + i + " " + result.getQueueOffset());
                 }

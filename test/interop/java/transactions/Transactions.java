@@ -38,10 +38,12 @@ public final class Transactions {
             ? LocalTransactionState.COMMIT_MESSAGE : LocalTransactionState.ROLLBACK_MESSAGE;
     }
 
-    private static TransactionMQProducer producer(String nameServer, String group, boolean knows) throws Exception {
+    private static TransactionMQProducer producer(String nameServer, String group, String topic, boolean knows) throws Exception {
         TransactionMQProducer producer = new TransactionMQProducer(group);
         producer.setNamesrvAddr(nameServer);
         producer.setSendMsgTimeout(20_000);
+        // A producer that has sent nothing yet is known only to brokers of these topics.
+        producer.setTopics(List.of(topic));
         producer.setTransactionListener(new TransactionListener() {
             @Override
             public LocalTransactionState executeLocalTransaction(Message message, Object argument) {
@@ -101,7 +103,7 @@ public final class Transactions {
         String group = arguments[2];
         String topic = arguments[3];
         boolean sends = arguments[0].equals("send");
-        TransactionMQProducer producer = producer(nameServer, group, !sends);
+        TransactionMQProducer producer = producer(nameServer, group, topic, !sends);
         if (sends) {
             for (int i = 0; i < Integer.parseInt(arguments[4]); i++) {
                 for (String kind : List.of("C", "R", "c", "r")) {

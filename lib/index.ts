@@ -20,6 +20,21 @@ export { consistentHash } from './broker/group/consistent-hash.js'
 export { machineRoom, machineRoomNearby, type RoomResolver } from './broker/group/machine-rooms.js'
 export type { MessageQueue } from './broker/group/message-queue.js'
 export { type AllocationStrategy, average, averageByCircle, byConfig } from './broker/group/strategies.js'
+export type { ChannelPayloads } from './broker/numbers/channels.js'
+export type { BrokerMetrics } from './broker/numbers/metrics.js'
+export { type PrometheusOptions, registerPrometheus } from './broker/numbers/prometheus.js'
+export type { PrometheusModule } from './broker/numbers/prometheus-module.js'
+export type {
+  BacklogNumbers,
+  BrokerNumbers,
+  ConsumedNumbers,
+  GroupNumbers,
+  GroupQueueNumbers,
+  GroupTopicNumbers,
+  MemberNumbers,
+  TopicNumbers,
+  TopicQueueNumbers,
+} from './broker/numbers/snapshot.js'
 export type { BrokerEvents, BrokerPorts } from './broker/parts.js'
 export type { SendReceipt, SendRequest } from './broker/sending/send-request.js'
 export type {

@@ -6,6 +6,7 @@ import type { ClampedOffset } from './config/offsets.js'
 import type { Topics } from './config/topics.js'
 import type { Consumer } from './consuming/consumer.js'
 import type { ConsumerOptions } from './consuming/consumer-options.js'
+import type { BrokerMetrics } from './numbers/metrics.js'
 import { type OpenBroker, openBroker, overStore } from './open-broker.js'
 import type { BrokerPorts } from './parts.js'
 import type { SendReceipt, SendRequest } from './sending/send-request.js'
@@ -59,6 +60,11 @@ export class Broker implements AsyncDisposable {
   /** Consumer groups: made, changed, deleted, listed. */
   get groups(): Groups {
     return this.#open.groups
+  }
+
+  /** Numbers: rates, backlogs, members. */
+  get metrics(): Pick<BrokerMetrics, 'snapshot'> {
+    return this.#open.metrics
   }
 
   /** Offsets that opening found beyond the end of their queue, and took back: power loss without flushes leaves such. */

@@ -1,5 +1,6 @@
 /** mqlite: Apache RocketMQ's message store, embedded. */
 export { type ErrorCode, errorCodes, InvariantError, MessageStoreError, type Reaction } from './base/errors.js'
+export type { Clock, Timer, Timers } from './base/system.js'
 export { Broker } from './broker/broker.js'
 export type { BacklogOptions, BrokerOptions } from './broker/broker-options.js'
 export type { GroupConfig, GroupSettings } from './broker/config/group-config.js'
@@ -36,6 +37,16 @@ export type {
 } from './broker/numbers/snapshot.js'
 export type { BrokerEvents, BrokerPorts } from './broker/parts.js'
 export type { SendReceipt, SendRequest } from './broker/sending/send-request.js'
+export type {
+  DirectoryEntry,
+  Disk,
+  DiskFile,
+  DiskLock,
+  DiskSpace,
+  EntryKind,
+  OpenMode,
+  PathStat,
+} from './disk/disk.js'
 export type { FeedRequest, LogChunk } from './replication/log-feed.js'
 export type { RangeDigest } from './replication/range-digest.js'
 export type { ReplicaLink, ReplicaProgress } from './replication/replica-acks.js'
@@ -51,7 +62,7 @@ export {
 } from './store/checking/verify-report.js'
 export type { GetRequest, GetStatus, Message, PutReceipt, PutStatus, QueryRequest, QueueBounds } from './store/message.js'
 export { MessageStore } from './store/message-store.js'
-export type { DiskOptions, IndexOptions, ReplicationOptions, StoreOptions } from './store/options.js'
+export type { DiskOptions, IndexOptions, ReplicationOptions, StoreOptions, StorePorts } from './store/options.js'
 export type { GetResult } from './store/reading/reader.js'
 export type { RecoveryReport } from './store/recovery/recover.js'
 export type { Replication } from './store/replication.js'

@@ -10,6 +10,7 @@ import type { BrokerMetrics } from './numbers/metrics.js'
 import { type OpenBroker, openBroker, overStore } from './open-broker.js'
 import type { BrokerPorts } from './parts.js'
 import type { SendReceipt, SendRequest } from './sending/send-request.js'
+import type { ServedParts } from './serving/served.js'
 
 /** The events of a broker. */
 export type { BrokerEvents } from './parts.js'
@@ -93,6 +94,11 @@ export class Broker implements AsyncDisposable {
    */
   consumer(options: ConsumerOptions): Consumer {
     return this.#open.consumers.join(options)
+  }
+
+  /** What it offers to clients in other processes; for facades such as {@link BrokerServer}. */
+  get served(): ServedParts {
+    return this.#open.served
   }
 
   /** Calls a listener at each event of a name. @returns a function that ends it */

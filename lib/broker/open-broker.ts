@@ -23,13 +23,14 @@ import { Counters } from './numbers/counters.js'
 import { SAMPLE_EVERY_MS } from './numbers/meter.js'
 import { BrokerMetrics } from './numbers/metrics.js'
 import { Numbers } from './numbers/numbers.js'
-import type { BrokerEvents, BrokerPorts, BrokerSurroundings } from './parts.js'
+import { type BrokerEvents, type BrokerPorts, type BrokerSurroundings, brokerEvents } from './parts.js'
 import { Periodic } from './periodic.js'
 import { Backlog } from './sending/backlog.js'
 import { Pipeline } from './sending/pipeline.js'
 import { Sender, type SenderOptions } from './sending/sender.js'
 import { loadSharding } from './sending/sharding.js'
 import { processUniqueIds } from './sending/unique-id.js'
+import type { ServedParts } from './serving/served.js'
 
 /** A broker that is open: what {@link Broker} forwards to. */
 export type OpenBroker = Awaited<ReturnType<typeof assemble>>
@@ -52,7 +53,7 @@ export async function overStore(store: MessageStore, given: Omit<BrokerOptions, 
 }
 
 function surroundingsOf(store: MessageStore, options: ResolvedBrokerOptions, given: Partial<BrokerPorts>): BrokerSurroundings {
-  const events = new Emitter<BrokerEvents>({ sentBack: true, problem: true, closed: true })
+  const events = new Emitter<BrokerEvents>(brokerEvents)
   const surroundings: BrokerSurroundings = {
     store,
     options,
@@ -81,7 +82,9 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   })
   const sender = await buildSender(base, tables, pipeline)
   const clients = buildClients(base, tables)
-  const consumers = buildConsumers(base, tables, pipeline, clients)
+  const filters = new FilterCache()
+  const sendBack = buildSendBack(base, tables, pipeline)
+  const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack })
   const metrics = buildMetrics(base, tables, clients)
   const flushOffsets = async (): Promise<void> => {
     await offsets.flush()
@@ -108,7 +111,8 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  return { ...tables, ...clients, store, events, sender, consumers, pipeline, metrics, close: () => (closing ??= close()) }
+  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters }
+  return { ...tables, store, events, sender, consumers, metrics, served, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
@@ -201,27 +205,35 @@ function admissionOf(
   return (topic, count) => backlog.admit(topic, count)
 }
 
-function buildConsumers(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline, { registry, locks }: Clients): Consumers {
-  const { store, ports, options, events } = base
-  const { clock, timers, random } = ports
+function buildSendBack({ ports, events }: BrokerSurroundings, tables: Tables, pipeline: Pipeline): SendBack {
   const { topics, groups, numbers } = tables
+  return new SendBack({
+    topics,
+    groups,
+    pipeline,
+    below: (bound) => Math.floor(ports.random() * bound),
+    onSentBack: ({ group, message, isDead }) => {
+      numbers.sentBack(group, message, isDead)
+      events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead })
+    },
+  })
+}
+
+function buildConsumers(
+  base: BrokerSurroundings,
+  tables: Tables,
+  { registry, locks, filters, sendBack }: Clients & Pick<ServedParts, 'filters' | 'sendBack'>,
+): Consumers {
+  const { store, ports, options } = base
+  const { clock, timers } = ports
   const ids = processUniqueIds(clock, store.storeHost)
   const { storeHost, brokerName } = store
   const host = storeHost.slice(0, storeHost.lastIndexOf(':'))
   return new Consumers({
     ...tables,
     store,
-    filters: new FilterCache(),
-    sendBack: new SendBack({
-      topics,
-      groups,
-      pipeline,
-      below: (bound) => Math.floor(random() * bound),
-      onSentBack: ({ group, message, isDead }) => {
-        numbers.sentBack(group, message, isDead)
-        events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead })
-      },
-    }),
+    filters,
+    sendBack,
     members: new RegisteredMembers({ registry, clock, address: storeHost }),
     locks: locksOf(locks, brokerName),
     brokerName,

@@ -48,7 +48,8 @@ export function layFoundation(input: StoreInput): Foundation {
   const { options, ports, recovered } = input
   const { views, chain, report } = recovered
   const state = stateAfter(input)
-  const log = new CommitLog(chain, report.end, options.log)
+  const zerosWithin = options.flush.policy === 'sync' ? options.flush.maxUnflushedBytes : 0
+  const log = new CommitLog(chain, report.end, { ...options.log, zerosWithin })
   const ranges = [...recovered.ranges]
   const visible = { end: report.end }
   const records = new RecordReader({

@@ -136,7 +136,12 @@ export class MessageStore implements AsyncDisposable {
     return this.#caughtUp(() => this.#store.search.lookup(target))
   }
 
-  /** The first offset stored at or after a time (`lower`), or the last at or before it (`upper`). */
+  /**
+   * The first offset stored at or after a time (`lower`), or the last at or before it (`upper`).
+   *
+   * Before the first message both give `minOffset`; after the last one `lower` gives `maxOffset`, `upper` the last
+   * message; a queue without a message gives its `minOffset`, an unknown one 0.
+   */
   offsetByTime(topic: string, queueId: number, timestampMs: number, boundary: 'lower' | 'upper' = 'lower'): Promise<number> {
     return this.#caughtUp(() => this.#store.search.offsetByTime(topic, queueId, timestampMs, boundary))
   }

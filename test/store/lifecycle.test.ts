@@ -22,7 +22,7 @@ const methods: Record<string, (store: MessageStore) => unknown> = {
   flush: (store) => store.flush(),
   verify: (store) => store.verify(),
 }
-const always = ['constructor', 'close', 'status', 'recovery', 'metrics', 'on', 'replication', 'brokerName']
+const always = ['constructor', 'close', 'status', 'recovery', 'metrics', 'on', 'replication', 'storeHost', 'brokerName', 'config']
 
 async function refusesAll(store: MessageStore): Promise<void> {
   for (const [name, call] of Object.entries(methods)) {

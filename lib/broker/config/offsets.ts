@@ -16,8 +16,11 @@ import { type DataVersion, nextDataVersion, printDataVersion, readDataVersion } 
 
 /** An offset that stood beyond the end of its queue, as after power loss without flushes. */
 export interface ClampedOffset {
+  /** Topic of the queue. */
   readonly topic: string
+  /** The group whose offset it is. */
   readonly group: string
+  /** Queue of the topic. */
   readonly queueId: number
   /** What was written. */
   readonly offset: number

@@ -149,7 +149,7 @@ export const byteMutants: readonly Mutant[] = [
     text: `if (count === 0) throw new DiskError('EIO', 'write', this.path)
         done += count`,
     replacement: 'done = source.length',
-    tests: ['crash/syscalls'],
+    tests: ['disk/short-calls'],
   },
   {
     fault: 'a file that is being flushed may be closed',

@@ -119,7 +119,7 @@ export const storeMutants: readonly Mutant[] = [
     fault: 'recovery skips the first record that it reads',
     file: 'store/recovery/recover.ts',
     text: 'views.dispatchRecord(block, at, size, address)',
-    replacement: 'if (at > 0) views.dispatchRecord(block, at, size, address)',
+    replacement: 'at > 0 && views.dispatchRecord(block, at, size, address)',
     tests: ['store/recovery'],
   },
   {
@@ -132,8 +132,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     fault: 'store times may go back over a restart',
     file: 'store/recovery/recover.ts',
-    text: 'let lastTimestamp = newestKnown(found)',
-    replacement: 'let lastTimestamp = 0',
+    text: 'const lastKnown = newestKnown(found)',
+    replacement: 'const lastKnown = 0',
     tests: ['crash/regress'],
   },
   {
@@ -216,14 +216,14 @@ export const storeMutants: readonly Mutant[] = [
   {
     fault: 'a query trusts the hash of a key',
     file: 'store/reading/search.ts',
-    text: '!hasKey(message, key) || ',
-    replacement: '',
+    text: 'if (keys !== undefined && hasWord(bytes, keys.start, keys.end, key)) return [message]',
+    replacement: 'if (keys !== undefined) return [message]',
     tests: ['store/query'],
   },
   {
     fault: 'verify does not compare sealed segments',
     file: 'store/checking/verify.ts',
-    text: 'const crc = await seals.read(start)',
+    text: 'const crc = await seals.read(start, pause)',
     replacement: 'const crc = expected',
     tests: ['log/seals'],
   },

@@ -1,6 +1,8 @@
 /** mqlite: Apache RocketMQ's message store, embedded. */
 export { type ErrorCode, errorCodes, InvariantError, MessageStoreError, type Reaction } from './base/errors.js'
 export type { Clock, Timer, Timers } from './base/system.js'
+export type { RedriveRequest, RedriveResult } from './broker/administration/redrive.js'
+export type { ResetOffset, ResetRequest } from './broker/administration/reset-offsets.js'
 export { Broker } from './broker/broker.js'
 export type { BacklogOptions, BrokerOptions } from './broker/broker-options.js'
 export type { GroupConfig, GroupSettings } from './broker/config/group-config.js'

@@ -5,6 +5,8 @@ import { Emitter } from '../base/signals.js'
 import { systemClock, systemRandom, systemTimers } from '../base/system.js'
 import { nodeDisk } from '../disk/node-disk.js'
 import { MessageStore } from '../store/message-store.js'
+import type { StoredMessage } from '../store/stored-message.js'
+import { Administration } from './administration/administration.js'
 import { type BrokerOptions, type ResolvedBrokerOptions, resolveBrokerOptions } from './broker-options.js'
 import { Groups } from './config/groups.js'
 import { ConsumerOffsets } from './config/offsets.js'
@@ -80,12 +82,14 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
       return level === 0 ? message : waitingMessage(message, level)
     },
   })
-  const sender = await buildSender(base, tables, pipeline)
+  const sending = { shardOf: await loadSharding(), admit: admissionOf(base, tables), pipeline }
+  const sender = buildSender(base, tables, sending)
   const clients = buildClients(base, tables)
   const filters = new FilterCache()
   const sendBack = buildSendBack(base, tables, pipeline)
   const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack })
   const metrics = buildMetrics(base, tables, clients)
+  const administration = buildAdministration(base, tables, { ...sending, filters, consumers })
   const flushOffsets = async (): Promise<void> => {
     await offsets.flush()
     await ownOffsets.flush()
@@ -112,7 +116,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   let closing: Promise<void> | undefined
   const { store, events } = base
   const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters }
-  return { ...tables, store, events, sender, consumers, metrics, served, close: () => (closing ??= close()) }
+  return { ...tables, store, events, sender, consumers, metrics, administration, served, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
@@ -163,18 +167,18 @@ function buildSchedule({ store, ports, onProblem }: BrokerSurroundings): Schedul
   })
 }
 
-async function buildSender(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline): Promise<Sender> {
+type Sending = Pick<SenderOptions, 'shardOf' | 'admit' | 'pipeline'>
+
+function buildSender(base: BrokerSurroundings, tables: Tables, sending: Sending): Sender {
   const { store, ports, checkOpen } = base
   const { topics, numbers } = tables
   const { clock } = ports
   const ids = processUniqueIds(clock, store.storeHost)
   return new Sender({
     topics,
-    pipeline,
     clock,
     nextUniqueKey: () => ids.next(),
-    shardOf: await loadSharding(),
-    admit: admissionOf(base, tables),
+    ...sending,
     numbers,
     checkOpen,
   })
@@ -203,6 +207,16 @@ function admissionOf(
   if (options.backlog === undefined) return () => undefined
   const backlog = new Backlog({ store, topics, offsets, timers: ports.timers, ...options.backlog, checkOpen })
   return (topic, count) => backlog.admit(topic, count)
+}
+
+function buildAdministration(
+  { store, options, checkOpen }: BrokerSurroundings,
+  tables: Tables,
+  others: Sending & { readonly filters: FilterCache; readonly consumers: Consumers },
+): Administration {
+  const { brokerName } = store
+  const inflate = (message: StoredMessage): Buffer => inflatedBody(message, options.maxInflatedBytes)
+  return new Administration({ ...tables, ...others, store, brokerName, inflate, checkOpen })
 }
 
 function buildSendBack({ ports, events }: BrokerSurroundings, tables: Tables, pipeline: Pipeline): SendBack {

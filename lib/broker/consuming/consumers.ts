@@ -12,6 +12,7 @@ import { average } from '../group/strategies.js'
 import { Consumer } from './consumer.js'
 import { type ConsumerOptions, type ResolvedConsumerOptions, resolveConsumerOptions } from './consumer-options.js'
 import { ConsumerQueues, type ConsumerQueuesParts } from './consumer-queues.js'
+import type { QueueName } from './holding.js'
 import { QueueHolds } from './queue-holds.js'
 
 /** Consumers of a group in a process, and what the group's members outside it are called. */
@@ -95,6 +96,20 @@ export class Consumers {
     this.#joined.add(joined)
     void this.#begin(joined)
     return consumer
+  }
+
+  /**
+   * Changes the place of a group in a queue while nobody of this process holds it: those that do let go of it, with what
+   * is out, and take it again behind the change.
+   */
+  async moved(group: string, queue: QueueName, change: () => void): Promise<void> {
+    const turn = this.#holds.take(group, queue.topic, queue.queueId)
+    const members = [...this.#joined].filter(({ options }) => options.group === group && options.model === 'clustering')
+    const restarted = members.map(({ consumer }) => consumer.restart(queue))
+    const letGo = await turn
+    change()
+    letGo()
+    await Promise.all(restarted)
   }
 
   /** Closes all of them. */

@@ -4,7 +4,7 @@ export type { Clock, Timer, Timers } from './base/system.js'
 export type { RedriveRequest, RedriveResult } from './broker/administration/redrive.js'
 export type { ResetOffset, ResetRequest } from './broker/administration/reset-offsets.js'
 export { Broker } from './broker/broker.js'
-export type { BacklogOptions, BrokerOptions } from './broker/broker-options.js'
+export type { BacklogOptions, BrokerOptions, TransactionOptions } from './broker/broker-options.js'
 export type { GroupConfig, GroupSettings } from './broker/config/group-config.js'
 export type { Groups } from './broker/config/groups.js'
 export type { ClampedOffset } from './broker/config/offsets.js'
@@ -39,6 +39,14 @@ export type {
 } from './broker/numbers/snapshot.js'
 export type { BrokerEvents, BrokerPorts } from './broker/parts.js'
 export type { SendReceipt, SendRequest } from './broker/sending/send-request.js'
+export type {
+  LocalTransaction,
+  TransactionProducer,
+  TransactionProducerOptions,
+  TransactionReceipt,
+  UndecidedMessage,
+} from './broker/transaction/transaction-producer.js'
+export type { TransactionDecision } from './broker/transaction/transactions.js'
 export type {
   DirectoryEntry,
   Disk,

@@ -13,6 +13,7 @@ import { type OpenBroker, openBroker, overStore } from './open-broker.js'
 import type { BrokerPorts } from './parts.js'
 import type { SendReceipt, SendRequest } from './sending/send-request.js'
 import type { ServedParts } from './serving/served.js'
+import type { TransactionProducer, TransactionProducerOptions } from './transaction/transaction-producer.js'
 
 /** The events of a broker. */
 export type { BrokerEvents } from './parts.js'
@@ -125,6 +126,16 @@ export class Broker implements AsyncDisposable {
    */
   redrive(request: RedriveRequest): Promise<RedriveResult> {
     return this.#open.administration.redrive(request)
+  }
+
+  /**
+   * A producer of messages that are delivered only when what its program does meanwhile succeeds. Close it when it is
+   * no longer there to be asked.
+   *
+   * @throws {TypeError} {@link RangeError} for a wrong option; {@link BrokerError} `BROKER_CLOSED`
+   */
+  transactionProducer(options: TransactionProducerOptions): TransactionProducer {
+    return this.#open.transactionProducer(options)
   }
 
   /** Calls a listener at each event of a name. @returns a function that ends it */

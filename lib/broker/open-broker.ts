@@ -33,6 +33,8 @@ import { Sender, type SenderOptions } from './sending/sender.js'
 import { loadSharding } from './sending/sharding.js'
 import { processUniqueIds } from './sending/unique-id.js'
 import type { ServedParts } from './serving/served.js'
+import { type ProducingMember, TransactionProducer, type TransactionProducerOptions } from './transaction/transaction-producer.js'
+import { Transactions } from './transaction/transactions.js'
 
 /** A broker that is open: what {@link Broker} forwards to. */
 export type OpenBroker = Awaited<ReturnType<typeof assemble>>
@@ -88,6 +90,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const filters = new FilterCache()
   const sendBack = buildSendBack(base, tables, pipeline)
   const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack })
+  const transactions = await openTransactions(base, tables, pipeline, clients)
   const metrics = buildMetrics(base, tables, clients)
   const administration = buildAdministration(base, tables, { ...sending, filters, consumers })
   const flushOffsets = async (): Promise<void> => {
@@ -104,6 +107,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
     base.isClosing = true
     try {
       await consumers.close()
+      await transactions.close()
       clients.registry.close()
       for (const one of periodic) await one.stop()
       await schedule.close()
@@ -115,8 +119,10 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters }
-  return { ...tables, store, events, sender, consumers, metrics, administration, served, close: () => (closing ??= close()) }
+  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions }
+  const transactionProducer = producersOf(base, { ...clients, transactions, sender })
+  const parts = { ...tables, store, events, sender, consumers, transactionProducer, served, metrics, administration }
+  return { ...parts, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
@@ -188,12 +194,52 @@ function buildSender(base: BrokerSurroundings, tables: Tables, sending: Sending)
 function buildClients({ store, ports }: BrokerSurroundings, { groups }: Tables) {
   const { clock, timers } = ports
   const notifies = (group: string): boolean => groups.find(group)?.notifiesMembers ?? true
-  const registry = new ClientRegistry({ clock, timers, notifies })
+  const registry = new ClientRegistry<ProducingMember>({ clock, timers, notifies })
   publishMembers(store.brokerName, registry)
   return { registry, locks: new QueueLocks(clock) }
 }
 
 type Clients = ReturnType<typeof buildClients>
+
+function openTransactions(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline, { registry }: Clients) {
+  const { store, options, ports } = base
+  return Transactions.open({
+    ...tables,
+    store,
+    pipeline,
+    clock: ports.clock,
+    timers: ports.timers,
+    options: options.transactions,
+    retentionMs: Math.max(1, store.retentionHours) * 3_600_000,
+    nextAsker: (group) => registry.nextProducer(group),
+    onProblem: (error) => base.onProblem(error, 'asking about transactions'),
+    checkOpen: base.checkOpen,
+  })
+}
+
+/** Makes producers of transactions. */
+function producersOf(
+  base: BrokerSurroundings,
+  parts: { transactions: Transactions; sender: Sender; registry: Clients['registry'] },
+) {
+  const { store, ports, options } = base
+  const { clock } = ports
+  const { storeHost } = store
+  const ids = processUniqueIds(clock, storeHost)
+  return (given: TransactionProducerOptions): TransactionProducer => {
+    base.checkOpen()
+    return new TransactionProducer(
+      {
+        ...parts,
+        clientId: `${storeHost.slice(0, storeHost.lastIndexOf(':'))}@${ids.next()}`,
+        address: storeHost,
+        inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
+        onProblem: (error) => base.onProblem(error, 'asking a producer about a transaction'),
+      },
+      given,
+    )
+  }
+}
 
 function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: Tables, { registry }: Clients): BrokerMetrics {
   return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, checkOpen })
@@ -219,8 +265,7 @@ function buildAdministration(
   return new Administration({ ...tables, ...others, store, brokerName, inflate, checkOpen })
 }
 
-function buildSendBack({ ports, events }: BrokerSurroundings, tables: Tables, pipeline: Pipeline): SendBack {
-  const { topics, groups, numbers } = tables
+function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups, numbers }: Tables, pipeline: Pipeline): SendBack {
   return new SendBack({
     topics,
     groups,

@@ -16,6 +16,7 @@ import type { ResolvedConsumerOptions } from './consumer-options.js'
 import type { RetryOptions } from './delivery.js'
 import { HeldQueue } from './held-queue.js'
 import { Holding, type QueueName } from './holding.js'
+import { OffsetRanges } from './offset-ranges.js'
 import { QueueFetch } from './queue-fetch.js'
 import type { QueueHolds } from './queue-holds.js'
 import { receivedMessage } from './received-message.js'
@@ -103,7 +104,11 @@ export class ConsumerQueues {
   async #seek(holding: Holding, { topic, queueId }: QueueName, to: SeekTarget['to']): Promise<void> {
     const isOffset = typeof to === 'object' && 'offset' in to
     const offset = isOffset ? to.offset : await positionOf(this.#parts.store, topic, queueId, to)
-    await holding.again({ topic, queueId }, () => this.#offsets.commit(topic, this.#owner, queueId, offset))
+    await holding.again({ topic, queueId }, () => {
+      this.#offsets.commit(topic, this.#owner, queueId, offset)
+      // Whoever goes back wants to see it all again.
+      this.#offsets.keepAhead(topic, this.#owner, queueId, [])
+    })
   }
 
   /** Whether the offsets outlive the consumer. */
@@ -129,6 +134,10 @@ export class ConsumerQueues {
       tally,
       numbers: numbers.queue(topic, this.#options.group, queueId),
       commit,
+      keepAhead: (bounds: readonly number[]) => {
+        if (this.#isKept) this.#offsets.keepAhead(topic, this.#owner, queueId, bounds)
+      },
+      ahead: new OffsetRanges(this.#offsets.ahead(topic, this.#owner, queueId)),
       isOrdered: this.#options.ordered,
       received: (stored: StoredMessage) => receivedMessage(stored, inflate),
       now: () => clock.monotonic(),

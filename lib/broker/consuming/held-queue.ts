@@ -12,6 +12,7 @@
 import type { StoredMessage } from '../../store/stored-message.js'
 import type { QueueNumbers } from '../numbers/numbers.js'
 import { Delivery, type DeliveryOwner, type RetryOptions, settledBefore } from './delivery.js'
+import type { OffsetRanges } from './offset-ranges.js'
 import type { QueueFetch } from './queue-fetch.js'
 import type { ReceivedMessage } from './received-message.js'
 import { Window } from './window.js'
@@ -30,6 +31,10 @@ export interface HeldQueueParts {
   /** Of an ordered queue: calls back when the failing message may be tried again, or is `false` when it is given up. */
   readonly tryAgain: (attempt: number, action: () => void) => boolean
   readonly commit: (offset: number) => void
+  /** Remembers what is settled beyond the group's offset, as bounds, when the queue is let go. */
+  readonly keepAhead: (bounds: readonly number[]) => void
+  /** What a former holder had settled beyond the offset at which this one begins. */
+  readonly ahead: OffsetRanges
   readonly numbers: QueueNumbers
   /** How many deliveries of the consumer are out, over all its queues. */
   readonly tally: { count: number }
@@ -63,7 +68,8 @@ export class HeldQueue implements DeliveryOwner {
     const { isOrdered, fetch } = this.#parts
     if (this.#again !== undefined) return this.#handOutAgain(this.#again)
     if (isOrdered && this.#window.count > 0) return undefined
-    const stored = fetch.take()
+    let stored = fetch.take()
+    while (stored !== undefined && this.#parts.ahead.has(stored.queueOffset)) stored = fetch.take()
     if (stored === undefined) {
       this.#passOver(fetch.end)
       return undefined
@@ -116,8 +122,10 @@ export class HeldQueue implements DeliveryOwner {
     if (this.#isCutOff) return
     this.#isReleased = true
     this.#isCutOff = true
-    this.#parts.tally.count -= this.#window.count
-    this.#parts.numbers.out(-this.#window.count)
+    const { tally, numbers, ahead, keepAhead } = this.#parts
+    tally.count -= this.#window.count
+    numbers.out(-this.#window.count)
+    keepAhead([...this.#window.settledAhead(), ...ahead.from(this.#window.next)])
     this.#parts.fetch.stop()
     this.#onDrained?.()
   }

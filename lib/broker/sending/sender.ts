@@ -55,6 +55,18 @@ export class Sender {
     return this.#put(this.messageOf(request, topic))
   }
 
+  /** The message that a request stands for, let in but not put: for who puts it another way. @throws as {@link send} */
+  async prepared(request: SendRequest): Promise<Message> {
+    const { topics, admit, checkOpen } = this.#options
+    checkOpen()
+    checkSendRequest(request)
+    const copy = copyOfRequest(request)
+    const topic = topics.find(copy.topic) ?? (await topics.forSending(copy.topic))
+    const message = this.messageOf(copy, topic)
+    await admit(topic.topic, 1)
+    return message
+  }
+
   /** Sends several messages, to one topic, all or none. See {@link Broker.sendBatch}. */
   async sendBatch(requests: readonly SendRequest[]): Promise<SendReceipt[]> {
     const { topics, admit, checkOpen, pipeline, numbers } = this.#options

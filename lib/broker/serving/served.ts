@@ -13,6 +13,8 @@ import type { ClientRegistry } from '../group/registry.js'
 import type { Numbers } from '../numbers/numbers.js'
 import type { BrokerSurroundings } from '../parts.js'
 import type { Pipeline } from '../sending/pipeline.js'
+import type { ProducingMember } from '../transaction/transaction-producer.js'
+import type { Transactions } from '../transaction/transactions.js'
 
 /** See the head of this file. */
 export interface ServedParts {
@@ -21,11 +23,12 @@ export interface ServedParts {
   readonly topics: Topics
   readonly groups: Groups
   readonly offsets: ConsumerOffsets
-  readonly registry: ClientRegistry
+  readonly registry: ClientRegistry<ProducingMember>
   readonly locks: QueueLocks
   readonly pipeline: Pipeline
   readonly sendBack: SendBack
   readonly filters: FilterCache
   /** Where what is sent and delivered is counted. */
   readonly numbers: Numbers
+  readonly transactions: Transactions
 }

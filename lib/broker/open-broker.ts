@@ -145,6 +145,7 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     names: { brokerName, clusterName: options.clusterName },
     autoCreate: options.autoCreateTopics,
     defaultQueues: options.defaultQueues,
+    quotas: options.quotas,
     deleteQueues: async (topic) => {
       await forget({ topic })
       await store.deleteTopic(topic)
@@ -154,6 +155,7 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     config,
     clock,
     autoCreate: options.autoCreateGroups,
+    quotas: options.quotas,
     forgetOffsets: (group) => forget({ group }),
   })
   const numbers = new Numbers(brokerName, counters)

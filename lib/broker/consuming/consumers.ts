@@ -37,7 +37,7 @@ export interface LocalMember {
 /** What consuming needs. */
 export interface ConsumersParts extends Omit<ConsumerQueuesParts, 'holds'> {
   readonly topics: Pick<Topics, 'find' | 'get' | 'onChange' | 'retryTopic'>
-  readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'mayCreate'>
+  readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'checkForConsuming'>
   readonly filters: FilterCache
   readonly members: MembershipPort
   readonly brokerName: string
@@ -121,7 +121,7 @@ export class Consumers {
   #checkGroup(group: ReturnType<Groups['find']>, { group: name, model }: ResolvedConsumerOptions): void {
     // An unknown one is made when the consumer begins, if that is allowed; if not, this says so at once.
     if (group === undefined) {
-      if (!this.#parts.groups.mayCreate) this.#parts.groups.get(name)
+      this.#parts.groups.checkForConsuming(name)
       return
     }
     if (!group.mayConsume) throw new BrokerError('NO_PERMISSION', `group ${name} may not consume`)

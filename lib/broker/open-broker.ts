@@ -20,6 +20,8 @@ import { FilterCache } from './filter/filter-cache.js'
 import { QueueLocks } from './group/queue-locks.js'
 import { locksOf, RegisteredMembers } from './group/registered-members.js'
 import { ClientRegistry } from './group/registry.js'
+import { Handled } from './idempotence/handled.js'
+import { SentKeys } from './idempotence/sent-keys.js'
 import { publishMembers } from './numbers/channels.js'
 import { Counters } from './numbers/counters.js'
 import { SAMPLE_EVERY_MS } from './numbers/meter.js'
@@ -89,7 +91,8 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const clients = buildClients(base, tables)
   const filters = new FilterCache()
   const sendBack = buildSendBack(base, tables, pipeline)
-  const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack })
+  const handled = new Handled({ ...tables, store: base.store, shardOf: sending.shardOf, clock: base.ports.clock })
+  const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack, handled })
   const transactions = await openTransactions(base, tables, pipeline, clients)
   const metrics = buildMetrics(base, tables, clients)
   const administration = buildAdministration(base, tables, { ...sending, filters, consumers })
@@ -107,6 +110,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
     base.isClosing = true
     try {
       await consumers.close()
+      await handled.idle()
       await transactions.close()
       clients.registry.close()
       for (const one of periodic) await one.stop()
@@ -187,6 +191,7 @@ function buildSender(base: BrokerSurroundings, tables: Tables, sending: Sending)
     clock,
     nextUniqueKey: () => ids.next(),
     ...sending,
+    sentKeys: new SentKeys({ store, brokerName: store.brokerName, clock, ...base.options.idempotence }),
     numbers,
     checkOpen,
   })
@@ -283,7 +288,13 @@ function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups, 
 function buildConsumers(
   base: BrokerSurroundings,
   tables: Tables,
-  { registry, locks, filters, sendBack }: Clients & Pick<ServedParts, 'filters' | 'sendBack'>,
+  {
+    registry,
+    locks,
+    filters,
+    sendBack,
+    handled,
+  }: Clients & Pick<ServedParts, 'filters' | 'sendBack'> & { readonly handled: Handled },
 ): Consumers {
   const { store, ports, options } = base
   const { clock, timers } = ports
@@ -295,6 +306,7 @@ function buildConsumers(
     store,
     filters,
     sendBack,
+    handled,
     members: new RegisteredMembers({ registry, clock, address: storeHost }),
     locks: locksOf(locks, brokerName),
     brokerName,

@@ -72,6 +72,8 @@ export async function resetOffsets(parts: ResetParts, request: ResetRequest): Pr
       await consumers.moved(group, { topic, queueId: id }, () => {
         from = offsets.find(topic, group, id)
         offsets.commit(topic, group, id, offset)
+        // Whoever goes back wants to see it all again.
+        offsets.keepAhead(topic, group, id, [])
       })
       return { topic, queueId: id, from, to: offset }
     }),

@@ -249,7 +249,7 @@ function producersOf(
 }
 
 function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: Tables, { registry }: Clients): BrokerMetrics {
-  return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, checkOpen })
+  return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, timers: ports.timers, checkOpen })
 }
 
 /** What lets messages in, or keeps them out. */

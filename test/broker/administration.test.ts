@@ -1,7 +1,7 @@
 /** What administrators do with groups: moving them, and sending their dead letters again. */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import type { Broker, Consumer } from '../../lib/index.js'
+import type { Broker, BrokerOptions, Consumer } from '../../lib/index.js'
 import { ManualTime, settled } from '../support/manual-time.js'
 import { openTestBroker, refusal, take, textOf } from '../support/open-broker.js'
 import { bad, bodies, freshDisk, readQueue, root } from '../support/open-store.js'
@@ -156,6 +156,20 @@ describe('re-driving dead letters', () => {
     assert.deepEqual(bodies(await readQueue(after.store, 'orders')).slice(3), ['1', '2', '3'])
   })
 
+  test('stops at a topic that is full, and goes on there', async (t) => {
+    const { broker } = await manual(t, freshDisk(), { backlog: { maxMessages: 4 } })
+    await makeDead(broker, ['1', '2', '3'])
+    const reader = broker.consumer({ group: 'slow', subscribe: { orders: '*' }, startAt: 'last' })
+    await settled()
+    for (const delivery of await take(reader, 3)) await delivery.ack()
+    const group = broker.consumer({ group: 'g', subscribe: { orders: '*' } })
+    for (const body of ['a', 'b']) await broker.send({ topic: 'orders', body })
+    await assert.rejects(broker.redrive({ group: 'g' }), refusal('BACKLOG_FULL', 'orders'))
+    for (const consumer of [reader, group]) for (const delivery of await take(consumer, 4)) await delivery.ack()
+    assert.deepEqual(await broker.redrive({ group: 'g' }), done(1))
+    assert.deepEqual(bodies(await readQueue(broker.store, 'orders')).slice(3), ['a', 'b', '1', '2', '3'])
+  })
+
   test('goes in batches, two calls one after the other', async (t) => {
     const { broker } = await manual(t)
     await makeDead(
@@ -181,9 +195,16 @@ function done(redriven: number) {
   return { redriven, left: 0, unroutable: 0 }
 }
 
-async function manual(t: TestContext, disk = freshDisk()): Promise<{ broker: Broker; time: ManualTime }> {
+async function manual(
+  t: TestContext,
+  disk = freshDisk(),
+  options: BrokerOptions = {},
+): Promise<{ broker: Broker; time: ManualTime }> {
   const time = new ManualTime()
-  return { broker: await openTestBroker(t, { disk, options: { topics }, ports: { clock: time, timers: time } }), time }
+  return {
+    broker: await openTestBroker(t, { disk, options: { topics, ...options }, ports: { clock: time, timers: time } }),
+    time,
+  }
 }
 
 /** Five messages, ten milliseconds apart. */

@@ -214,20 +214,31 @@ export class Redrive {
 
   /** @returns how many; those before a failure are noted */
   async #send(letters: readonly Letter[], place: Progress): Promise<number> {
-    const { pipeline, numbers, admit } = this.#parts
     const sent: Promise<unknown>[] = []
-    for (const { stored, target } of letters) {
-      const message = this.#again(stored, target!)
-      const waiting = admit(target!, 1)
-      if (waiting !== undefined) await waiting
-      sent.push(pipeline.put(message).then((receipt) => numbers.sent(message, receipt)))
+    for (const letter of letters) {
+      try {
+        const waiting = this.#parts.admit(letter.target!, 1)
+        if (waiting !== undefined) await waiting
+      } catch (error) {
+        sent.push(Promise.reject(error))
+        break
+      }
+      const one = this.#put(letter)
+      // It is looked at below; until then nobody may take it for unhandled.
+      one.catch(() => {})
+      sent.push(one)
     }
     const settled = await Promise.allSettled(sent)
     const failed = settled.findIndex(({ status }) => status === 'rejected')
     if (failed < 0) return letters.length
     place.leave(letters[failed]!.stored.queueOffset)
-    place.reach(letters.at(-1)!.stored.queueOffset + 1)
+    place.reach(letters[sent.length - 1]!.stored.queueOffset + 1)
     throw (settled[failed] as PromiseRejectedResult).reason
+  }
+
+  async #put({ stored, target }: Letter): Promise<void> {
+    const message = this.#again(stored, target!)
+    this.#parts.numbers.sent(message, await this.#parts.pipeline.put(message))
   }
 
   /** The message as it was before the group tried it. */

@@ -107,8 +107,11 @@ export class Consumers {
     const members = [...this.#joined].filter(({ options }) => options.group === group && options.model === 'clustering')
     const restarted = members.map(({ consumer }) => consumer.restart(queue))
     const letGo = await turn
-    change()
-    letGo()
+    try {
+      change()
+    } finally {
+      letGo()
+    }
     await Promise.all(restarted)
   }
 

@@ -49,7 +49,13 @@ export class Sender {
     checkSendRequest(request)
     if (request.idempotencyKey === undefined) return this.#send(request)
     const copy = copyOfRequest(request)
-    return this.#options.sentKeys.once(copy.topic, [request.idempotencyKey], () => this.#send(copy))
+    return this.#options.sentKeys.once(copy.topic, [request.idempotencyKey], () => this.#later(() => this.#send(copy)))
+  }
+
+  /** Does something that had to wait: the broker may be closed meanwhile. */
+  #later<Result>(action: () => Promise<Result>): Promise<Result> {
+    this.#options.checkOpen()
+    return action()
   }
 
   #send(request: SendRequest): Promise<SendReceipt> {
@@ -86,7 +92,7 @@ export class Sender {
     const keys = requests.map(({ idempotencyKey }) => idempotencyKey).filter((key) => key !== undefined)
     if (keys.length === 0) return this.#sendBatch(requests)
     const copies = requests.map(copyOfRequest)
-    return this.#options.sentKeys.once(copies[0]!.topic, keys, () => this.#sendBatch(copies))
+    return this.#options.sentKeys.once(copies[0]!.topic, keys, () => this.#later(() => this.#sendBatch(copies)))
   }
 
   async #sendBatch(requests: readonly SendRequest[]): Promise<SendReceipt[]> {

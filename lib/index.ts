@@ -21,6 +21,9 @@ export { machineRoom, machineRoomNearby, type RoomResolver } from './broker/grou
 export type { MessageQueue } from './broker/group/message-queue.js'
 export { type AllocationStrategy, average, averageByCircle, byConfig } from './broker/group/strategies.js'
 export type { BrokerEvents, BrokerPorts } from './broker/parts.js'
+export type { PopConsumer, PopOptions } from './broker/pop/pop-consumer.js'
+export type { PopDelivery, PopRetryOptions } from './broker/pop/pop-delivery.js'
+export type { PopConsumerOptions } from './broker/pop/pop-options.js'
 export type { SendReceipt, SendRequest } from './broker/sending/send-request.js'
 export type {
   DirectoryEntry,

@@ -8,6 +8,8 @@ import type { Consumer } from './consuming/consumer.js'
 import type { ConsumerOptions } from './consuming/consumer-options.js'
 import { type OpenBroker, openBroker, overStore } from './open-broker.js'
 import type { BrokerPorts } from './parts.js'
+import type { PopConsumer } from './pop/pop-consumer.js'
+import type { PopConsumerOptions } from './pop/pop-options.js'
 import type { SendReceipt, SendRequest } from './sending/send-request.js'
 import type { ServedParts } from './serving/served.js'
 
@@ -93,6 +95,17 @@ export class Broker implements AsyncDisposable {
   /** What it offers to clients in other processes; for facades such as {@link BrokerServer}. */
   get served(): ServedParts {
     return this.#open.served
+  }
+
+  /**
+   * A consumer that shares every queue with the others of its group: each message is hidden from them while it has it,
+   * and comes again if it is not acknowledged in time.
+   *
+   * @throws {TypeError} {@link RangeError} for a wrong option; {@link BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`,
+   *   `FILTER_INVALID`
+   */
+  popConsumer(options: PopConsumerOptions): PopConsumer {
+    return this.#open.pop.consumer(options)
   }
 
   /** Calls a listener at each event of a name. @returns a function that ends it */

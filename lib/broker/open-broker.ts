@@ -20,6 +20,7 @@ import { locksOf, RegisteredMembers } from './group/registered-members.js'
 import { ClientRegistry } from './group/registry.js'
 import type { BrokerEvents, BrokerPorts, BrokerSurroundings } from './parts.js'
 import { Periodic } from './periodic.js'
+import { Pop } from './pop/pop.js'
 import { Backlog } from './sending/backlog.js'
 import { Pipeline } from './sending/pipeline.js'
 import { Sender, type SenderOptions } from './sending/sender.js'
@@ -80,19 +81,23 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const filters = new FilterCache()
   const sendBack = buildSendBack(base, tables, pipeline)
   const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack })
-  const flushOffsets = async (): Promise<void> => {
-    await offsets.flush()
-    await ownOffsets.flush()
-  }
+  const pop = buildPop(base, tables, { pipeline, filters, sendBack })
+  const flushOffsets = (): Promise<void> =>
+    pop.whileStill(async () => {
+      await offsets.flush()
+      await ownOffsets.flush()
+    })
   const periodic = [
     repeated(base, base.options.offsetIntervalMs, flushOffsets, 'writing offsets'),
     repeated(base, base.options.delayOffsetIntervalMs, () => schedule.flush(), 'writing delay offsets'),
   ]
   schedule.start()
+  pop.start()
   const close = async (): Promise<void> => {
     base.isClosing = true
     try {
       await consumers.close()
+      await pop.close()
       clients.registry.close()
       for (const one of periodic) await one.stop()
       await schedule.close()
@@ -104,8 +109,8 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters }
-  return { ...tables, store, events, sender, consumers, served, close: () => (closing ??= close()) }
+  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, pop }
+  return { ...tables, store, events, sender, consumers, pop, served, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
@@ -221,6 +226,22 @@ function buildConsumers(
     nextClientId: () => `${host}@${ids.next()}`,
     clock,
     timers,
+    onProblem: base.onProblem,
+    checkOpen: base.checkOpen,
+  })
+}
+
+function buildPop(base: BrokerSurroundings, tables: Tables, parts: Pick<ServedParts, 'pipeline' | 'filters' | 'sendBack'>): Pop {
+  const { store, ports, options } = base
+  return new Pop({
+    ...tables,
+    ...parts,
+    ...ports,
+    store,
+    config: store.config,
+    brokerName: store.brokerName,
+    clusterName: options.clusterName,
+    inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
     onProblem: base.onProblem,
     checkOpen: base.checkOpen,
   })

@@ -11,6 +11,7 @@ import type { FilterCache } from '../filter/filter-cache.js'
 import type { QueueLocks } from '../group/queue-locks.js'
 import type { ClientRegistry } from '../group/registry.js'
 import type { BrokerSurroundings } from '../parts.js'
+import type { Pop } from '../pop/pop.js'
 import type { Pipeline } from '../sending/pipeline.js'
 
 /** See the head of this file. */
@@ -23,6 +24,7 @@ export interface ServedParts {
   readonly registry: ClientRegistry
   readonly locks: QueueLocks
   readonly pipeline: Pipeline
+  readonly pop: Pop
   readonly sendBack: SendBack
   readonly filters: FilterCache
 }

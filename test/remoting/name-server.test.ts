@@ -268,6 +268,25 @@ describe('a broker of ours', () => {
     assert.deepEqual(known(), [[], []])
   })
 
+  test('whose topics cannot be had is not told, and that is said', async (t) => {
+    const { client, address, ports, nameServer } = await setUp(t)
+    const topics = (): never => {
+      throw new Error('no topics')
+    }
+    const results: RegistrationResult[] = []
+    const onResult = (result: RegistrationResult): number => results.push(result)
+    const registrar = new NameServerClient({ client, servers: [address], broker, topics, onResult, timers: ports.timers })
+    await registrar.start()
+    ports.clock.advance(30_000)
+    await settled()
+    assert.deepEqual(
+      results.map(({ error }) => error?.message),
+      ['no topics', 'no topics'],
+    )
+    assert.equal(nameServer.routes.state.brokers.size, 0)
+    await registrar.close()
+  })
+
   test('learns why a name server refused it', async (t) => {
     const { client, ports } = await setUp(t)
     const deaf = await RemotingServer.listen({ port: 0, handlers: new Map(), ...ports })

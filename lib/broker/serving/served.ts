@@ -13,6 +13,8 @@ import type { ClientRegistry } from '../group/registry.js'
 import type { BrokerSurroundings } from '../parts.js'
 import type { Pop } from '../pop/pop.js'
 import type { Pipeline } from '../sending/pipeline.js'
+import type { ProducingMember } from '../transaction/transaction-producer.js'
+import type { Transactions } from '../transaction/transactions.js'
 
 /** See the head of this file. */
 export interface ServedParts {
@@ -21,10 +23,11 @@ export interface ServedParts {
   readonly topics: Topics
   readonly groups: Groups
   readonly offsets: ConsumerOffsets
-  readonly registry: ClientRegistry
+  readonly registry: ClientRegistry<ProducingMember>
   readonly locks: QueueLocks
   readonly pipeline: Pipeline
   readonly pop: Pop
   readonly sendBack: SendBack
   readonly filters: FilterCache
+  readonly transactions: Transactions
 }

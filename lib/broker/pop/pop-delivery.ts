@@ -54,7 +54,8 @@ export class PopDelivery {
   }
 
   /**
-   * The message is handled. It does not come again, not even when the process dies now (as far as `flush` goes).
+   * The message is handled, and that is stored. The group does not get it again once the offset of its pop is written,
+   * too: within five seconds, or at a clean close.
    *
    * @throws {BrokerError} `DELIVERY_SETTLED` when it was acknowledged or given back, `DELIVERY_UNKNOWN` when its time
    *   is over; what the store throws: then it is still to be settled

@@ -53,7 +53,11 @@ export class Pop {
       turns: new Turns(),
       putRecord: (record: ReviveRecord, queueId: number) => this.#put(record, queueId),
       mayMove: () => this.#writing,
-      onFree: (topic: string) => this.#watch.wake(topic),
+      onFree: (topic: string) => {
+        // Whatever it was that came again, it must be durable before an offset says so.
+        this.#hasPut = true
+        this.#watch.wake(topic)
+      },
       openedAt: clock.now(),
     }
     this.popping = new Popping(all)

@@ -24,6 +24,8 @@ export interface OpenPoint {
   readonly point: CheckPoint
   /** Where its record is. */
   readonly reviveOffset: number
+  /** When the record came into this queue: later than it was due, when the broker was away. */
+  readonly storedAt: number
   /** What is not acknowledged. */
   readonly open: Set<number>
 }
@@ -105,17 +107,17 @@ export class ReviveQueue {
       offsets.commit(topic, REVIVE_GROUP, queueId, settled)
   }
 
-  #take({ tags, body, queueOffset }: StoredMessage): void {
+  #take({ tags, body, queueOffset, storeTimestamp }: StoredMessage): void {
     const read = readReviveRecord(tags, body, this.#parts.brokerName)
     if (read === undefined) return
     const key = popKey(read)
-    if (isCheckPoint(read)) this.#open(key, read, queueOffset)
+    if (isCheckPoint(read)) this.#open(key, read, queueOffset, storeTimestamp)
     else this.#acknowledge(key, read)
   }
 
-  #open(key: string, point: CheckPoint, reviveOffset: number): void {
+  #open(key: string, point: CheckPoint, reviveOffset: number, storedAt: number): void {
     const before = this.#points.get(key)
-    if (before === undefined) this.#points.set(key, { key, point, reviveOffset, open: new Set(point.offsets) })
+    if (before === undefined) this.#points.set(key, { key, point, reviveOffset, storedAt, open: new Set(point.offsets) })
     // RocketMQ puts a check point a second time when it could not revive a message of it.
     else for (const offset of point.offsets) before.open.add(offset)
   }

@@ -84,11 +84,14 @@ export class Reviver {
   }
 
   /** Whether the time of a check point is over. What is being settled just now has another moment. */
-  #isDue({ key, point, open }: OpenPoint): boolean {
+  #isDue({ key, point, storedAt, open }: OpenPoint): boolean {
     const { clock, outstanding, isCaughtUp } = this.#parts
     const now = clock.now()
     if (now < reviveTimeOf(point)) return false
-    if (!outstanding.has(key)) return now >= reviveTimeOf(point) + LAST_ACKS_MS && (isCaughtUp?.() ?? true)
+    if (!outstanding.has(key)) {
+      // A broker that was away finds check points and acks due at once, and the acks come last.
+      return now >= Math.max(reviveTimeOf(point), storedAt) + LAST_ACKS_MS && (isCaughtUp?.() ?? true)
+    }
     const left = outstanding.expire(key)
     if (left === undefined) return false
     for (const offset of [...open]) if (!left.includes(offset)) open.delete(offset)

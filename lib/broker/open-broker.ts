@@ -122,18 +122,8 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const { store, events } = base
   const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions, pop }
   const transactionProducer = producersOf(base, { ...clients, transactions, sender })
-  return {
-    ...tables,
-    store,
-    events,
-    sender,
-    consumers,
-    pop,
-    transactionProducer,
-    served,
-    metrics,
-    close: () => (closing ??= close()),
-  }
+  const parts = { ...tables, store, events, sender, consumers, pop, served, metrics }
+  return { ...parts, transactionProducer, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */

@@ -1,25 +1,19 @@
 /** Pop consumption in one process: who gets what, for how long, and what comes again. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
 import type { Broker } from '../../lib/broker/broker.js'
 import { TIMER_TOPIC } from '../../lib/broker/config/system-topics.js'
-import type { PopConsumer } from '../../lib/broker/pop/pop-consumer.js'
-import type { PopDelivery } from '../../lib/broker/pop/pop-delivery.js'
-import type { Disk } from '../../lib/disk/disk.js'
 import type { StoredMessage } from '../../lib/store/stored-message.js'
 import { ManualTime } from '../support/manual-time.js'
-import { openTestBroker, refusal } from '../support/open-broker.js'
-import { freshDisk } from '../support/open-store.js'
+import { refusal } from '../support/open-broker.js'
+import { bodiesOf, invisibleMs, numbers, openPopper, pass, sendAll, sorted, turns } from '../support/open-popper.js'
 
-const topics = { orders: { queues: 1 } }
-const invisibleMs = 10_000
 /** Where the revive topic is. */
 const REVIVE = 'rmq_sys_REVIVE_LOG_DefaultCluster'
 
 describe('popping', () => {
   test('shares one queue among as many consumers as there are', async (t) => {
-    const { broker, popper } = await open(t)
+    const { broker, popper } = await openPopper(t)
     const all = [popper, ...Array.from({ length: 7 }, () => broker.popConsumer({ group: 'g', subscribe: { orders: '*' } }))]
     await sendAll(broker, 40)
     const shares = await Promise.all(all.map((one) => one.pop({ maxMessages: 5 })))
@@ -30,7 +24,7 @@ describe('popping', () => {
   })
 
   test('gives each message its receipt handle and the time of its first pop, as RocketMQ does', async (t) => {
-    const { broker, popper, time } = await open(t)
+    const { broker, popper, time } = await openPopper(t)
     await sendAll(broker, 2)
     const [, second] = await popper.pop()
     const popTime = time.now()
@@ -58,7 +52,7 @@ describe('popping', () => {
   })
 
   test('waits for a message, and ends the wait when it is told to', async (t) => {
-    const { broker, popper } = await open(t)
+    const { broker, popper } = await openPopper(t)
     const waiting = popper.pop({ waitMs: 60_000 })
     await turns()
     await broker.send({ topic: 'orders', body: 'late' })
@@ -75,7 +69,7 @@ describe('popping', () => {
   })
 
   test('gets only what its filter lets through, by tags and by SQL, also when it comes again', async (t) => {
-    const { broker, time } = await open(t)
+    const { broker, time } = await openPopper(t)
     for (const [body, tags, amount] of [
       ['1', 'paid', '9'],
       ['2', 'new', '6'],
@@ -97,7 +91,7 @@ describe('popping', () => {
   })
 
   test('takes from several topics, waiting for any of them', async (t) => {
-    const { broker } = await open(t)
+    const { broker } = await openPopper(t)
     await broker.topics.create('refunds', { queues: 2 })
     const both = broker.popConsumer({ group: 'both', subscribe: { orders: '*', refunds: '*' }, invisibleMs })
     for (const topic of ['refunds', 'orders', 'refunds']) {
@@ -110,7 +104,7 @@ describe('popping', () => {
   })
 
   test('begins a new group at the end of a queue, or at its first message', async (t) => {
-    const { broker } = await open(t)
+    const { broker } = await openPopper(t)
     await sendAll(broker, 3)
     const first = broker.popConsumer({ group: 'first', subscribe: { orders: '*' }, startAt: 'first' })
     assert.equal((await first.pop()).length, 3)
@@ -119,7 +113,7 @@ describe('popping', () => {
   })
 
   test('refuses what it cannot do', async (t) => {
-    const { broker, popper } = await open(t)
+    const { broker, popper } = await openPopper(t)
     assert.throws(() => broker.popConsumer({ group: 'g', subscribe: { none: '*' } }), refusal('TOPIC_UNKNOWN', 'none'))
     assert.throws(() => broker.popConsumer({ group: 'g', subscribe: {} }), TypeError)
     assert.throws(() => broker.popConsumer({ group: 'g', subscribe: { orders: '*' }, invisibleMs: 0 }), RangeError)
@@ -138,7 +132,7 @@ describe('popping', () => {
 
 describe('a message whose time is over', () => {
   test('comes again with one more attempt, and at last is a dead letter', async (t) => {
-    const { broker, popper, time } = await open(t)
+    const { broker, popper, time } = await openPopper(t)
     await broker.groups.create('g', { maxRetries: 2 })
     const sent = await broker.send({ topic: 'orders', body: 'x', tags: 'paid', keys: ['k'] })
     const attempts: number[] = []
@@ -162,7 +156,7 @@ describe('a message whose time is over', () => {
   })
 
   test('comes again alone, when others of its pop were acknowledged', async (t) => {
-    const { broker, popper, time } = await open(t)
+    const { broker, popper, time } = await openPopper(t)
     await sendAll(broker, 5)
     const deliveries = await popper.pop()
     for (const i of [0, 2, 3]) await deliveries[i]!.ack()
@@ -176,7 +170,7 @@ describe('a message whose time is over', () => {
   })
 
   test('wakes those who wait', async (t) => {
-    const { broker, popper, time } = await open(t)
+    const { broker, popper, time } = await openPopper(t)
     await sendAll(broker, 1)
     await popper.pop()
     const waiting = popper.pop({ waitMs: 60_000 })
@@ -185,7 +179,7 @@ describe('a message whose time is over', () => {
   })
 
   test('stays hidden for as long as it is extended, and comes when it is given back', async (t) => {
-    const { broker, popper, time } = await open(t)
+    const { broker, popper, time } = await openPopper(t)
     await sendAll(broker, 2)
     const [kept, given] = await popper.pop()
     await pass(time, 9000)
@@ -209,7 +203,7 @@ describe('a message whose time is over', () => {
 
 describe('an acknowledgement', () => {
   test('counts once, and not after the time is over: what is refused stores nothing', async (t) => {
-    const { broker, popper, time } = await open(t)
+    const { broker, popper, time } = await openPopper(t)
     await sendAll(broker, 3)
     const [first, second, third] = await popper.pop()
     await first!.ack()
@@ -226,7 +220,7 @@ describe('an acknowledgement', () => {
   })
 
   test('of everything leaves no offset behind and nothing outstanding', async (t) => {
-    const { broker, popper, time } = await open(t)
+    const { broker, popper, time } = await openPopper(t)
     await sendAll(broker, 64)
     for (const share of [await popper.pop(), await popper.pop()]) for (const delivery of share) await delivery.ack()
     await pass(time, 60_000)
@@ -239,14 +233,14 @@ describe('an acknowledgement', () => {
 describe('after a restart', () => {
   test('what was out comes again, and what was acknowledged does not', async (t) => {
     const time = new ManualTime()
-    const first = await open(t, { time })
+    const first = await openPopper(t, { time })
     await sendAll(first.broker, 6)
     const deliveries = await first.popper.pop({ maxMessages: 4 })
     await deliveries[1]!.ack()
     const [fifth] = await first.popper.pop({ maxMessages: 1 })
     await fifth!.ack()
     await first.broker.close()
-    const { popper } = await open(t, { time, disk: first.disk })
+    const { popper } = await openPopper(t, { time, disk: first.disk })
     assert.deepEqual(bodiesOf(await popper.pop()), ['5'])
     await pass(time, invisibleMs + 5000)
     assert.deepEqual(sorted(bodiesOf(await popper.pop())), ['0', '2', '3', '5'])
@@ -254,7 +248,7 @@ describe('after a restart', () => {
 
   test('what came again and was acknowledged then does not come a third time, whatever stands before it', async (t) => {
     const time = new ManualTime()
-    const first = await open(t, { time })
+    const first = await openPopper(t, { time })
     const slow = first.broker.popConsumer({ group: 'slow', subscribe: { orders: '*' }, invisibleMs: 3_600_000 })
     await sendAll(first.broker, 1)
     // Nine pops: the last one has the revive queue of the first one, and stands behind it.
@@ -267,7 +261,7 @@ describe('after a restart', () => {
     assert.ok(again.length > 0)
     for (const delivery of again) await delivery.ack()
     await first.broker.close()
-    const { popper, broker } = await open(t, { time, disk: first.disk })
+    const { popper, broker } = await openPopper(t, { time, disk: first.disk })
     await pass(time, 60_000)
     assert.deepEqual(await popper.pop(), [])
     await pass(time, 3_600_000)
@@ -275,97 +269,6 @@ describe('after a restart', () => {
     assert.equal((await late.pop()).filter(({ attempt }) => attempt === 2).length, 1)
   })
 })
-
-describe('in order', () => {
-  test('nothing of a queue is handed out while something of it is out', async (t) => {
-    const { broker, time } = await open(t)
-    const [one, two] = [1, 2].map(() =>
-      broker.popConsumer({ group: 'o', subscribe: { orders: '*' }, ordered: true, invisibleMs }),
-    )
-    await sendAll(broker, 4)
-    const first = await one!.pop({ maxMessages: 2 })
-    assert.deepEqual(bodiesOf(first), ['0', '1'])
-    assert.deepEqual(await two!.pop(), [])
-    await first[0]!.ack()
-    assert.deepEqual(await two!.pop(), [])
-    const waiting = two!.pop({ waitMs: 60_000, maxMessages: 1 })
-    await turns()
-    await first[1]!.ack()
-    const second = await waiting
-    assert.deepEqual(bodiesOf(second), ['2'])
-    await assert.rejects(first[1]!.ack(), refusal('DELIVERY_SETTLED'))
-    await pass(time, invisibleMs + 1000)
-    await assert.rejects(second[0]!.ack(), refusal('DELIVERY_UNKNOWN'))
-    const again = await one!.pop()
-    assert.deepEqual(bodiesOf(again), ['2', '3'])
-    assert.deepEqual(
-      again.map(({ attempt }) => attempt),
-      [2, 1],
-    )
-  })
-
-  test('a message that is given back comes before those behind it, and a block outlives a restart', async (t) => {
-    const time = new ManualTime()
-    const first = await open(t, { time })
-    const options = { group: 'o', subscribe: { orders: '*' }, ordered: true, invisibleMs }
-    await sendAll(first.broker, 3)
-    const [delivery] = await first.broker.popConsumer(options).pop({ maxMessages: 1 })
-    await delivery!.extend(30_000)
-    await first.broker.close()
-    const { broker } = await open(t, { time, disk: first.disk })
-    const popper = broker.popConsumer(options)
-    await pass(time, invisibleMs + 1000)
-    assert.deepEqual(await popper.pop(), [])
-    await pass(time, 20_000)
-    const again = await popper.pop({ maxMessages: 1 })
-    assert.deepEqual(bodiesOf(again), ['0'])
-    await again[0]!.retry({ delayMs: 0 })
-    const third = await popper.pop()
-    assert.deepEqual(bodiesOf(third), ['0', '1', '2'])
-    assert.equal(third[0]!.attempt, 3)
-    const file = broker.store.config.read('consumerOrderInfo')
-    assert.ok(file !== undefined)
-  })
-})
-
-describe('run', () => {
-  test('handles messages at once, acknowledges them, and gives back what failed', async (t) => {
-    const { broker, popper, time } = await open(t)
-    await sendAll(broker, 10)
-    const seen: string[] = []
-    let most = 0
-    let busy = 0
-    const failed: number[] = []
-    popper.on('failed', ({ attempt }) => failed.push(attempt))
-    const run = popper.run(
-      async (message, { attempt }) => {
-        most = Math.max(most, ++busy)
-        await turn()
-        busy--
-        if (message.body.toString() === '3' && attempt === 1) throw new Error('no')
-        seen.push(message.body.toString())
-      },
-      { concurrency: 4 },
-    )
-    for (let i = 0; i < 20; i++) await pass(time, 1000)
-    assert.deepEqual(sorted(seen), numbers(10))
-    assert.equal(seen[9], '3')
-    assert.equal(most, 4)
-    assert.deepEqual(failed, [1])
-    await popper.close()
-    await run
-  })
-})
-
-async function open(
-  t: Parameters<typeof openTestBroker>[0],
-  { time = new ManualTime(), disk }: { time?: ManualTime; disk?: Disk } = {},
-): Promise<{ broker: Broker; popper: PopConsumer; time: ManualTime; disk: Disk }> {
-  const used = disk ?? freshDisk()
-  const broker = await openTestBroker(t, { disk: used, options: { topics }, ports: { clock: time, timers: time } })
-  const popper = broker.popConsumer({ group: 'g', subscribe: { orders: '*' }, invisibleMs })
-  return { broker, popper, time, disk: used }
-}
 
 /** The only check point that was stored, wherever it waits. */
 async function checkPointOf(broker: Broker): Promise<StoredMessage> {
@@ -379,31 +282,4 @@ async function checkPointOf(broker: Broker): Promise<StoredMessage> {
 /** How long each queue is. */
 function ends(broker: Broker): string[] {
   return broker.store.queues().map(({ topic, queueId, maxOffset }) => `${topic}/${queueId}: ${maxOffset}`)
-}
-
-async function sendAll(broker: Broker, count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await broker.send({ topic: 'orders', body: `${i}` })
-}
-
-function bodiesOf(deliveries: readonly PopDelivery[]): string[] {
-  return deliveries.map(({ message }) => message.body.toString())
-}
-
-function sorted(texts: readonly string[]): string[] {
-  return [...texts].sort((a, b) => Number(a) - Number(b))
-}
-
-function numbers(count: number): string[] {
-  return Array.from({ length: count }, (_, i) => `${i}`)
-}
-
-async function pass(time: ManualTime, ms: number): Promise<void> {
-  for (let passed = 0; passed < ms; passed += 500) {
-    time.advance(Math.min(500, ms - passed))
-    await turns()
-  }
-}
-
-async function turns(): Promise<void> {
-  for (let i = 0; i < 20; i++) await turn()
 }

@@ -42,9 +42,10 @@ interface Moment extends Known {
   readonly now: number
 }
 
-test('whenever the process dies, what was not acknowledged comes again, and nothing else after a clean close', async () => {
+test('whenever the process dies, what was not acknowledged comes again, and nothing else after a clean close', async (t) => {
   const moments = await momentsOf((disk) => new MemoryDisk({ tree: disk.live.snapshot().tree }))
   assert.ok(moments.length > 100, `${moments.length} moments`)
+  t.diagnostic(`${moments.length} moments`)
   const every = sized(EVERY, 1)
   for (const [i, moment] of moments.entries()) if (i % every === 0) await lookAfter(moment, moment.sent)
 })

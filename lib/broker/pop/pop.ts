@@ -20,7 +20,7 @@ import { Reviver } from './reviver.js'
 import { Settling } from './settling.js'
 import { Turns } from './turns.js'
 
-/** Check points that are outstanding at most: about 60 MB of them. */
+/** Check points that are outstanding at most: about 100 MB of them. */
 const MOST_OUTSTANDING = 100_000
 
 /** See the head of this file. */

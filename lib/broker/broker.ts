@@ -11,6 +11,8 @@ import type { ConsumerOptions } from './consuming/consumer-options.js'
 import type { BrokerMetrics } from './numbers/metrics.js'
 import { type OpenBroker, openBroker, overStore } from './open-broker.js'
 import type { BrokerPorts } from './parts.js'
+import type { PopConsumer } from './pop/pop-consumer.js'
+import type { PopConsumerOptions } from './pop/pop-options.js'
 import type { SendReceipt, SendRequest } from './sending/send-request.js'
 import type { ServedParts } from './serving/served.js'
 import type { TransactionProducer, TransactionProducerOptions } from './transaction/transaction-producer.js'
@@ -126,6 +128,17 @@ export class Broker implements AsyncDisposable {
    */
   redrive(request: RedriveRequest): Promise<RedriveResult> {
     return this.#open.administration.redrive(request)
+  }
+
+  /**
+   * A consumer that shares every queue with the others of its group: each message is hidden from them while it has it,
+   * and comes again if it is not acknowledged in time.
+   *
+   * @throws {TypeError} {@link RangeError} for a wrong option; {@link BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`,
+   *   `FILTER_INVALID`
+   */
+  popConsumer(options: PopConsumerOptions): PopConsumer {
+    return this.#open.pop.consumer(options)
   }
 
   /**

@@ -29,6 +29,7 @@ import { BrokerMetrics } from './numbers/metrics.js'
 import { Numbers } from './numbers/numbers.js'
 import { type BrokerEvents, type BrokerPorts, type BrokerSurroundings, brokerEvents } from './parts.js'
 import { Periodic } from './periodic.js'
+import { Pop } from './pop/pop.js'
 import { Backlog } from './sending/backlog.js'
 import { Pipeline } from './sending/pipeline.js'
 import { Sender, type SenderOptions } from './sending/sender.js'
@@ -93,24 +94,28 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const sendBack = buildSendBack(base, tables, pipeline)
   const handled = new Handled({ ...tables, store: base.store, shardOf: sending.shardOf, clock: base.ports.clock })
   const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack, handled })
+  const pop = buildPop(base, tables, { pipeline, filters, sendBack })
   const transactions = await openTransactions(base, tables, pipeline, clients)
   const metrics = buildMetrics(base, tables, clients)
   const administration = buildAdministration(base, tables, { ...sending, filters, consumers })
-  const flushOffsets = async (): Promise<void> => {
-    await offsets.flush()
-    await ownOffsets.flush()
-  }
+  const flushOffsets = (): Promise<void> =>
+    pop.whileStill(async () => {
+      await offsets.flush()
+      await ownOffsets.flush()
+    })
   const periodic = [
     repeated(base, base.options.offsetIntervalMs, flushOffsets, 'writing offsets'),
     repeated(base, SAMPLE_EVERY_MS, async () => metrics.sample(), 'taking numbers'),
     repeated(base, base.options.delayOffsetIntervalMs, () => schedule.flush(), 'writing delay offsets'),
   ]
   schedule.start()
+  pop.start()
   const close = async (): Promise<void> => {
     base.isClosing = true
     try {
       await consumers.close()
       await handled.idle()
+      await pop.close()
       await transactions.close()
       clients.registry.close()
       for (const one of periodic) await one.stop()
@@ -123,10 +128,10 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions }
+  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions, pop }
   const transactionProducer = producersOf(base, { ...clients, transactions, sender })
-  const parts = { ...tables, store, events, sender, consumers, transactionProducer, served, metrics, administration }
-  return { ...parts, close: () => (closing ??= close()) }
+  const parts = { ...tables, store, events, sender, consumers, pop, served, metrics, administration }
+  return { ...parts, transactionProducer, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
@@ -314,6 +319,22 @@ function buildConsumers(
     nextClientId: () => `${host}@${ids.next()}`,
     clock,
     timers,
+    onProblem: base.onProblem,
+    checkOpen: base.checkOpen,
+  })
+}
+
+function buildPop(base: BrokerSurroundings, tables: Tables, parts: Pick<ServedParts, 'pipeline' | 'filters' | 'sendBack'>): Pop {
+  const { store, ports, options } = base
+  return new Pop({
+    ...tables,
+    ...parts,
+    ...ports,
+    store,
+    config: store.config,
+    brokerName: store.brokerName,
+    clusterName: options.clusterName,
+    inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
     onProblem: base.onProblem,
     checkOpen: base.checkOpen,
   })

@@ -12,7 +12,9 @@ import { Topics } from './config/topics.js'
 import { Consumers } from './consuming/consumers.js'
 import { inflatedBody } from './consuming/inflate.js'
 import { SendBack } from './consuming/send-back.js'
-import { delayLevelOf, Schedule, waitingMessage } from './delay/schedule.js'
+import { Schedule } from './delay/schedule.js'
+import { type TimedReceipt, Timer } from './delay/timer.js'
+import { delayedMessage } from './delay/timer-messages.js'
 import { BrokerError } from './errors.js'
 import { FilterCache } from './filter/filter-cache.js'
 import { QueueLocks } from './group/queue-locks.js'
@@ -68,11 +70,11 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   for (const [topic, settings] of Object.entries(base.options.topics)) await topics.create(topic, settings)
   for (const [group, settings] of Object.entries(base.options.groups)) await groups.create(group, settings)
   const schedule = buildSchedule(base)
+  const timer = buildTimer(base)
+  const { maxDelayMs } = base.options
+  const levels = base.store.delayLevelsMs.length
   const pipeline = new Pipeline(base.store, {
-    rewrite: (message) => {
-      const level = delayLevelOf(message.properties ?? {})
-      return level === 0 ? message : waitingMessage(message, level)
-    },
+    rewrite: (message) => delayedMessage(message, { now: base.ports.clock.now(), maxDelayMs, levels }),
   })
   const sender = await buildSender(base, tables, pipeline)
   const clients = buildClients(base, tables)
@@ -84,8 +86,10 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const periodic = [
     repeated(base, base.options.offsetIntervalMs, flushOffsets, 'writing offsets'),
     repeated(base, base.options.delayOffsetIntervalMs, () => schedule.flush(), 'writing delay offsets'),
+    repeated(base, base.options.delayOffsetIntervalMs, () => timer.flush(), 'writing how far the timer is'),
   ]
   schedule.start()
+  timer.start()
   const close = async (): Promise<void> => {
     base.isClosing = true
     try {
@@ -93,6 +97,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
       clients.registry.close()
       for (const one of periodic) await one.stop()
       await schedule.close()
+      await timer.close()
       await flushOffsets()
     } finally {
       if (ownsStore) await base.store.close()
@@ -101,7 +106,11 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  return { ...tables, ...clients, store, events, sender, consumers, pipeline, close: () => (closing ??= close()) }
+  const cancel = (receipt: TimedReceipt): Promise<boolean> => {
+    base.checkOpen()
+    return timer.cancel(receipt)
+  }
+  return { ...tables, ...clients, store, events, sender, consumers, pipeline, cancel, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
@@ -142,11 +151,20 @@ function buildSchedule({ store, ports, onProblem }: BrokerSurroundings): Schedul
   const { clock, timers } = ports
   return new Schedule({
     store,
+    levelsMs: store.delayLevelsMs,
     config: store.config,
     clock,
     timers,
     onProblem: (error) => onProblem(error, 'delivering delayed messages'),
   })
+}
+
+function buildTimer({ store, ports, onProblem }: BrokerSurroundings): Timer {
+  const { disk, clock, timers } = ports
+  const { directory } = store
+  const retentionMs = store.retentionHours * 3_600_000
+  const tell = (error: unknown): void => onProblem(error, 'delivering messages for a time')
+  return new Timer({ store, disk, directory, retentionMs, clock, timers, onProblem: tell })
 }
 
 async function buildSender(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline): Promise<Sender> {
@@ -158,6 +176,7 @@ async function buildSender(base: BrokerSurroundings, tables: Tables, pipeline: P
     topics,
     pipeline,
     clock,
+    delayLevels: store.delayLevelsMs.length,
     nextUniqueKey: () => ids.next(),
     shardOf: await loadSharding(),
     admit: admissionOf(base, tables),

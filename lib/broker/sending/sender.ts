@@ -2,10 +2,11 @@
 import { shown } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
 import type { Message } from '../../store/message.js'
-import { isClosedToClients } from '../config/system-topics.js'
+import { isClosedToClients, TIMER_TOPIC } from '../config/system-topics.js'
 import { Permission, type TopicConfig } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
+import { SystemProperty } from '../system-property.js'
 import type { Pipeline } from './pipeline.js'
 import { checkSendRequest, SendReceipt, type SendRequest, systemPropertiesOf } from './send-request.js'
 
@@ -17,6 +18,8 @@ export interface SenderOptions {
   readonly topics: Pick<Topics, 'find' | 'forSending'>
   readonly pipeline: Pipeline
   readonly clock: Pick<Clock, 'now'>
+  /** How many delay levels there are. */
+  readonly delayLevels: number
   /** Makes the id that a message is known by. */
   readonly nextUniqueKey: () => string
   /** The queue that a sharding key stands for. */
@@ -39,7 +42,7 @@ export class Sender {
 
   /** Sends one message. See {@link Broker.send}. */
   send(request: SendRequest): Promise<SendReceipt> {
-    const { topics, admit, checkOpen, pipeline } = this.#options
+    const { topics, admit, checkOpen } = this.#options
     checkOpen()
     checkSendRequest(request)
     const topic = topics.find(request.topic)
@@ -50,8 +53,7 @@ export class Sender {
       return waiting.then(() => this.#put(copy))
     }
     const message = this.messageOf(request, topic)
-    const { topic: name, uniqueKey } = message
-    return pipeline.put(message).then((receipt) => new SendReceipt(receipt, name, uniqueKey!))
+    return this.#put(message)
   }
 
   /** Sends several messages, to one topic, all or none. See {@link Broker.sendBatch}. */
@@ -73,7 +75,7 @@ export class Sender {
   messageOf(request: SendRequest, topic: TopicConfig, batchQueueId?: number): Message {
     checkMayWrite(topic)
     const { topic: name, body, tags, keys, properties, flag } = request
-    const asked = systemPropertiesOf(request, this.#options.clock.now())
+    const asked = systemPropertiesOf(request, this.#options.clock.now(), this.#options.delayLevels)
     const message: { -readonly [Field in keyof Message]: Message[Field] } = {
       topic: name,
       body,
@@ -98,8 +100,15 @@ export class Sender {
     return this.#put(this.messageOf(copy, topic))
   }
 
-  async #put(message: Message): Promise<SendReceipt> {
-    return new SendReceipt(await this.#options.pipeline.put(message), message.topic, message.uniqueKey!)
+  #put(message: Message): Promise<SendReceipt> {
+    const { topic, uniqueKey } = message
+    if (message.properties === undefined)
+      return this.#options.pipeline.put(message).then((receipt) => new SendReceipt(receipt, topic, uniqueKey!))
+    const at = message.properties[SystemProperty.deliverAtMs]
+    return this.#options.pipeline.put(message).then((receipt) => {
+      const waits = at !== undefined && receipt.topic === TIMER_TOPIC
+      return new SendReceipt(receipt, topic, uniqueKey!, waits ? Number(at) : undefined)
+    })
   }
 
   #queueOf({ queueId, shardingKey }: SendRequest, topic: TopicConfig, batchQueueId: number | undefined): number {

@@ -52,6 +52,7 @@ export class Views {
   readonly #indexSizes: Manifest['indexSizes']
   readonly #dispatcher: Dispatcher
   readonly #plain: PlainDispatch
+  readonly #delayLevelsMs: readonly number[]
   /** Store timestamp of the oldest record dispatched since the last flush began, `Infinity` without one. */
   #oldestUnflushedMs = Number.POSITIVE_INFINITY
   #newestMs = 0
@@ -60,6 +61,7 @@ export class Views {
 
   constructor({ layout, options, ports, files }: RecoverInput, { logStart, trustedEnd, manifest, indexSizes }: KnownViews) {
     this.#trimmedTo = manifest?.logStart ?? -1
+    this.#delayLevelsMs = options.message.delayLevelsMs
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd }
     const asked = options.views.queueSegmentEntries
     const entriesPerSegment = queueSegmentEntries(ports.disk, layout.consumeQueue, asked, defaultSizes.queueSegmentEntries)
@@ -143,7 +145,7 @@ export class Views {
     if (storeTimestamp < this.#oldestUnflushedMs) this.#oldestUnflushedMs = storeTimestamp
     if (storeTimestamp > this.#newestMs) this.#newestMs = storeTimestamp
     if (!this.#plain.dispatch(block, at, size, address, storeTimestamp))
-      this.#dispatcher.dispatch(dispatchedRecord(block, at, size, address))
+      this.#dispatcher.dispatch(dispatchedRecord(block, at, size, address, this.#delayLevelsMs))
   }
 
   /** Enters a put that may now be read. */

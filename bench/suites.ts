@@ -154,5 +154,14 @@ export const suites: Readonly<Record<string, readonly Row[]>> = {
   ],
   queues: [{ title: 'put, async, 10,000 queues', unit: '/s', timing: 'hand', columns: { mqlite: own('manyQueues') } }],
   crc: [128, 260, 1024].flatMap(crc),
+  delays: [
+    {
+      title: '100,000 messages due in one second, all delivered',
+      unit: 'ms',
+      timing: 'hand',
+      columns: { mqlite: own('dueAtOnce') },
+    },
+    { title: 'open with messages for times ahead', unit: 'ms', timing: 'hand', columns: { mqlite: own('manyWaiting') } },
+  ],
   memory: [{ title: 'memory, puts then reads', unit: 'MiB', timing: 'hand', columns: { mqlite: own('putThenRead') } }],
 }

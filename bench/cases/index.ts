@@ -19,6 +19,8 @@ export const cases = {
   crcZlib: async (): Promise<Case> => (await import('./crc.js')).crcZlib,
   putThenRead: async (): Promise<Case> => (await import('./memory.js')).putThenRead,
   manyQueues: async (): Promise<Case> => (await import('./memory.js')).manyQueues,
+  dueAtOnce: async (): Promise<Case> => (await import('./delays.js')).dueAtOnce,
+  manyWaiting: async (): Promise<Case> => (await import('./delays.js')).manyWaiting,
 } as const
 
 export type CaseName = keyof typeof cases

@@ -15,6 +15,7 @@ export interface Clock {
 
 /** A timer that can be called off. */
 export interface Timer {
+  /** Calls it off; does nothing once it has run. */
   cancel(): void
 }
 

@@ -20,13 +20,21 @@ import { FilterCache } from './filter/filter-cache.js'
 import { QueueLocks } from './group/queue-locks.js'
 import { locksOf, RegisteredMembers } from './group/registered-members.js'
 import { ClientRegistry } from './group/registry.js'
-import type { BrokerEvents, BrokerPorts, BrokerSurroundings } from './parts.js'
+import { publishMembers } from './numbers/channels.js'
+import { Counters } from './numbers/counters.js'
+import { SAMPLE_EVERY_MS } from './numbers/meter.js'
+import { BrokerMetrics } from './numbers/metrics.js'
+import { Numbers } from './numbers/numbers.js'
+import { type BrokerEvents, type BrokerPorts, type BrokerSurroundings, brokerEvents } from './parts.js'
 import { Periodic } from './periodic.js'
 import { Backlog } from './sending/backlog.js'
 import { Pipeline } from './sending/pipeline.js'
 import { Sender, type SenderOptions } from './sending/sender.js'
 import { loadSharding } from './sending/sharding.js'
 import { processUniqueIds } from './sending/unique-id.js'
+import type { ServedParts } from './serving/served.js'
+import { type ProducingMember, TransactionProducer, type TransactionProducerOptions } from './transaction/transaction-producer.js'
+import { Transactions } from './transaction/transactions.js'
 
 /** A broker that is open: what {@link Broker} forwards to. */
 export type OpenBroker = Awaited<ReturnType<typeof assemble>>
@@ -49,7 +57,7 @@ export async function overStore(store: MessageStore, given: Omit<BrokerOptions, 
 }
 
 function surroundingsOf(store: MessageStore, options: ResolvedBrokerOptions, given: Partial<BrokerPorts>): BrokerSurroundings {
-  const events = new Emitter<BrokerEvents>({ sentBack: true, problem: true, closed: true })
+  const events = new Emitter<BrokerEvents>(brokerEvents)
   const surroundings: BrokerSurroundings = {
     store,
     options,
@@ -69,22 +77,21 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const { topics, groups, offsets, ownOffsets } = tables
   for (const [topic, settings] of Object.entries(base.options.topics)) await topics.create(topic, settings)
   for (const [group, settings] of Object.entries(base.options.groups)) await groups.create(group, settings)
-  const schedule = buildSchedule(base)
-  const timer = buildTimer(base)
-  const { maxDelayMs } = base.options
-  const levels = base.store.delayLevelsMs.length
-  const pipeline = new Pipeline(base.store, {
-    rewrite: (message) => delayedMessage(message, { now: base.ports.clock.now(), maxDelayMs, levels }),
-  })
+  const { schedule, timer, pipeline } = buildDelays(base)
   const sender = await buildSender(base, tables, pipeline)
   const clients = buildClients(base, tables)
-  const consumers = buildConsumers(base, tables, pipeline, clients)
+  const filters = new FilterCache()
+  const sendBack = buildSendBack(base, tables, pipeline)
+  const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack })
+  const transactions = await openTransactions(base, tables, pipeline, clients)
+  const metrics = buildMetrics(base, tables, clients)
   const flushOffsets = async (): Promise<void> => {
     await offsets.flush()
     await ownOffsets.flush()
   }
   const periodic = [
     repeated(base, base.options.offsetIntervalMs, flushOffsets, 'writing offsets'),
+    repeated(base, SAMPLE_EVERY_MS, async () => metrics.sample(), 'taking numbers'),
     repeated(base, base.options.delayOffsetIntervalMs, () => schedule.flush(), 'writing delay offsets'),
     repeated(base, base.options.delayOffsetIntervalMs, () => timer.flush(), 'writing how far the timer is'),
   ]
@@ -94,11 +101,12 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
     base.isClosing = true
     try {
       await consumers.close()
+      await transactions.close()
       clients.registry.close()
       for (const one of periodic) await one.stop()
+      await flushOffsets()
       await schedule.close()
       await timer.close()
-      await flushOffsets()
     } finally {
       if (ownsStore) await base.store.close()
       base.events.emit('closed', undefined)
@@ -110,18 +118,23 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
     base.checkOpen()
     return timer.cancel(receipt)
   }
-  return { ...tables, ...clients, store, events, sender, consumers, pipeline, cancel, close: () => (closing ??= close()) }
+  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions }
+  const transactionProducer = producersOf(base, { ...clients, transactions, sender })
+  const parts = { ...tables, store, events, sender, consumers, transactionProducer, served, metrics, cancel }
+  return { ...parts, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
 function buildTables({ store, options, ports }: BrokerSurroundings) {
   const { config, brokerName } = store
   const { clock } = ports
+  const counters = new Counters()
   const offsets = new ConsumerOffsets(config, clock)
   const ownOffsets = new ConsumerOffsets(config, clock, 'broadcastOffset')
   const maxOffsetOf = (topic: string, queueId: number): number => store.bounds(topic, queueId).maxOffset
   const clampedOffsets = [...offsets.clamp(maxOffsetOf), ...ownOffsets.clamp(maxOffsetOf)]
   const forget = async (which: { topic?: string; group?: string }): Promise<void> => {
+    counters.forget(which)
     offsets.forget(which)
     await offsets.flush()
   }
@@ -142,7 +155,8 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     autoCreate: options.autoCreateGroups,
     forgetOffsets: (group) => forget({ group }),
   })
-  return { topics, groups, offsets, ownOffsets, clampedOffsets }
+  const numbers = new Numbers(brokerName, counters)
+  return { topics, groups, offsets, ownOffsets, clampedOffsets, counters, numbers }
 }
 
 type Tables = ReturnType<typeof buildTables>
@@ -159,6 +173,17 @@ function buildSchedule({ store, ports, onProblem }: BrokerSurroundings): Schedul
   })
 }
 
+/** Where messages wait that are not to be delivered at once, and the way of all messages there. */
+function buildDelays(base: BrokerSurroundings) {
+  const { maxDelayMs } = base.options
+  const { store, ports } = base
+  const levels = store.delayLevelsMs.length
+  const pipeline = new Pipeline(store, {
+    rewrite: (message) => delayedMessage(message, { now: ports.clock.now(), maxDelayMs, levels }),
+  })
+  return { schedule: buildSchedule(base), timer: buildTimer(base), pipeline }
+}
+
 function buildTimer({ store, ports, onProblem }: BrokerSurroundings): Timer {
   const { disk, clock, timers } = ports
   const { directory } = store
@@ -169,7 +194,7 @@ function buildTimer({ store, ports, onProblem }: BrokerSurroundings): Timer {
 
 async function buildSender(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline): Promise<Sender> {
   const { store, ports, checkOpen } = base
-  const { topics } = tables
+  const { topics, numbers } = tables
   const { clock } = ports
   const ids = processUniqueIds(clock, store.storeHost)
   return new Sender({
@@ -180,18 +205,65 @@ async function buildSender(base: BrokerSurroundings, tables: Tables, pipeline: P
     nextUniqueKey: () => ids.next(),
     shardOf: await loadSharding(),
     admit: admissionOf(base, tables),
+    numbers,
     checkOpen,
   })
 }
 
 /** Who belongs to which group, and who holds which queue: of this process and of others. */
-function buildClients({ ports }: BrokerSurroundings, { groups }: Tables) {
+function buildClients({ store, ports }: BrokerSurroundings, { groups }: Tables) {
   const { clock, timers } = ports
   const notifies = (group: string): boolean => groups.find(group)?.notifiesMembers ?? true
-  return { registry: new ClientRegistry({ clock, timers, notifies }), locks: new QueueLocks(clock) }
+  const registry = new ClientRegistry<ProducingMember>({ clock, timers, notifies })
+  publishMembers(store.brokerName, registry)
+  return { registry, locks: new QueueLocks(clock) }
 }
 
 type Clients = ReturnType<typeof buildClients>
+
+function openTransactions(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline, { registry }: Clients) {
+  const { store, options, ports } = base
+  return Transactions.open({
+    ...tables,
+    store,
+    pipeline,
+    clock: ports.clock,
+    timers: ports.timers,
+    options: options.transactions,
+    retentionMs: Math.max(1, store.retentionHours) * 3_600_000,
+    nextAsker: (group) => registry.nextProducer(group),
+    onProblem: (error) => base.onProblem(error, 'asking about transactions'),
+    checkOpen: base.checkOpen,
+  })
+}
+
+/** Makes producers of transactions. */
+function producersOf(
+  base: BrokerSurroundings,
+  parts: { transactions: Transactions; sender: Sender; registry: Clients['registry'] },
+) {
+  const { store, ports, options } = base
+  const { clock } = ports
+  const { storeHost } = store
+  const ids = processUniqueIds(clock, storeHost)
+  return (given: TransactionProducerOptions): TransactionProducer => {
+    base.checkOpen()
+    return new TransactionProducer(
+      {
+        ...parts,
+        clientId: `${storeHost.slice(0, storeHost.lastIndexOf(':'))}@${ids.next()}`,
+        address: storeHost,
+        inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
+        onProblem: (error) => base.onProblem(error, 'asking a producer about a transaction'),
+      },
+      given,
+    )
+  }
+}
+
+function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: Tables, { registry }: Clients): BrokerMetrics {
+  return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, checkOpen })
+}
 
 /** What lets messages in, or keeps them out. */
 function admissionOf(
@@ -203,25 +275,34 @@ function admissionOf(
   return (topic, count) => backlog.admit(topic, count)
 }
 
-function buildConsumers(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline, { registry, locks }: Clients): Consumers {
-  const { store, ports, options, events } = base
-  const { clock, timers, random } = ports
-  const { topics, groups } = tables
+function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups, numbers }: Tables, pipeline: Pipeline): SendBack {
+  return new SendBack({
+    topics,
+    groups,
+    pipeline,
+    below: (bound) => Math.floor(ports.random() * bound),
+    onSentBack: ({ group, message, isDead }) => {
+      numbers.sentBack(group, message, isDead)
+      events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead })
+    },
+  })
+}
+
+function buildConsumers(
+  base: BrokerSurroundings,
+  tables: Tables,
+  { registry, locks, filters, sendBack }: Clients & Pick<ServedParts, 'filters' | 'sendBack'>,
+): Consumers {
+  const { store, ports, options } = base
+  const { clock, timers } = ports
   const ids = processUniqueIds(clock, store.storeHost)
   const { storeHost, brokerName } = store
   const host = storeHost.slice(0, storeHost.lastIndexOf(':'))
   return new Consumers({
     ...tables,
     store,
-    filters: new FilterCache(),
-    sendBack: new SendBack({
-      topics,
-      groups,
-      pipeline,
-      below: (bound) => Math.floor(random() * bound),
-      onSentBack: ({ group, message, isDead }) =>
-        events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead }),
-    }),
+    filters,
+    sendBack,
     members: new RegisteredMembers({ registry, clock, address: storeHost }),
     locks: locksOf(locks, brokerName),
     brokerName,

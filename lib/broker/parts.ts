@@ -20,6 +20,9 @@ export interface BrokerEvents {
   closed: undefined
 }
 
+/** The names of the events. */
+export const brokerEvents: Readonly<Record<keyof BrokerEvents, true>> = { sentBack: true, problem: true, closed: true }
+
 /** What every part of a broker is built upon. */
 export interface BrokerSurroundings {
   readonly store: MessageStore

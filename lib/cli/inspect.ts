@@ -5,7 +5,7 @@ import { inspectCheckpoint } from './inspect-checkpoint.js'
 import { inspectIndex } from './inspect-index.js'
 import { inspectLog } from './inspect-log.js'
 import { inspectQueue } from './inspect-queue.js'
-import { indexFiles, indexSizes, indexSlotsOption, openToRead, storeLayout } from './store-access.js'
+import { INDEX_SLOTS_HELP, indexFiles, indexSizes, indexSlotsOption, openToRead, storeLayout } from './store-access.js'
 import { counted, plain, timeText, writeFields, writeTable } from './table.js'
 
 const parts: Readonly<Record<string, (input: CommandInput) => Promise<ExitName>>> = {
@@ -33,6 +33,7 @@ do not show. Changes nothing, takes no lock; the store may be in use.
   checkpoint         checkpoint, abort, and the marks under ext/
 
   --limit N          at most so many rows; 20 unless told otherwise
+${INDEX_SLOTS_HELP}
   --json             one JSON document; next is the value of --from that goes on
 
 Ends with 1 when it meets a damaged record.`,

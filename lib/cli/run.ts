@@ -54,17 +54,22 @@ async function run(line: readonly string[], terminal: Terminal): Promise<ExitNam
   }
   const isHelp = name === '--help' || name === '-h' || name === 'help'
   const command = Object.hasOwn(commands, isHelp ? (rest[0] ?? '') : name) ? commands[isHelp ? rest[0]! : name] : undefined
+  if (isHelp && name === 'help' && rest[0] !== undefined && command === undefined) throw noCommand(rest[0])
   if (isHelp) {
     await terminal.line(command?.help ?? overview())
     return 'ok'
   }
-  if (command === undefined) throw new UsageError(`no command ${shown(name)}; there are ${Object.keys(commands).join(', ')}`)
+  if (command === undefined) throw noCommand(name)
   const { positionals, values } = parse(rest, command)
   if (values['help'] === true) {
     await terminal.line(command.help)
     return 'ok'
   }
   return command.run({ positionals, values, terminal })
+}
+
+function noCommand(name: string): UsageError {
+  return new UsageError(`no command ${shown(name)}; there are ${Object.keys(commands).join(', ')}`)
 }
 
 function parse(args: string[], { options }: Command) {

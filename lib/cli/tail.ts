@@ -16,7 +16,7 @@ import {
   textOption,
   UsageError,
 } from './command.js'
-import { indexSlotsOption, noSuchQueue, openToRead, storeLayout } from './store-access.js'
+import { INDEX_SLOTS_HELP, indexSlotsOption, noSuchQueue, openToRead, storeLayout } from './store-access.js'
 import { plain, timeText } from './table.js'
 import type { Terminal } from './terminal.js'
 
@@ -36,6 +36,7 @@ them unless told otherwise. Takes no lock; another process may be writing.
   --limit N          print at most so many messages; without --from the last so many
   --tags EXPR        only messages with one of these tags: 'paid || refunded'
   -f, --follow       go on with what comes, until interrupted
+${INDEX_SLOTS_HELP}
   --json             one JSON document a line; body in base64, and in bodyText where it is UTF-8`,
   options: {
     ...commonOptions,

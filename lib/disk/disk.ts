@@ -34,7 +34,9 @@ export class DiskError extends Error {
 
 /** An entry of a directory. */
 export interface DirectoryEntry {
+  /** Its name in the directory. */
   readonly name: string
+  /** What the name stands for. */
   readonly kind: EntryKind
 }
 
@@ -43,6 +45,7 @@ export type EntryKind = 'file' | 'directory' | 'link' | 'other'
 
 /** What is known of a path without opening it. */
 export interface PathStat {
+  /** What the path stands for. */
   readonly kind: EntryKind
   /** Length of a file in bytes; holes count. */
   readonly bytes: number
@@ -56,6 +59,7 @@ export interface PathStat {
 
 /** Space of the file system that holds a path. */
 export interface DiskSpace {
+  /** Bytes in all, used and free. */
   readonly totalBytes: number
   /** What is left to this user. */
   readonly freeBytes: number
@@ -71,6 +75,7 @@ export interface OpenMode {
 
 /** An open file. Positions are bytes from its start and must be safe integers, zero or more. */
 export interface DiskFile {
+  /** Where it was opened. */
   readonly path: string
   /** Reads into `target` and returns how many bytes it got: fewer than asked only at the end of the file. */
   readAt(target: Uint8Array, position: number): number
@@ -90,6 +95,7 @@ export interface DiskFile {
 export interface DiskLock {
   /** How strongly the directory is guarded; see docs/architecture.md. */
   readonly kind: 'flock+fcntl' | 'exclusive-file' | 'memory'
+  /** Lets others in. May be called again. */
   release(): void
 }
 

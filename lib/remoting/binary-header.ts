@@ -47,23 +47,26 @@ export function decodeBinaryHeader(bytes: Buffer, limits: FrameLimits): Header {
  * @throws {RangeError} for a code or version that 16 bits cannot hold
  */
 export function encodeBinaryHeader({ code, language, version, opaque, flag, remark = '', extFields }: Command): Buffer {
-  const entries = Object.entries(extFields).map(([name, text]) => ({ name: Buffer.from(name), text: Buffer.from(text) }))
-  const remarkBytes = Buffer.from(remark)
-  const extBytes = entries.reduce((sum, { name, text }) => sum + 6 + name.length + text.length, 0)
-  const bytes = Buffer.alloc(FIXED_BYTES + remarkBytes.length + extBytes)
+  const names = Object.keys(extFields)
+  const remarkBytes = Buffer.byteLength(remark)
+  let extBytes = 0
+  for (const name of names) extBytes += 6 + Buffer.byteLength(name) + Buffer.byteLength(extFields[name]!)
+  const bytes = Buffer.alloc(FIXED_BYTES + remarkBytes + extBytes)
   bytes.writeInt16BE(code, 0)
   bytes.writeUInt8(language === undefined ? OTHER : languages.indexOf(language), 2)
   bytes.writeInt16BE(version, 3)
   bytes.writeInt32BE(opaque, 5)
   bytes.writeInt32BE(flag, 9)
-  let at = bytes.writeInt32BE(remarkBytes.length, REMARK_AT)
-  at += remarkBytes.copy(bytes, at)
+  let at = bytes.writeInt32BE(remarkBytes, REMARK_AT)
+  at += bytes.write(remark, at)
   at = bytes.writeInt32BE(extBytes, at)
-  for (const { name, text } of entries) {
-    at = bytes.writeInt16BE(name.length, at)
-    at += name.copy(bytes, at)
-    at = bytes.writeInt32BE(text.length, at)
-    at += text.copy(bytes, at)
+  for (const name of names) {
+    const nameBytes = bytes.write(name, at + 2)
+    bytes.writeInt16BE(nameBytes, at)
+    at += 2 + nameBytes
+    const textBytes = bytes.write(extFields[name]!, at + 4)
+    bytes.writeInt32BE(textBytes, at)
+    at += 4 + textBytes
   }
   return bytes
 }

@@ -17,14 +17,14 @@ import type { Clock, Timer, Timers } from '../base/system.js'
 import { answer, type Command, isOneWay, isResponse } from './command.js'
 import type { Endpoint } from './endpoint.js'
 import { endpointText } from './endpoint.js'
-import { MalformedFrame, RemotingError } from './errors.js'
+import { MalformedFrame, Refusal, RemotingError } from './errors.js'
 import { encodeFrame, type Frame, FrameDecoder } from './frame.js'
 import { failureAnswer, type Handler } from './handling.js'
 import { Invocations } from './invocations.js'
 import type { ConnectionLimits } from './limits.js'
 import type { Socket } from './net.js'
 import { Watch } from './watch.js'
-import { Workload } from './workload.js'
+import { type SharedLoad, Workload } from './workload.js'
 
 /** What a connection lives on. */
 export interface ConnectionPorts {
@@ -33,8 +33,10 @@ export interface ConnectionPorts {
   readonly limits: ConnectionLimits
   /** Answers requests of the peer. */
   readonly handler: Handler
-  /** Told how many bytes were queued for the peer. */
-  readonly onQueued?: (bytes: number) => void
+  /** Requests in work of all peers of a server. @default this one's alone */
+  readonly shared?: SharedLoad
+  /** Told how many bytes came or were queued, by which `heldBytes` may have grown. */
+  readonly onGrowth?: (bytes: number) => void
   /** Told what a handler threw, unless it was a refusal, and why a peer was cut off. */
   readonly onFault: (error: Error, connection: Connection) => void
 }
@@ -63,7 +65,7 @@ export class Connection {
     this.#ports = ports
     this.#decoder = new FrameDecoder(limits)
     this.#invocations = new Invocations(timers, limits.maxInvocations)
-    this.#workload = new Workload(limits)
+    this.#workload = new Workload(limits, ports.shared ?? { bytes: 0, mostBytes: Number.POSITIVE_INFINITY })
     this.#watch = new Watch(limits, clock.monotonic())
     this.#watchTimer = timers.after(limits.watchMs, () => this.#look())
     socket.attach({
@@ -96,6 +98,11 @@ export class Connection {
   /** Bytes for the peer that it has not taken. */
   get unreadBytes(): number {
     return this.#socket.queuedBytes + this.#outgoingBytes
+  }
+
+  /** Bytes that this process keeps because of the peer: a frame that is not whole, requests in work, answers not taken. */
+  get heldBytes(): number {
+    return this.#decoder.waitingBytes + this.#workload.bytes + this.unreadBytes
   }
 
   /** Resolves when the connection is closed. */
@@ -183,6 +190,7 @@ export class Connection {
     if (this.#status !== 'open') return
     this.#watch.active(this.#ports.clock.monotonic())
     this.#decoder.add(chunk)
+    this.#ports.onGrowth?.(chunk.length)
     this.#drain()
   }
 
@@ -242,7 +250,7 @@ export class Connection {
 
   #failed(command: Command, error: unknown): Command {
     const response = failureAnswer(command, error)
-    if ((error as Error | undefined)?.name !== 'Refusal') this.#fault(error)
+    if (!(error instanceof Refusal)) this.#fault(error)
     return response
   }
 
@@ -263,7 +271,7 @@ export class Connection {
     const bytes = frame.reduce((sum, { length }) => sum + length, 0)
     this.#outgoingBytes += bytes
     this.#outgoing.push(...frame)
-    this.#ports.onQueued?.(bytes)
+    this.#ports.onGrowth?.(bytes)
   }
 
   #write(): void {
@@ -307,6 +315,7 @@ export class Connection {
     const cause = error === undefined ? {} : { cause: error }
     const what = `the connection with ${endpointText(this.remote)} was closed`
     this.#invocations.failAll(new RemotingError('REMOTING_CLOSED', what, cause))
+    this.#workload.clear()
     this.#whenQuiet?.()
     for (const listener of [...this.#closeListeners]) listener()
     this.#closeListeners.clear()

@@ -19,8 +19,14 @@ const MAX_DEPTH = 4
 /** Names that mean something to every ordinary object. Nobody needs them as ext fields. */
 const DROPPED: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
 
-/** A number that doubles may not hold. In a string it only costs the slower parser. */
-const LONG_NUMBER = /[:,[\s]-?[0-9]{16,}/
+/** Longest header whose bare numbers are read digit by digit: who writes such numbers writes short headers. */
+const MAX_EXACT_CHARACTERS = 4096
+
+/** Most commas between members. */
+const MAX_COMMAS = 1024
+
+/** A bare number with so many digits may be one that doubles cannot hold. */
+const LONG_DIGITS = 16
 
 /**
  * Reads a header.
@@ -30,7 +36,6 @@ const LONG_NUMBER = /[:,[\s]-?[0-9]{16,}/
 export function decodeJsonHeader(bytes: Buffer, limits: FrameLimits): Header {
   const fields = parse(bytes.toString('utf8'))
   if (!isObject(fields)) throw new MalformedFrame('a header that is no JSON object')
-  checkDepth(fields, MAX_DEPTH)
   const { code, language, version, opaque, flag, remark, extFields } = fields
   return {
     code: integer('code', code),
@@ -60,22 +65,51 @@ export function encodeJsonHeader(command: Command): string {
 }
 
 function parse(text: string): unknown {
+  const isExact = lookOver(text) && text.length <= MAX_EXACT_CHARACTERS
   try {
-    return LONG_NUMBER.test(text) ? parseConfig(text, { maxDepth: MAX_DEPTH }) : JSON.parse(text)
+    return isExact ? parseConfig(text, { maxDepth: MAX_DEPTH }) : JSON.parse(text)
   } catch (error) {
     if (error instanceof ConfigSyntaxError || error instanceof SyntaxError) throw new MalformedFrame('a header that is no JSON')
     throw error
   }
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Map)
+/** Refuses what would take long to parse, deep nesting and members by the thousand. @returns whether a number is long */
+function lookOver(text: string): boolean {
+  let depth = 0
+  let commas = 0
+  let digits = 0
+  let isLong = false
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at)
+    if (character >= 0x30 && character <= 0x39) {
+      if (++digits >= LONG_DIGITS) isLong = true
+      continue
+    }
+    digits = 0
+    if (character === 0x22) at = endOfString(text, at)
+    else if (character === 0x7b || character === 0x5b) depth++
+    else if (character === 0x7d || character === 0x5d) depth--
+    else if (character === 0x2c) commas++
+    if (depth > MAX_DEPTH) throw new MalformedFrame(`a header with more than ${MAX_DEPTH} levels`)
+    if (commas > MAX_COMMAS) throw new MalformedFrame(`a header with more than ${MAX_COMMAS} members`)
+  }
+  return isLong
 }
 
-function checkDepth(value: unknown, left: number): void {
-  if (typeof value !== 'object' || value === null) return
-  if (left === 0) throw new MalformedFrame(`a header with more than ${MAX_DEPTH} levels`)
-  for (const inner of value instanceof Map ? value.values() : Object.values(value)) checkDepth(inner, left - 1)
+/** Where the quote is that ends a string; behind the text when none does. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let before = end - 1
+    while (text.charCodeAt(before) === 0x5c) before--
+    // Backslashes escape in pairs; an odd one takes the quote.
+    if ((end - before) % 2 === 1) return end
+  }
+  return text.length
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Map)
 }
 
 function integer(name: string, value: unknown): number {
@@ -85,6 +119,8 @@ function integer(name: string, value: unknown): number {
 
 function scalar(name: string, value: unknown): string {
   if (typeof value === 'string') return value
+  const isRounded = typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)
+  if (isRounded) throw new MalformedFrame(`a header whose ${name} is a number beyond 2^53`)
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value)
   throw new MalformedFrame(`a header whose ${name} is no text`)
 }

@@ -33,9 +33,9 @@ export interface ConnectionLimits extends FrameLimits {
   readonly stalledMs: number
   /** Time without a byte in either direction after which a connection is closed. @default 120 s */
   readonly idleMs: number
-  /** Time that a frame may take before its rate is looked at. @default 10 s */
+  /** Time for which a frame that is not whole is waited for before its rate is looked at, again and again. @default 10 s */
   readonly slowFrameMs: number
-  /** Bytes a second that a frame must then have come with. @default 1,024 */
+  /** Bytes a second that must have come of it in that time. @default 1,024 */
   readonly minBytesPerSecond: number
   /** How often these times are looked at: a peer may be late by so much. @default 5 s */
   readonly watchMs: number
@@ -49,8 +49,11 @@ export interface ServerLimits extends ConnectionLimits {
   readonly maxConnectionsPerAddress: number
   /** Time in which a connection must say something to keep its place when others want it. @default 5 s */
   readonly silentMs: number
-  /** Answers that no peer has taken, bytes, all connections together. Above it the worst is cut off. @default 256 MiB */
-  readonly maxTotalUnreadBytes: number
+  /**
+   * Bytes held for all peers together: frames that are not whole, requests in work, answers not taken. Above it the
+   * worst is cut off; above half of it in requests alone, who has one in work is read no further. @default 256 MiB
+   */
+  readonly maxTotalBytes: number
 }
 
 const KIB = 1024
@@ -79,7 +82,7 @@ export const standardLimits: ServerLimits = {
   maxConnections: 1024,
   maxConnectionsPerAddress: 128,
   silentMs: 5000,
-  maxTotalUnreadBytes: 256 * MIB,
+  maxTotalBytes: 256 * MIB,
 }
 
 /**

@@ -10,6 +10,7 @@ import { type Endpoint, isLoopback } from './endpoint.js'
 import { type HandlerTable, handle } from './handling.js'
 import { resolveLimits, type ServerLimits } from './limits.js'
 import { type Listener, type Net, nodeNet, type ServerTls, type Socket } from './net.js'
+import type { SharedLoad } from './workload.js'
 
 /** How to listen. */
 export interface RemotingServerOptions {
@@ -44,17 +45,19 @@ const SPARE_SOCKETS = 64
 export class RemotingServer {
   readonly #options: RemotingServerOptions
   readonly #limits: ServerLimits
+  readonly #load: SharedLoad
   readonly #clock: Clock
   readonly #timers: Timers
   /** Every connection with the time since which it is there, oldest first. */
   readonly #connections = new Map<Connection, number>()
   #listener: Listener | undefined
-  #queuedSinceLook = 0
+  #grownSinceLook = 0
   #isClosing = false
 
   private constructor(options: RemotingServerOptions) {
     this.#options = options
     this.#limits = resolveLimits(options.limits)
+    this.#load = { bytes: 0, mostBytes: this.#limits.maxTotalBytes / 2 }
     this.#clock = options.clock ?? systemClock
     this.#timers = options.timers ?? systemTimers
   }
@@ -103,7 +106,8 @@ export class RemotingServer {
       timers: this.#timers,
       limits: this.#limits,
       handler: (command, from) => handle(handlers, command, from),
-      onQueued: (bytes) => this.#onQueued(bytes),
+      shared: this.#load,
+      onGrowth: (bytes) => this.#onGrowth(bytes),
       onFault: (error, from) => this.#options.onFault?.(error, from),
     })
     this.#connections.set(connection, this.#clock.monotonic())
@@ -133,17 +137,17 @@ export class RemotingServer {
     return false
   }
 
-  /** Looks at all connections whenever an eighth of the limit was queued, since how much is taken is not told. */
-  #onQueued(bytes: number): void {
-    const { maxTotalUnreadBytes } = this.#limits
-    this.#queuedSinceLook += bytes
-    if (this.#queuedSinceLook < maxTotalUnreadBytes / 8) return
-    this.#queuedSinceLook = 0
-    const worstFirst = this.connections.toSorted((a, b) => b.unreadBytes - a.unreadBytes)
-    let total = worstFirst.reduce((sum, { unreadBytes }) => sum + unreadBytes, 0)
+  /** Looks at all connections whenever an eighth of the limit has come or was queued: what went is not told. */
+  #onGrowth(bytes: number): void {
+    const { maxTotalBytes } = this.#limits
+    this.#grownSinceLook += bytes
+    if (this.#grownSinceLook < maxTotalBytes / 8) return
+    this.#grownSinceLook = 0
+    const worstFirst = this.connections.toSorted((a, b) => b.heldBytes - a.heldBytes)
+    let total = worstFirst.reduce((sum, { heldBytes }) => sum + heldBytes, 0)
     for (const connection of worstFirst) {
-      if (total <= maxTotalUnreadBytes) return
-      total -= connection.unreadBytes
+      if (total <= maxTotalBytes) return
+      total -= connection.heldBytes
       connection.destroy()
     }
   }

@@ -3,7 +3,7 @@
  *
  * ```
  *  idle     no byte in either direction for a long time
- *  slow     a frame that began long ago and came with less than the least rate
+ *  slow     a frame that is not whole and of which less than the least rate came lately
  *  stalled  answers that pile up because the peer takes none
  * ```
  */
@@ -22,6 +22,7 @@ export class Watch {
   readonly #limits: ConnectionLimits
   #active: number
   #partialSince: number | undefined
+  #partialFrom = 0
   #stalledSince: number | undefined
   #unread = 0
 
@@ -42,18 +43,34 @@ export class Watch {
 
   /** What is wrong with the peer, `undefined` if nothing is. */
   look(now: number, { partialBytes, unreadBytes }: Sight): string | undefined {
-    const { idleMs, slowFrameMs, minBytesPerSecond, maxStalledBytes, stalledMs } = this.#limits
+    const { idleMs, maxStalledBytes, stalledMs } = this.#limits
     // What the peer takes is life, too.
     if (unreadBytes < this.#unread) this.#active = now
     this.#unread = unreadBytes
     if (now - this.#active >= idleMs) return `idle for ${Math.round(now - this.#active)} ms`
-    this.#partialSince = partialBytes === 0 ? undefined : (this.#partialSince ?? now)
-    const frameMs = now - (this.#partialSince ?? now)
-    if (frameMs >= slowFrameMs && partialBytes < (frameMs / 1000) * minBytesPerSecond) {
-      return `${partialBytes} bytes of a frame in ${Math.round(frameMs)} ms`
-    }
+    const slow = this.#slowness(now, partialBytes)
+    if (slow !== undefined) return slow
     this.#stalledSince = unreadBytes <= maxStalledBytes ? undefined : (this.#stalledSince ?? now)
     const stalled = now - (this.#stalledSince ?? now)
     return stalled >= stalledMs ? `${unreadBytes} bytes not taken for ${Math.round(stalled)} ms` : undefined
+  }
+  /** Rates are those since the last look that was content, so a fast start earns no leisure. */
+  #slowness(now: number, partialBytes: number): string | undefined {
+    const { slowFrameMs, minBytesPerSecond } = this.#limits
+    if (partialBytes === 0) {
+      this.#partialSince = undefined
+      return undefined
+    }
+    if (this.#partialSince === undefined) {
+      this.#partialSince = now
+      this.#partialFrom = 0
+    }
+    const elapsed = now - this.#partialSince
+    if (elapsed < slowFrameMs) return undefined
+    const came = partialBytes - this.#partialFrom
+    if (came < (elapsed / 1000) * minBytesPerSecond) return `${came} bytes of a frame in ${Math.round(elapsed)} ms`
+    this.#partialSince = now
+    this.#partialFrom = partialBytes
+    return undefined
   }
 }

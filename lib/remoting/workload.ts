@@ -2,14 +2,22 @@
 import type { Command } from './command.js'
 import type { ConnectionLimits } from './limits.js'
 
+/** Requests in work of several peers, and at how many bytes each of them is read no further. */
+export interface SharedLoad {
+  bytes: number
+  readonly mostBytes: number
+}
+
 /** See the head of this file. A request counts until it is answered or said to be held. */
 export class Workload {
   readonly #limits: Pick<ConnectionLimits, 'maxRequests' | 'maxRequestBytes'>
   readonly #running = new Map<Command, number>()
+  readonly #shared: SharedLoad
   #bytes = 0
 
-  constructor(limits: Pick<ConnectionLimits, 'maxRequests' | 'maxRequestBytes'>) {
+  constructor(limits: Pick<ConnectionLimits, 'maxRequests' | 'maxRequestBytes'>, shared: SharedLoad) {
     this.#limits = limits
+    this.#shared = shared
   }
 
   /** Requests that count. */
@@ -17,15 +25,23 @@ export class Workload {
     return this.#running.size
   }
 
-  /** Whether nothing more should be read. */
+  /** Their bytes. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Whether nothing more should be read. Something is in work then, and its end is when to look again. */
   get isFull(): boolean {
-    return this.#running.size >= this.#limits.maxRequests || this.#bytes >= this.#limits.maxRequestBytes
+    if (this.#running.size === 0) return false
+    const { maxRequests, maxRequestBytes } = this.#limits
+    return this.#running.size >= maxRequests || this.#bytes >= maxRequestBytes || this.#shared.bytes >= this.#shared.mostBytes
   }
 
   /** A request begins. */
   begin(request: Command, bytes: number): void {
     this.#running.set(request, bytes)
     this.#bytes += bytes
+    this.#shared.bytes += bytes
   }
 
   /** A request counts no longer. @returns whether it did */
@@ -34,6 +50,12 @@ export class Workload {
     if (bytes === undefined) return false
     this.#running.delete(request)
     this.#bytes -= bytes
+    this.#shared.bytes -= bytes
     return true
+  }
+
+  /** No request counts any longer. */
+  clear(): void {
+    for (const request of [...this.#running.keys()]) this.end(request)
   }
 }

@@ -78,7 +78,7 @@ export interface StoreOptions {
   deleteHour?: number
   /** What happens as the disk fills. */
   disk?: DiskOptions
-  /** Memory for blocks of the log read from the disk. @default 16 MiB */
+  /** Memory for blocks of the log read from the disk, and as much again for pages of the index. @default 16 MiB */
   readCacheBytes?: number
   /** Memory for the newest bytes of the log. @default 4 MiB */
   tailBytes?: number
@@ -100,8 +100,11 @@ export interface StoreOptions {
 
 /** The outside world, replaceable in tests. */
 export interface StorePorts {
+  /** The file system. @default that of this machine */
   readonly disk: Disk
+  /** Tells the time: store times, retention. @default the clock of this machine */
   readonly clock: Clock
+  /** Runs things later: flushes, timeouts, upkeep. @default those of this process */
   readonly timers: Timers
 }
 

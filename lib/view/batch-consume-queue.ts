@@ -26,9 +26,9 @@ import {
 import { zeroBlock } from '../format/block.js'
 import { searchFirst } from './bisect.js'
 import type { ConsumeQueueOptions } from './consume-queue.js'
-import { EntryTail } from './entry-tail.js'
 import type { QueueRow } from './manifest.js'
-import { RowFiles } from './row-files.js'
+import { QueueRows } from './queue-rows.js'
+import type { RowFiles } from './row-files.js'
 
 const BYTES = BATCH_QUEUE_ENTRY_BYTES
 const scratch = zeroBlock(BYTES)
@@ -45,27 +45,23 @@ export interface BatchPlace {
 export class BatchConsumeQueue {
   readonly topic: string
   readonly queueId: number
+  readonly #rows: QueueRows
   readonly #files: RowFiles
-  readonly #tail = new EntryTail(BYTES)
-  readonly #writable: boolean
   /** The first row that can be read, and the number behind the last. */
   #firstRow = 0
   #endRow = 0
   #min = 0
   #max = 0
   #lastEnd = -1
-  #evidenceEnd = -1
-  /** Behind the rows that were believed, files may hold others up to here. */
-  #staleEnd = -1
 
   constructor(options: ConsumeQueueOptions) {
     this.topic = options.topic
     this.queueId = options.queueId
-    this.#writable = options.writable
-    this.#files = new RowFiles({ ...options, rowBytes: BYTES })
+    this.#rows = new QueueRows({ ...options, rowBytes: BYTES, scratch, evidenceOf })
+    this.#files = this.#rows.files
     const { row, trustedEnd } = options
     if (row === undefined) this.#load(trustedEnd)
-    else this.#adopt(row, trustedEnd)
+    else this.#adopt(row)
   }
 
   /** The first offset that can be read. */
@@ -85,12 +81,12 @@ export class BatchConsumeQueue {
 
   /** The furthest record end that a row in the files pointed to when they were loaded, trusted or not. */
   get evidenceEnd(): number {
-    return this.#evidenceEnd
+    return this.#rows.evidenceEnd
   }
 
   /** Whether there are rows that no flush has covered. */
   get isDirty(): boolean {
-    return this.#files.flushed < this.#endRow
+    return this.#rows.isDirty
   }
 
   /** What a manifest is to say of the files; `undefined` when they are damaged and must be made anew. */
@@ -98,7 +94,7 @@ export class BatchConsumeQueue {
     const { topic, queueId } = this
     const { flushed: rows, isDamaged } = this.#files
     if (isDamaged) return undefined
-    const hasLast = rows > this.#firstRow && this.#read(rows - 1)
+    const hasLast = rows > this.#firstRow && this.#rows.read(rows - 1)
     const max = hasLast ? batchEnd() : this.#min
     return {
       topic,
@@ -113,19 +109,20 @@ export class BatchConsumeQueue {
 
   /** Compares the files with their sums. @returns whether they are what was written */
   check(): boolean {
-    return this.#files.checkAll()
+    return this.#rows.check()
   }
 
   /** Puts a batch at its base, as the log says: idempotent; what stands there and differs is rewritten. */
   place(entry: BatchEntry): void {
     if (entry.baseOffset < this.#max) {
       const row = this.#rowOf(entry.baseOffset)
-      if (entry.baseOffset < this.#min || (this.#read(row) && isSame(entry))) return
+      if (entry.baseOffset < this.#min || (this.#rows.read(row) && isSame(entry))) return
       this.#cut(row)
     }
     if (this.#firstRow === this.#endRow) this.#min = entry.baseOffset
-    const at = this.#tail.add()
-    writeBatchEntry(this.#tail.view, at, entry)
+    const { tail } = this.#rows
+    const at = tail.add()
+    writeBatchEntry(tail.view, at, entry)
     this.#endRow++
     this.#max = entry.baseOffset + entry.batchSize
     this.#lastEnd = entry.commitLogOffset + entry.size
@@ -133,7 +130,7 @@ export class BatchConsumeQueue {
 
   /** The batch that holds an offset, or the first behind it; `undefined` past the end. */
   batchAt(offset: number): BatchPlace | undefined {
-    if (offset < this.#min || offset >= this.#max || !this.#read(this.#rowOf(offset))) return undefined
+    if (offset < this.#min || offset >= this.#max || !this.#rows.read(this.#rowOf(offset))) return undefined
     const { view } = scratch
     const place = { commitLogOffset: batchEntryOffset(view, 0), size: batchEntrySize(view, 0) }
     return { ...place, baseOffset: batchEntryBase(view, 0), batchSize: batchEntryCount(view, 0) }
@@ -148,39 +145,32 @@ export class BatchConsumeQueue {
   /** The base of the first batch stored at or after a time (`lower`), or of the last at or before it (`upper`). */
   offsetByTime(timestampMs: number, boundary: 'lower' | 'upper'): number {
     const isAfter = (time: number): boolean => (boundary === 'lower' ? time >= timestampMs : time > timestampMs)
-    const row = searchFirst(this.#firstRow, this.#endRow, (n) => this.#read(n) && isAfter(batchEntryTimestamp(scratch.view, 0)))
-    if (boundary === 'upper') return row > this.#firstRow && this.#read(row - 1) ? batchEntryBase(scratch.view, 0) : this.#min
-    return row < this.#endRow && this.#read(row) ? batchEntryBase(scratch.view, 0) : this.#max
+    const row = searchFirst(
+      this.#firstRow,
+      this.#endRow,
+      (n) => this.#rows.read(n) && isAfter(batchEntryTimestamp(scratch.view, 0)),
+    )
+    if (boundary === 'upper')
+      return row > this.#firstRow && this.#rows.read(row - 1) ? batchEntryBase(scratch.view, 0) : this.#min
+    return row < this.#endRow && this.#rows.read(row) ? batchEntryBase(scratch.view, 0) : this.#max
   }
 
   /** Writes the rows whose records end at or below `durableEnd` and flushes them. */
   async flush(durableEnd: number): Promise<void> {
-    if (this.#writable && this.#tail.count > 0) {
-      const { view } = this.#tail
-      const ready = searchFirst(
-        0,
-        this.#tail.count,
-        (n) => batchEntryOffset(view, n * BYTES) + batchEntrySize(view, n * BYTES) > durableEnd,
-      )
-      if (ready > 0) {
-        this.#files.append(this.#tail.bytes.subarray(0, ready * BYTES))
-        this.#tail.drop(ready)
-      }
-    }
+    const isLater = (place: number): boolean => this.#rows.readTail(place) && recordEnd() > durableEnd
+    this.#rows.write((count) => searchFirst(0, count, isLater))
     await this.#files.flush()
   }
 
   /** Drops the rows of records that end above `logEnd`, and zeroes them where they were written. */
   truncate(logEnd: number): void {
     if (this.#lastEnd <= logEnd) return
-    this.#cut(searchFirst(this.#firstRow, this.#endRow, (row) => this.#read(row) && recordEnd() > logEnd))
+    this.#cut(searchFirst(this.#firstRow, this.#endRow, (row) => this.#rows.read(row) && recordEnd() > logEnd))
   }
 
   /** Overwrites rows in the files that were not believed, once they are no evidence any more. */
   settle(): void {
-    const { written } = this.#files
-    if (this.#writable && this.#staleEnd > written) this.#files.zero(written, this.#staleEnd)
-    this.#staleEnd = -1
+    this.#rows.settle()
   }
 
   /** Lets the minimum offset follow the start of the log; deletes files that hold nothing above it, never the last. */
@@ -188,9 +178,9 @@ export class BatchConsumeQueue {
     this.#firstRow = searchFirst(
       this.#firstRow,
       this.#endRow,
-      (row) => this.#read(row) && batchEntryOffset(scratch.view, 0) >= logStart,
+      (row) => this.#rows.read(row) && batchEntryOffset(scratch.view, 0) >= logStart,
     )
-    this.#min = this.#firstRow < this.#endRow && this.#read(this.#firstRow) ? batchEntryBase(scratch.view, 0) : this.#max
+    this.#min = this.#firstRow < this.#endRow && this.#rows.read(this.#firstRow) ? batchEntryBase(scratch.view, 0) : this.#max
     return this.#files.trim(this.#firstRow)
   }
 
@@ -203,76 +193,55 @@ export class BatchConsumeQueue {
 
   /** Deletes all files; who still holds the queue finds it empty. */
   remove(): void {
-    this.#tail.clear()
+    this.#rows.remove()
     this.#firstRow = 0
     this.#endRow = 0
     this.#min = 0
     this.#max = 0
     this.#lastEnd = -1
-    this.#files.remove()
   }
 
-  #adopt({ min, max, lastEnd, rows = 0, sums }: QueueRow, trustedEnd: number): void {
+  #adopt({ min, max, lastEnd, rows = 0, sums }: QueueRow): void {
     const files = this.#files
     files.adopt(rows, sums)
     this.#endRow = rows
     this.#firstRow = Math.min(files.first, rows)
     this.#max = max
-    this.#min = Math.max(
-      min,
-      this.#firstRow < rows && files.readAny(this.#firstRow, scratch.bytes) ? batchEntryBase(scratch.view, 0) : max,
-    )
+    this.#min = Math.max(min, this.#firstRow < rows && this.#rows.readAny(this.#firstRow) ? batchEntryBase(scratch.view, 0) : max)
     this.#firstRow = this.#min < max ? this.#rowOf(this.#min) : rows
     this.#lastEnd = lastEnd
-    this.#evidenceEnd = lastEnd
-    if (trustedEnd === Number.POSITIVE_INFINITY) return
-    this.#evidenceEnd = Math.max(lastEnd, files.furthest(rows, evidenceOf))
-    this.#staleEnd = files.capacityEnd
+    this.#rows.adoptedTo(rows, lastEnd)
   }
 
   #load(trustedEnd: number): void {
     const files = this.#files
     const { first, capacityEnd: last } = files
-    const readAny = (row: number): boolean => files.readAny(row, scratch.bytes)
-    const end = searchFirst(first, last, (row) => !readAny(row) || !isBatchEntry(scratch.view, 0) || recordEnd() > trustedEnd)
-    this.#evidenceEnd = files.furthest(Math.max(first, end - 1), evidenceOf)
-    files.written = end
-    files.flushed = end
-    if (trustedEnd !== Number.POSITIVE_INFINITY) this.#staleEnd = last
+    const end = searchFirst(
+      first,
+      last,
+      (row) => !this.#rows.readAny(row) || !isBatchEntry(scratch.view, 0) || recordEnd() > trustedEnd,
+    )
+    this.#rows.believedTo(end, end)
     this.#firstRow = first
     this.#endRow = end
     this.#settleBounds()
-    if (first < end && this.#read(first)) this.#min = batchEntryBase(scratch.view, 0)
+    if (first < end && this.#rows.read(first)) this.#min = batchEntryBase(scratch.view, 0)
   }
 
   /** The row whose batch ends behind an offset, the first such. */
   #rowOf(offset: number): number {
-    return searchFirst(this.#firstRow, this.#endRow, (row) => this.#read(row) && batchEnd() > offset)
-  }
-
-  #read(row: number): boolean {
-    const { written } = this.#files
-    if (row < written) return this.#files.read(row, scratch.bytes) === 1
-    if (row >= this.#endRow) return false
-    const at = (row - written) * BYTES
-    this.#tail.bytes.copy(scratch.bytes, 0, at, at + BYTES)
-    return true
+    return searchFirst(this.#firstRow, this.#endRow, (row) => this.#rows.read(row) && batchEnd() > offset)
   }
 
   #cut(keep: number): void {
-    const { written } = this.#files
-    if (keep >= written) this.#tail.cut(keep - written)
-    else {
-      this.#tail.clear()
-      this.#files.cut(keep)
-    }
+    this.#rows.cut(keep)
     this.#endRow = keep
     this.#settleBounds()
   }
 
   /** End and last record, from the last row. */
   #settleBounds(): void {
-    const hasLast = this.#endRow > this.#firstRow && this.#read(this.#endRow - 1)
+    const hasLast = this.#endRow > this.#firstRow && this.#rows.read(this.#endRow - 1)
     this.#max = hasLast ? batchEnd() : this.#min
     this.#lastEnd = hasLast ? recordEnd() : -1
   }

@@ -17,9 +17,10 @@ import { entryOffset, entrySize, FILLER_SIZE, isEntry, QUEUE_ENTRY_BYTES, writeQ
 import { MIN_RECORD_BYTES } from '../format/record.js'
 import { searchFirst } from './bisect.js'
 import { EntryBlock } from './entry-block.js'
-import { EntryTail } from './entry-tail.js'
+import type { EntryTail } from './entry-tail.js'
 import type { QueueRow } from './manifest.js'
-import { type FilesOfQueue, RowFiles } from './row-files.js'
+import { QueueRows } from './queue-rows.js'
+import type { FilesOfQueue, RowFiles } from './row-files.js'
 
 /** Reads when a record was stored, or `undefined` when it cannot be read. */
 export type TimestampReader = (commitLogOffset: number, size: number) => number | undefined
@@ -54,28 +55,26 @@ export class ConsumeQueue {
   readonly queueId: number
   /** Whether messages of other topics are dispatched to this queue. */
   readonly isMultiDispatch: boolean
+  readonly #rows: QueueRows
   readonly #files: RowFiles
-  readonly #tail = new EntryTail(BYTES)
-  readonly #writable: boolean
+  readonly #tail: EntryTail
   #min = 0
   #max = 0
-  #evidenceEnd = -1
   /** End of the record of the last entry. */
   #lastEnd = -1
   /** Where an empty queue will begin that is not in files yet. */
   #startsAt: number | undefined
-  /** Behind the entries that were believed, files may hold others up to here. */
-  #staleEnd = -1
 
   constructor(options: ConsumeQueueOptions) {
     this.topic = options.topic
     this.queueId = options.queueId
     this.isMultiDispatch = options.topic.startsWith('%LMQ%')
-    this.#writable = options.writable
-    this.#files = new RowFiles({ ...options, rowBytes: BYTES })
+    this.#rows = new QueueRows({ ...options, rowBytes: BYTES, scratch, evidenceOf })
+    this.#files = this.#rows.files
+    this.#tail = this.#rows.tail
     const { row } = options
     if (row === undefined) this.#load(options.trustedEnd)
-    else this.#adopt(row, options.trustedEnd, options.mayHaveShrunk ?? false)
+    else this.#adopt(row, options.mayHaveShrunk ?? false)
   }
 
   /** The first offset that can be read. */
@@ -95,12 +94,12 @@ export class ConsumeQueue {
 
   /** The furthest record end that an entry in the files pointed to when they were loaded, trusted or not. */
   get evidenceEnd(): number {
-    return this.#evidenceEnd
+    return this.#rows.evidenceEnd
   }
 
   /** Whether there are entries that no flush has covered. */
   get isDirty(): boolean {
-    return this.#tail.count > 0 || this.#files.flushed < this.#files.written
+    return this.#rows.isDirty
   }
 
   /** Entries in a file. */
@@ -119,7 +118,7 @@ export class ConsumeQueue {
 
   /** Compares the files with their sums. @returns whether they are what was written */
   check(): boolean {
-    return !this.#files.isDamaged && this.#files.checkAll()
+    return this.#rows.check()
   }
 
   /** Adds the entry of the next message and returns its offset. */
@@ -180,7 +179,7 @@ export class ConsumeQueue {
 
   /** Address of the record of an entry, or `undefined` for a filler or an offset that is not there. */
   commitLogOffsetAt(offset: number): number | undefined {
-    if (!this.#readOne(offset) || entrySize(scratch.view, 0) === FILLER_SIZE) return undefined
+    if (!this.#rows.read(offset) || entrySize(scratch.view, 0) === FILLER_SIZE) return undefined
     return entryOffset(scratch.view, 0)
   }
 
@@ -203,13 +202,8 @@ export class ConsumeQueue {
 
   /** Writes the entries whose records end at or below `durableEnd`, without flushing. */
   write(durableEnd: number): void {
-    if (!this.#writable || this.#tail.count === 0) return
-    const { count, bytes } = this.#tail
-    const read = (row: number): boolean => bytes.copy(scratch.bytes, 0, row * BYTES, (row + 1) * BYTES) > 0
-    const ready = searchEntries(0, count, read, () => entryEnd(scratch.view, 0) > durableEnd)
-    if (ready === 0) return
-    this.#files.append(this.#tail.bytes.subarray(0, ready * BYTES))
-    this.#tail.drop(ready)
+    const isLater = (): boolean => entryEnd(scratch.view, 0) > durableEnd
+    this.#rows.write((count) => searchEntries(0, count, (place) => this.#rows.readTail(place), isLater))
   }
 
   /** Writes what is durable in the log and flushes it. */
@@ -226,14 +220,12 @@ export class ConsumeQueue {
 
   /** Overwrites entries in the files that were not believed, once they are no evidence any more. */
   settle(): void {
-    const { written } = this.#files
-    if (this.#writable && this.#staleEnd > written) this.#files.zero(written, this.#staleEnd)
-    this.#staleEnd = -1
+    this.#rows.settle()
   }
 
   /** Lets the minimum offset follow the start of the log; deletes files that hold nothing above it, never the last. */
   trim(logStart: number): string[] {
-    if (this.#max > this.#min && !(this.#readOne(this.#min) && isAtLeast(logStart))) {
+    if (this.#max > this.#min && !(this.#rows.read(this.#min) && isAtLeast(logStart))) {
       this.#min = this.#behindFillers(this.#search((offset) => offset >= logStart))
     }
     return this.#files.trim(this.#min)
@@ -251,15 +243,14 @@ export class ConsumeQueue {
 
   /** Deletes all files; who still holds the queue finds it empty. */
   remove(): void {
-    this.#tail.clear()
+    this.#rows.remove()
     this.#min = 0
     this.#max = 0
     this.#lastEnd = -1
     this.#startsAt = undefined
-    this.#files.remove()
   }
 
-  #adopt({ min, max, lastEnd, sums }: QueueRow, trustedEnd: number, mayHaveShrunk: boolean): void {
+  #adopt({ min, max, lastEnd, sums }: QueueRow, mayHaveShrunk: boolean): void {
     this.#files.adopt(max, sums)
     // Without sums, as in files that a Java store wrote, only this tells that one is lost.
     if (max > min && ((!mayHaveShrunk && this.#files.first > min) || !this.#files.isWhole(max))) this.#files.isDamaged = true
@@ -267,12 +258,7 @@ export class ConsumeQueue {
     this.#min = Math.max(min, Math.min(this.#files.first, max))
     this.#max = max
     this.#lastEnd = lastEnd
-    this.#evidenceEnd = lastEnd
-    // After a clean close nothing can stand behind the last entry.
-    if (trustedEnd === Number.POSITIVE_INFINITY) return
-    const last = this.#files.capacityEnd
-    this.#evidenceEnd = Math.max(lastEnd, this.#files.furthest(max, evidenceOf))
-    this.#staleEnd = last
+    this.#rows.adoptedTo(max, lastEnd)
   }
 
   #load(trustedEnd: number): void {
@@ -281,39 +267,22 @@ export class ConsumeQueue {
     files.written = last
     this.#max = last
     this.#min = first
-    const read = (offset: number): boolean => this.#readAny(offset) || scratch.bytes.fill(0).length > 0
+    const read = (offset: number): boolean => this.#rows.readAny(offset) || scratch.bytes.fill(0).length > 0
     const isPast = (): boolean => !isEntry(scratch.view, 0) || entryEnd(scratch.view, 0) > trustedEnd
     const end = trustedEnd <= 0 ? first : searchEntries(first, last, read, isPast)
-    this.#evidenceEnd = this.#files.furthest(end, evidenceOf)
-    if (end > 0 && this.#readAny(end - 1)) this.#evidenceEnd = Math.max(this.#evidenceEnd, entryEnd(scratch.view, 0) || -1)
     // A crash may have left a later file without the first: a queue of which nothing is believed begins anywhere.
     const kept = end > first ? end : 0
-    files.written = kept
-    files.flushed = kept
+    this.#rows.believedTo(end, kept)
     this.#max = kept
-    if (trustedEnd !== Number.POSITIVE_INFINITY) this.#staleEnd = last
     this.#min = Math.min(first, kept)
     this.#min = this.#behindFillers(this.#min)
     this.#lastEnd = this.#endOfLast()
   }
 
-  #readAny(offset: number): boolean {
-    return this.#files.readAny(offset, scratch.bytes)
-  }
-
-  #readOne(offset: number): boolean {
-    const { written } = this.#files
-    if (offset < written) return this.#files.read(offset, scratch.bytes) === 1
-    if (offset >= this.#max) return false
-    const at = (offset - written) * BYTES
-    this.#tail.bytes.copy(scratch.bytes, 0, at, at + BYTES)
-    return true
-  }
-
   /** The first offset whose entry passes. @param passes - gets address and size of a record */
   #search(passes: (commitLogOffset: number, size: number) => boolean): number {
     const test = (): boolean => passes(entryOffset(scratch.view, 0), entrySize(scratch.view, 0))
-    return searchEntries(this.#min, this.#max, (offset) => this.#readOne(offset), test)
+    return searchEntries(this.#min, this.#max, (offset) => this.#rows.read(offset), test)
   }
 
   /** The first offset from this one on that has an entry, as far as the queue goes. */
@@ -330,7 +299,7 @@ export class ConsumeQueue {
 
   /** Where the record of an entry ends; 0 for a filler, -1 when there is no such entry. */
   #endOf(offset: number): number {
-    return offset >= this.#min && this.#readOne(offset) ? entryEnd(scratch.view, 0) : -1
+    return offset >= this.#min && this.#rows.read(offset) ? entryEnd(scratch.view, 0) : -1
   }
 
   #endOfLast(): number {
@@ -338,7 +307,7 @@ export class ConsumeQueue {
   }
 
   #rewrite(offset: number, commitLogOffset: number, size: number, tagsCode: number): Placed {
-    if (offset < this.#min || !this.#readOne(offset)) return 'same'
+    if (offset < this.#min || !this.#rows.read(offset)) return 'same'
     const wanted = zeroBlock(BYTES)
     writeQueueEntry(wanted.view, 0, commitLogOffset, size, tagsCode)
     if (wanted.bytes.equals(scratch.bytes)) return 'same'
@@ -349,12 +318,7 @@ export class ConsumeQueue {
   }
 
   #cut(keep: number): void {
-    const { written } = this.#files
-    if (keep >= written) this.#tail.cut(keep - written)
-    else {
-      this.#tail.clear()
-      this.#files.cut(keep)
-    }
+    this.#rows.cut(keep)
     this.#max = keep
     this.#min = Math.min(this.#min, keep)
     this.#lastEnd = this.#endOfLast()
@@ -363,8 +327,7 @@ export class ConsumeQueue {
   /** Begins an empty queue at an offset: fillers from the start of its file, as RocketMQ writes them. */
   #startAt(offset: number): void {
     this.#startsAt = undefined
-    this.#tail.clear()
-    this.#max = this.#files.startAt(offset)
+    this.#max = this.#rows.startAt(offset)
     while (this.#max < offset) this.append(0, FILLER_SIZE, 0)
     this.#min = offset
   }

@@ -13,7 +13,7 @@ async function opened(t: TestContext) {
   const broker = await openBroker(root, { topics: { orders: { queues: 4 } }, store: small }, { disk: freshDisk() })
   t.after(() => broker.close())
   broker.events.on('problem', ({ error, during }) => assert.fail(`${during}: ${String(error)}`))
-  return broker
+  return { ...broker, ...broker.served }
 }
 
 function ordersOf({ queues }: Consumer): number[] {

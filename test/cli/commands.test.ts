@@ -3,6 +3,10 @@ import assert from 'node:assert/strict'
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { inspectCommand } from '../../lib/cli/inspect.js'
+import { repairCommand } from '../../lib/cli/repair.js'
+import { tailCommand } from '../../lib/cli/tail.js'
+import { verifyCommand } from '../../lib/cli/verify.js'
 import { MessageStore, type PutReceipt } from '../../lib/index.js'
 import { outcomeOf, runHere as run, run as runThere, startInto, start as startThere, temporary } from '../support/command-line.js'
 import { putMany, smallSizes } from '../support/small-store.js'
@@ -51,11 +55,24 @@ test('help and version go to standard output and end with 0', async () => {
   assert.equal((await runThere('--help')).out, help.out)
 })
 
+test('the help of a command names each of its options, and each command refuses others with 2', async (t) => {
+  const { directory } = await storeOnDisk(t)
+  const options = { inspect: inspectCommand, verify: verifyCommand, repair: repairCommand, tail: tailCommand }
+  for (const [command, { help, options: known }] of Object.entries(options)) {
+    for (const name of Object.keys(known)) assert.ok(name === 'help' || help.includes(`--${name}`), `${command} --${name}`)
+    const { code, out, error } = await run(command, directory, '--no-such-option', '5')
+    assert.deepEqual([code, out], [2, ''])
+    assert.match(error, /--no-such-option/)
+  }
+})
+
 test('wrong usage ends with 2 and one line that names the value and what was expected', async (t) => {
   const { directory } = await storeOnDisk(t)
   const cases: [string[], RegExp][] = [
     [[], /a command is missing/],
     [['look'], /no command "look"; there are inspect, verify, repair, tail/],
+    [['help', 'look'], /no command "look"; there are inspect/],
+    [['--look'], /no command "--look"/],
     [['verify'], /the directory of a store is missing/],
     [['verify', directory, 'more'], /unexpected argument "more"/],
     [['verify', directory, '--deep'], /--deep/],

@@ -83,3 +83,10 @@ for (const name of readdirSync(examples).filter((file) => file.endsWith('.js')))
     assert.notEqual(out, '')
   })
 }
+
+test('the work queue does every job once', () => {
+  const { code, out, err } = run('work-queue.js', (directory) => [join(directory, 'store')])
+  assert.equal(code, 0, out + err)
+  assert.equal(err, '')
+  assert.deepEqual(out.trim().split('\n'), ['done: resize a photo', 'done: send a mail', 'done: bill an order'])
+})

@@ -3,7 +3,14 @@ import { entryTargets } from './entry-targets.js'
 import { filterTargets } from './filter-targets.js'
 import type { Target } from './fuzzer.js'
 import { recordTargets } from './record-targets.js'
+import { remotingTargets } from './remoting-targets.js'
 import { textTargets } from './text-targets.js'
 
 /** All targets, in the order in which they run. */
-export const targets: readonly Target[] = [...recordTargets, ...entryTargets, ...textTargets, ...filterTargets]
+export const targets: readonly Target[] = [
+  ...recordTargets,
+  ...entryTargets,
+  ...textTargets,
+  ...filterTargets,
+  ...remotingTargets,
+]

@@ -299,6 +299,20 @@ describe('a peer', () => {
     }
   })
 
+  test('that sends most of a frame at once and then hardly anything is cut off as well', async () => {
+    const { time, peer, connection, faults } = connect()
+    const frame = Buffer.concat(encodeFrame(request(1, { body: Buffer.alloc(1_000_000) })))
+    peer.write([frame.subarray(0, 900_000)])
+    for (let second = 0; second < 40 && connection.isOpen; second++) {
+      peer.write([frame.subarray(900_000 + second, 900_001 + second)])
+      await settled()
+      time.advance(1000)
+      await settled()
+    }
+    assert.ok(!connection.isOpen)
+    assert.match(faults[0]!.message, /bytes of a frame/)
+  })
+
   test('that sends what is no frame is cut off, and nobody else notices', async () => {
     for (const garbage of ['GET / HTTP/1.1\r\n\r\n', '\u0016\u0003\u0001\u0002\u0000', '\0\0\0\u0008\0\0\0\u0004nope']) {
       const { peer, connection, faults } = connect()

@@ -80,7 +80,7 @@ describe('a JSON header', () => {
     read('{"code":1,"opaque":1,"x":[[[]]]}')
     refuses('{"code":1,"opaque":1,"x":[[[[]]]]}', /levels/)
     refuses(`{"code":1,"opaque":1,"x":${'['.repeat(50_000)}${']'.repeat(50_000)}}`, /levels/)
-    refuses(`{"code":1,"opaque":1234567890123456,"x":${'['.repeat(50_000)}`, /no JSON/)
+    refuses(`{"code":1,"opaque":1234567890123456,"x":${'['.repeat(50_000)}`, /levels/)
     const fields = (count: number) => Array.from({ length: count }, (_, i) => `"k${i}":"v"`).join(',')
     read(`{"code":1,"opaque":1,"extFields":{${fields(256)}}}`)
     refuses(`{"code":1,"opaque":1,"extFields":{${fields(257)}}}`, /257 ext fields/)
@@ -88,6 +88,16 @@ describe('a JSON header', () => {
     refuses(`{"code":1,"opaque":1,"extFields":{"${'k'.repeat(65)}":"v"}}`, /name/)
     refuses(`{"code":1,"opaque":1,"extFields":{"${'ü'.repeat(33)}":"v"}}`, /name/)
     refuses(`{"code":1,"opaque":1,"extFields":{"k":"${'v'.repeat(65_537)}"}}`, /65537 characters/)
+  })
+
+  test('is looked over before it is parsed, so that nothing in it holds the process up', () => {
+    const head = '{"code":1,"opaque":1,'
+    const filler = 'v'.repeat(5000)
+    refuses(`${head}"x":${'['.repeat(100_000)}`, /levels/)
+    refuses(`${head}"remark":"${filler}","x":[${'1,'.repeat(1100)}1]}`, /members/)
+    refuses(`${head}"remark":"${filler}","extFields":{"a":12345678901234567890}}`, /beyond/)
+    const text = '[[[[[[,\\"'.repeat(1500)
+    assert.equal(read(`${head}"extFields":{"a":${JSON.stringify(text)}}}`).extFields['a'], text)
   })
 
   test('of an answer always has ext fields, all of them strings; that of a request only when there are any', () => {

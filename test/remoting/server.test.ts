@@ -209,7 +209,7 @@ describe('a server with all its places taken', () => {
     const sizes: HandlerTable = new Map([
       [1, (command) => answer(command, 0, { body: Buffer.alloc(Number(command.extFields['size'])) })],
     ])
-    const server = await serve(t, { net, clock: time, timers: time, handlers: sizes, limits: { maxTotalUnreadBytes: 100_000 } })
+    const server = await serve(t, { net, clock: time, timers: time, handlers: sizes, limits: { maxTotalBytes: 100_000 } })
     const sockets = [30_000, 60_000, 30_000].map((size) => {
       const socket = net.connectFrom('127.0.0.1', server.endpoint)
       socket.write(encodeFrame(request(1, { ext: { size } })))
@@ -220,6 +220,49 @@ describe('a server with all its places taken', () => {
       sockets.map(({ isClosed }) => isClosed),
       [false, true, false],
     )
+  })
+
+  test('cuts off the worst of those that send most of a frame and stop, when all together hold too much', async (t) => {
+    const net = new MemoryNet()
+    const time = new ManualTime()
+    const server = await serve(t, { net, clock: time, timers: time, limits: { maxTotalBytes: 100_000 } })
+    const frame = Buffer.concat(encodeFrame(request(1, { body: Buffer.alloc(90_000) })))
+    const sockets = [30_000, 60_000, 30_000].map((size) => {
+      const socket = net.connectFrom('127.0.0.1', server.endpoint)
+      socket.write([frame.subarray(0, size)])
+      return socket
+    })
+    await settled(20)
+    assert.deepEqual(
+      sockets.map(({ isClosed }) => isClosed),
+      [false, true, false],
+    )
+  })
+
+  test('reads nobody further who has a request in work while all together have too many bytes in work', async (t) => {
+    const net = new MemoryNet()
+    const time = new ManualTime()
+    const open: (() => void)[] = []
+    const slow: HandlerTable = new Map<number, Handler>([
+      [1, (command) => new Promise((resolve) => open.push(() => resolve(answer(command, 0))))],
+    ])
+    const server = await serve(t, { net, clock: time, timers: time, handlers: slow, limits: { maxTotalBytes: 100_000 } })
+    for (let i = 0; i < 4; i++) {
+      const socket = net.connectFrom('127.0.0.1', server.endpoint)
+      const frame = encodeFrame(request(1, { body: Buffer.alloc(10_000) }))
+      socket.write(frame)
+      await settled(5)
+      socket.write(frame)
+    }
+    await settled(20)
+    // Five fill half of the limit: the first two have two in work, and everybody has one.
+    assert.equal(open.length, 6)
+    for (let done = 0; done < 8; done++) {
+      open.shift()!()
+      await settled(20)
+    }
+    assert.equal(open.length, 0)
+    assert.equal(server.connections.length, 4)
   })
 })
 

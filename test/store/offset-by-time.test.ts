@@ -65,6 +65,16 @@ describe('offsetByTime', () => {
     assert.equal(await store.offsetByTime('a', 0, times[minOffset + 3]!, 'upper'), minOffset + 3)
   })
 
+  test('the edges are the bounds: before the first, after the last, and in a queue that holds nothing', async (t) => {
+    const store = await openStore(t)
+    for (let n = 0; n < 3; n++) await store.put({ topic: 'a', body: 'x' })
+    const at = (ms: number, boundary: 'lower' | 'upper'): Promise<number> => store.offsetByTime('a', 0, ms, boundary)
+    const late = Date.now() + 1e9
+    assert.deepEqual([await at(0, 'lower'), await at(0, 'upper'), await at(late, 'lower'), await at(late, 'upper')], [0, 0, 3, 2])
+    await store.purge('a')
+    assert.deepEqual([await at(0, 'lower'), await at(0, 'upper'), await at(late, 'lower'), await at(late, 'upper')], [3, 3, 3, 3])
+  })
+
   test('an unknown queue gives 0, and wrong arguments are refused', async (t) => {
     const store = await openStore(t)
     assert.equal(await store.offsetByTime('a', 0, 1), 0)

@@ -66,6 +66,26 @@ describe('the programs of the README', () => {
     }
   })
 
+  test('compile, as a strict project that uses the package compiles them', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'mqlite-readme-'))
+    try {
+      mkdirSync(join(directory, 'node_modules', '@types'), { recursive: true })
+      symlinkSync(root, join(directory, 'node_modules', 'mqlite'), 'dir')
+      symlinkSync(join(root, 'node_modules/@types/node'), join(directory, 'node_modules/@types/node'), 'dir')
+      programs.forEach((program, i) => {
+        writeFileSync(join(directory, `program-${i}.mts`), program)
+      })
+      const strict = { strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, noEmit: true }
+      const compilerOptions = { ...strict, module: 'NodeNext', target: 'ES2022', types: ['node'] }
+      writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
+      const tsc = join(root, 'node_modules/typescript/bin/tsc')
+      const { status, stdout } = spawnSync(process.execPath, [tsc], { cwd: directory, encoding: 'utf8', timeout: 60_000 })
+      assert.equal(status, 0, stdout)
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
+  })
+
   test('begin with examples/quick-start.ts, word for word', () => {
     assert.equal(programs[0], readFileSync(join(root, 'examples/quick-start.ts'), 'utf8'))
   })

@@ -55,6 +55,7 @@ export interface ConsumerQueuesPort {
 
 /** Where a consumer goes on. */
 export interface SeekTarget {
+  /** One of the topics that it subscribes to. */
   readonly topic: string
   /** One queue; all that the member has, when it is left out. */
   readonly queueId?: number

@@ -11,7 +11,9 @@ import type { QueueHolds } from './queue-holds.js'
 
 /** A queue by name. */
 export interface QueueName {
+  /** Topic of the queue. */
   readonly topic: string
+  /** Its number in the topic. */
   readonly queueId: number
 }
 

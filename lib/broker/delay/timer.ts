@@ -132,9 +132,18 @@ export class Timer {
     this.#pause.end()
     await this.#running
     if (!this.#isBegun || this.#parts.store.status !== 'open') return
-    await this.#parts.store.flush()
-    const state = this.#state()
+    try {
+      await this.#handOver()
+    } catch (error) {
+      // `timercheck` is as it was while we ran: nothing is lost, and RocketMQ would deliver some again.
+      this.#parts.onProblem(error)
+    }
+  }
+
+  async #handOver(): Promise<void> {
     const { store, disk, clock, timers } = this.#parts
+    await store.flush()
+    const state = this.#state()
     if (this.#isEmpty) {
       if (this.#isOther(state)) await this.#files.writeClosed(state, 0)
       return

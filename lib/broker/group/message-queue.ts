@@ -2,8 +2,11 @@
 
 /** One queue of one topic on one broker. */
 export interface MessageQueue {
+  /** Topic of the queue. */
   readonly topic: string
+  /** Broker that the queue is on. */
   readonly brokerName: string
+  /** Its number in the topic on that broker. */
   readonly queueId: number
 }
 

@@ -6,6 +6,7 @@ import { isClosedToClients, TIMER_TOPIC } from '../config/system-topics.js'
 import { Permission, type TopicConfig } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
+import type { Numbers } from '../numbers/numbers.js'
 import { SystemProperty } from '../system-property.js'
 import type { Pipeline } from './pipeline.js'
 import { checkSendRequest, SendReceipt, type SendRequest, systemPropertiesOf } from './send-request.js'
@@ -26,6 +27,8 @@ export interface SenderOptions {
   readonly shardOf: (key: string, queues: number) => number
   /** Refuses, or waits, when there are too many unread messages in a topic; `undefined` lets them in. */
   readonly admit: (topic: string, count: number) => Promise<void> | undefined
+  /** Told of each message that was sent. */
+  readonly numbers: Pick<Numbers, 'sent'>
   /** @throws {BrokerError} `BROKER_CLOSED` */
   readonly checkOpen: () => void
 }
@@ -52,13 +55,24 @@ export class Sender {
       const copy = this.messageOf(copyOfRequest(request), topic)
       return waiting.then(() => this.#put(copy))
     }
-    const message = this.messageOf(request, topic)
-    return this.#put(message)
+    return this.#put(this.messageOf(request, topic))
+  }
+
+  /** The message that a request stands for, let in but not put: for who puts it another way. @throws as {@link send} */
+  async prepared(request: SendRequest): Promise<Message> {
+    const { topics, admit, checkOpen } = this.#options
+    checkOpen()
+    checkSendRequest(request)
+    const copy = copyOfRequest(request)
+    const topic = topics.find(copy.topic) ?? (await topics.forSending(copy.topic))
+    const message = this.messageOf(copy, topic)
+    await admit(topic.topic, 1)
+    return message
   }
 
   /** Sends several messages, to one topic, all or none. See {@link Broker.sendBatch}. */
   async sendBatch(requests: readonly SendRequest[]): Promise<SendReceipt[]> {
-    const { topics, admit, checkOpen, pipeline } = this.#options
+    const { topics, admit, checkOpen, pipeline, numbers } = this.#options
     checkOpen()
     checkBatch(requests)
     if (requests.length === 0) return []
@@ -68,7 +82,10 @@ export class Sender {
     const messages = requests.map((request) => this.messageOf(request, topic, queueId))
     await admit(topic.topic, messages.length)
     const receipts = await pipeline.putBatch(messages)
-    return receipts.map((receipt, i) => new SendReceipt(receipt, topic.topic, messages[i]!.uniqueKey!))
+    return receipts.map((receipt, i) => {
+      numbers.sent(messages[i]!, receipt)
+      return new SendReceipt(receipt, topic.topic, messages[i]!.uniqueKey!)
+    })
   }
 
   /** The store's message for a request: with queue, id, and what asks the broker for something. */
@@ -101,13 +118,12 @@ export class Sender {
   }
 
   #put(message: Message): Promise<SendReceipt> {
-    const { topic, uniqueKey } = message
-    if (message.properties === undefined)
-      return this.#options.pipeline.put(message).then((receipt) => new SendReceipt(receipt, topic, uniqueKey!))
-    const at = message.properties[SystemProperty.deliverAtMs]
-    return this.#options.pipeline.put(message).then((receipt) => {
-      const waits = at !== undefined && receipt.topic === TIMER_TOPIC
-      return new SendReceipt(receipt, topic, uniqueKey!, waits ? Number(at) : undefined)
+    const { pipeline, numbers } = this.#options
+    const { topic, uniqueKey, properties } = message
+    return pipeline.put(message).then((receipt) => {
+      numbers.sent(message, receipt)
+      const at = receipt.topic === TIMER_TOPIC ? properties?.[SystemProperty.deliverAtMs] : undefined
+      return new SendReceipt(receipt, topic, uniqueKey!, at === undefined ? undefined : Number(at))
     })
   }
 

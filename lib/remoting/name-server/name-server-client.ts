@@ -74,9 +74,7 @@ export class NameServerClient {
 
   /** Tells all name servers now, since topics have changed. Resolves when each has answered or failed. */
   register(): Promise<readonly RegistrationResult[]> {
-    const { broker, topics, servers } = this.#options
-    const command = encodeRegistration({ ...broker, ...topics() })
-    return Promise.all(servers.map((server) => this.#tell(server, command)))
+    return Promise.all(this.#options.servers.map((server) => this.#tell(server)))
   }
 
   /** Stops telling, and takes the broker out of all name servers that can be reached. */
@@ -99,19 +97,21 @@ export class NameServerClient {
     })
   }
 
-  async #tell(server: string, command: Command): Promise<RegistrationResult> {
-    const result = await this.#ask(server, command).then(
-      ({ extFields }): RegistrationResult => {
-        const { masterAddr, haServerAddr } = extFields as { masterAddr?: string; haServerAddr?: string }
-        return {
-          server,
-          ...(masterAddr === undefined ? {} : { primaryAddress: masterAddr }),
-          ...(haServerAddr === undefined ? {} : { haAddress: haServerAddr }),
-        }
-      },
-      (error: unknown): RegistrationResult => ({ server, error: error as Error }),
-    )
-    this.#options.onResult?.(result)
+  async #tell(server: string): Promise<RegistrationResult> {
+    const { broker, topics, onResult } = this.#options
+    let result: RegistrationResult
+    try {
+      const { extFields } = await this.#ask(server, encodeRegistration({ ...broker, ...topics() }))
+      const { masterAddr: primaryAddress, haServerAddr: haAddress } = extFields as { masterAddr?: string; haServerAddr?: string }
+      result = {
+        server,
+        ...(primaryAddress === undefined ? {} : { primaryAddress }),
+        ...(haAddress === undefined ? {} : { haAddress }),
+      }
+    } catch (error) {
+      result = { server, error: error instanceof Error ? error : new Error(String(error)) }
+    }
+    onResult?.(result)
     return result
   }
 

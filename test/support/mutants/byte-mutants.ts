@@ -48,8 +48,8 @@ export const byteMutants: readonly Mutant[] = [
   {
     fault: 'entries of records that are not durable go to the queue files',
     file: 'view/consume-queue.ts',
-    text: '() => entryEnd(scratch.view, 0) > durableEnd',
-    replacement: '() => false',
+    text: 'const isLater = (): boolean => entryEnd(scratch.view, 0) > durableEnd',
+    replacement: 'const isLater = (): boolean => false',
     tests: ['view/consume-queue'],
   },
   {
@@ -149,7 +149,7 @@ export const byteMutants: readonly Mutant[] = [
     text: `if (count === 0) throw new DiskError('EIO', 'write', this.path)
         done += count`,
     replacement: 'done = source.length',
-    tests: ['crash/syscalls'],
+    tests: ['disk/short-calls'],
   },
   {
     fault: 'a file that is being flushed may be closed',

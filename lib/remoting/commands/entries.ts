@@ -1,0 +1,27 @@
+/** How the requests to a broker are written down: a code with what is done for it, in groups. */
+import type { Broker } from '../../broker/broker.js'
+import type { ServedParts } from '../../broker/serving/served.js'
+import type { Endpoint } from '../endpoint.js'
+import type { Handler, HandlerTable } from '../handling.js'
+import { withOutcomes } from './outcome.js'
+
+/** What handlers work on. */
+export interface ServedBroker {
+  readonly broker: Broker
+  readonly served: ServedParts
+  /** Where clients reach it; `undefined` while it does not listen. */
+  endpoint: Endpoint | undefined
+}
+
+/** Some requests, by code. */
+export type Entries = readonly (readonly [code: number, handler: Handler])[]
+
+/** The groups as one table; what the broker throws becomes RocketMQ's answer. @throws {RangeError} when a code has two handlers */
+export function tableOf(groups: readonly Entries[]): HandlerTable {
+  const table = new Map<number, Handler>()
+  for (const [code, handler] of groups.flat()) {
+    if (table.has(code)) throw new RangeError(`request ${code} has two handlers`)
+    table.set(code, withOutcomes(handler))
+  }
+  return table
+}

@@ -1,0 +1,71 @@
+/** docs/broker.md says what the code does: its program runs, and its tables are those of the code. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { brokerErrorCodes } from '../../lib/broker/errors.js'
+import { brokerEvents } from '../../lib/broker/parts.js'
+import { inDirectory } from '../support/scratch.js'
+import { readSources, root } from '../support/source-tree.js'
+
+const page = readFileSync(join(root, 'docs/broker.md'), 'utf8')
+
+/** The rows of the table under a heading, cells without the backquotes around them. */
+function rowsUnder(heading: string): string[][] {
+  const chapter = page.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0]
+  assert.ok(chapter !== undefined, `no heading ${heading}`)
+  const lines = chapter.split('\n').filter((line) => line.startsWith('| `'))
+  return lines.map((line) =>
+    line
+      .slice(1, -1)
+      .split(/(?<!\\)\|/)
+      .map((cell) => cell.trim().replace(/^`(.*)`$/, '$1')),
+  )
+}
+
+describe('docs/broker.md', () => {
+  test('has a program that runs and prints nothing to stderr', async () => {
+    const [, program] = /^```ts\n([\s\S]*?)^```$/m.exec(page)!
+    await inDirectory('broker-docs', async (directory) => {
+      mkdirSync(join(directory, 'node_modules'))
+      symlinkSync(root, join(directory, 'node_modules', 'mqlite'), 'dir')
+      writeFileSync(join(directory, 'program.mjs'), program!)
+      const options = { cwd: directory, encoding: 'utf8', timeout: 60_000 } as const
+      const { status, stdout, stderr } = spawnSync(process.execPath, ['program.mjs'], options)
+      assert.equal(stderr, '')
+      assert.equal(status, 0)
+      assert.equal(stdout, 'two cups of tea attempt 1\n')
+    })
+  })
+
+  test('lists the error codes of the broker with what they mean', () => {
+    const told = rowsUnder('Errors')
+    const known = Object.entries(brokerErrorCodes).map(([code, { reaction, meaning }]) => [code, reaction, meaning])
+    assert.deepEqual(
+      told,
+      known.map((row) => row.map((cell) => cell.replaceAll('|', '\\|'))),
+    )
+  })
+
+  test('lists the events of the broker', () => {
+    assert.deepEqual(
+      rowsUnder('Events')
+        .map(([name]) => name)
+        .toSorted(),
+      Object.keys(brokerEvents).toSorted(),
+    )
+  })
+
+  test('lists the options of the broker', () => {
+    const source = readSources().find(({ path }) => path === 'lib/broker/broker-options.ts')!
+    const declared = /export interface BrokerOptions \{\n([\s\S]*?)\n\}/.exec(source.text)![1]!
+    const names = [...declared.matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, name]) => name!)
+    assert.deepEqual(
+      rowsUnder('Options')
+        .map(([name]) => name)
+        .toSorted(),
+      names.toSorted(),
+    )
+  })
+})

@@ -181,9 +181,9 @@ function dueMessages(messages: readonly StoredMessage[], delayMs: number, now: n
 
 /** The message that waited, on its way to its own topic; `undefined` for one that nobody may deliver. */
 export function deliveredMessage(stored: StoredMessage): Message | undefined {
-  const { properties, body, flag, sysFlag, bornTimestamp, bornHost, reconsumeTimes } = stored
-  const topic = properties[SystemProperty.realTopic]
-  const queueId = Number(properties[SystemProperty.realQueueId] ?? 0)
+  const { body, flag, sysFlag, bornTimestamp, bornHost, reconsumeTimes } = stored
+  const topic = stored.property(SystemProperty.realTopic)
+  const queueId = Number(stored.property(SystemProperty.realQueueId) ?? 0)
   if (topic === undefined || topic === HALF_TOPIC || !Number.isSafeInteger(queueId)) return undefined
   // As in RocketMQ, the properties still say where and how long the message waited.
   const { encodedProperties } = stored

@@ -62,14 +62,15 @@ export class TimerLogWriter {
     await this.#place.disk.flushDirectory(this.#place.directory)
   }
 
-  async #write({ commitLogOffset, size, properties }: StoredMessage, slot: number, kind: number): Promise<void> {
+  async #write(message: StoredMessage, slot: number, kind: number): Promise<void> {
+    const { commitLogOffset, size } = message
     const { fileBytes, nowSecond } = this.#place
     if (this.#file !== undefined && this.#fileUnits === unitsPerFile(fileBytes)) await this.#nextFile()
     if (this.#file === undefined) await this.#openFile()
     const place = this.#fileStart + this.#fileUnits * TIMER_UNIT_BYTES
     const previous = this.#last.get(slot) ?? -1
     this.#last.set(slot, place)
-    const topicHash = javaHash(properties[SystemProperty.realTopic] ?? '')
+    const topicHash = javaHash(message.property(SystemProperty.realTopic) ?? '')
     const slotMs = readMsOf(slot)
     // The difference must fit: what has been due for weeks was written then.
     const writtenMs = Math.min(readMsOf(nowSecond), slotMs)

@@ -6,6 +6,7 @@
  * second after that, never early and at most a second late.
  */
 import { shown } from '../../base/errors.js'
+import { encodeProperties } from '../../format/properties.js'
 import { SysFlag } from '../../format/record.js'
 import type { Message } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
@@ -97,28 +98,29 @@ export function cancelMessage(topic: string, uniqueKey: string, deliverMs: numbe
 }
 
 /** When a waiting message is due, seconds since 1970, and what it cancels; `undefined` when it does not say. */
-export function waitOf({ properties }: StoredMessage): { second: number; cancels: string | undefined } | undefined {
-  const outMs = Number(properties[SystemProperty.timerOutMs] ?? Number.NaN)
+export function waitOf(message: StoredMessage): { second: number; cancels: string | undefined } | undefined {
+  const outMs = Number(message.property(SystemProperty.timerOutMs) ?? Number.NaN)
   const second = Math.floor(outMs / 1000) + 1
   if (!(second >= 0 && second <= LAST_SECOND)) return undefined
-  return { second, cancels: properties[SystemProperty.timerCancel] }
+  return { second, cancels: message.property(SystemProperty.timerCancel) }
 }
 
 /** Whether one of these cancellations means the message. RocketMQ before 5.3.2 names the unique key alone. */
-export function isCancelled({ properties, uniqueKey }: StoredMessage, cancelled: ReadonlySet<string>): boolean {
+export function isCancelled(message: StoredMessage, cancelled: ReadonlySet<string>): boolean {
+  const { uniqueKey } = message
   if (uniqueKey === undefined) return false
-  return cancelled.has(`${properties[SystemProperty.realTopic]}+${uniqueKey}`) || cancelled.has(uniqueKey)
+  return cancelled.has(`${message.property(SystemProperty.realTopic)}+${uniqueKey}`) || cancelled.has(uniqueKey)
 }
 
 /** The message on its way to its own topic; `undefined` for one that nobody may deliver. */
 export function dueMessage(stored: StoredMessage, now: number): Message | undefined {
-  return stamped(stored, deliveredMessage(stored), { [SystemProperty.timerDequeueMs]: String(now) })
+  return stamped(stored, deliveredMessage(stored), SystemProperty.timerDequeueMs, String(now))
 }
 
 /** The message as it is put again, to wait on in a younger segment. */
 export function rolledMessage(stored: StoredMessage): Message {
-  const { body, flag, sysFlag, bornTimestamp, bornHost, reconsumeTimes, encodedProperties, properties } = stored
-  const times = Number(properties[SystemProperty.timerRollTimes] ?? 0) + 1
+  const { body, flag, sysFlag, bornTimestamp, bornHost, reconsumeTimes, encodedProperties } = stored
+  const times = Number(stored.property(SystemProperty.timerRollTimes) ?? 0) + 1
   const message = {
     topic: TIMER_TOPIC,
     queueId: 0,
@@ -130,24 +132,17 @@ export function rolledMessage(stored: StoredMessage): Message {
     reconsumeTimes,
     encodedProperties,
   }
-  return stamped(stored, message, { [SystemProperty.timerRollTimes]: String(times) })
+  return stamped(stored, message, SystemProperty.timerRollTimes, String(times))
 }
 
-/** With properties added in front of the others, which stay as they are byte for byte. */
-function stamped<Given extends Message | undefined>(stored: StoredMessage, message: Given, added: Record<string, string>): Given {
+/** With a property in front of the others, which stay as they are byte for byte unless it is among them. */
+function stamped<Given extends Message | undefined>(stored: StoredMessage, message: Given, name: string, value: string): Given {
   const encoded = message?.encodedProperties
   if (message === undefined || encoded === undefined || encoded.length > ROOMY_PROPERTIES_BYTES) return message
-  const text = Object.entries(added).map(([name, value]) => `${name}\x01${value}\x02`)
-  const before = stored.properties
-  if (Object.keys(added).some((name) => before[name] !== undefined)) return restamped(message, before, added)
-  return { ...message, encodedProperties: Buffer.concat([Buffer.from(text.join('')), encoded]) }
-}
-
-function restamped<Given extends Message | undefined>(
-  message: Given,
-  before: Readonly<Record<string, string>>,
-  added: Record<string, string>,
-): Given {
-  const pairs = Object.entries(withProperties(before, added)).map(([name, value]) => `${name}\x01${value}\x02`)
-  return { ...message!, encodedProperties: Buffer.from(pairs.join('')) }
+  if (stored.property(name) !== undefined)
+    return { ...message, encodedProperties: encodeProperties(withProperties(stored.properties, { [name]: value })) }
+  const bytes = Buffer.allocUnsafe(name.length + value.length + 2 + encoded.length)
+  bytes.write(`${name}\x01${value}\x02`, 'latin1')
+  bytes.set(encoded, bytes.length - encoded.length)
+  return { ...message, encodedProperties: bytes }
 }

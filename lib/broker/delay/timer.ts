@@ -271,8 +271,8 @@ export class Timer {
   }
 
   /** What is put for a message that is due; nothing for a cancellation, and for what is cancelled. */
-  #copyOf({ second, queueOffset }: Due, message: Parameters<typeof dueMessage>[0]): Message | undefined {
-    const cancels = waitOf(message)?.cancels
+  #copyOf({ second, queueOffset, isCancel }: Due, message: Parameters<typeof dueMessage>[0]): Message | undefined {
+    const cancels = isCancel ? waitOf(message)?.cancels : undefined
     const known = this.#cancelled.get(second)
     if (cancels === undefined)
       return known !== undefined && isCancelled(message, known.names) ? undefined : dueMessage(message, this.#parts.clock.now())

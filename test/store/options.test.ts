@@ -121,6 +121,7 @@ describe('values', () => {
       ...choices.map(([name]) => name),
       ...booleans,
       ...texts,
+      'delayLevels',
       ...groups,
       'onProgress',
     ]

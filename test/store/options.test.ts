@@ -154,6 +154,7 @@ describe('names', () => {
       ...choices.map(([name]) => name),
       ...booleans,
       ...texts,
+      'delayLevels',
       ...groups,
       'onProgress',
     ])

@@ -137,8 +137,10 @@ export class TimerFiles {
     let count = 0
     let end = 0
     const names = this.#disk.list(this.#log).filter(({ name, kind }) => kind === 'file' && /^[0-9]{20}$/.test(name))
-    for (const { name } of names) {
+    for (const [i, { name }] of names.entries()) {
       const start = Number(name)
+      // A file between them is missing.
+      if (i > 0 && start !== end) break
       const file = this.#disk.open(`${this.#log}/${name}`, {})
       let units: number
       try {

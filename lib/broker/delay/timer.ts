@@ -160,10 +160,15 @@ export class Timer {
     const state = this.#state()
     if (!this.#isOther(state)) return
     this.#isChanged = false
-    // A copy that is lost to power failure must be made again.
-    await this.#parts.store.flush()
-    await this.#files.writeRunning(state)
-    this.#written = state
+    try {
+      // A copy that is lost to power failure must be made again.
+      await this.#parts.store.flush()
+      await this.#files.writeRunning(state)
+      this.#written = state
+    } catch (error) {
+      this.#isChanged = true
+      throw error
+    }
   }
 
   get #isEmpty(): boolean {
@@ -205,7 +210,8 @@ export class Timer {
         await this.#pause.for(Math.max(1, Math.min(LONGEST_SLEEP_MS, untilDue)))
       } catch (error) {
         if (this.#isClosed || (error instanceof MessageStoreError && error.code === 'STORE_CLOSED')) return
-        this.#parts.onProblem(error)
+        // A replica may become a primary; until then its primary delivers.
+        if (!(error instanceof MessageStoreError && error.code === 'STORE_READ_ONLY')) this.#parts.onProblem(error)
         await this.#pause.for(AGAIN_MS)
       }
     }

@@ -154,21 +154,19 @@ export const suites: Readonly<Record<string, readonly Row[]>> = {
   ],
   queues: [{ title: 'put, async, 10,000 queues', unit: '/s', timing: 'hand', columns: { mqlite: own('manyQueues') } }],
   crc: [128, 260, 1024].flatMap(crc),
-<<<<<<< HEAD
   delays: [
     {
       title: '100,000 messages due in one second, all delivered',
       unit: 'ms',
       timing: 'hand',
-      columns: { mqlite: own('dueAtOnce') },
+      columns: { mqlite: own('timersDueAtOnce') },
     },
     { title: 'open with messages for times ahead', unit: 'ms', timing: 'hand', columns: { mqlite: own('manyWaiting') } },
-=======
+  ],
   broker: [
     { title: 'broker: send, deliver, acknowledge', unit: '/s', timing: 'hand', columns: { mqlite: own('sendAndConsume') } },
     { title: 'broker: give back for a retry', unit: '/s', timing: 'hand', columns: { mqlite: own('sendBack') } },
     { title: 'broker: keep the offsets of 1,000 groups', unit: 'ms', timing: 'hand', columns: { mqlite: own('keepOffsets') } },
->>>>>>> main
   ],
   memory: [{ title: 'memory, puts then reads', unit: 'MiB', timing: 'hand', columns: { mqlite: own('putThenRead') } }],
 }

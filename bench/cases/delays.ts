@@ -43,7 +43,7 @@ const delivered = ({ store }: Broker): number =>
   Array.from({ length: QUEUES }, (_, queueId) => store.bounds(TOPIC, queueId).maxOffset).reduce((sum, one) => sum + one, 0)
 
 /** 100,000 messages, or fewer, for the same second; the figure is the time from that second to the last delivery. */
-export const dueAtOnce: Case = async ({ plan, directory }) => {
+export const timersDueAtOnce: Case = async ({ plan, directory }) => {
   const clock = new MovedClock()
   const broker = await openBroker(directory, clock)
   const count = Math.min(plan.messages, 100_000)

@@ -19,15 +19,12 @@ export const cases = {
   crcZlib: async (): Promise<Case> => (await import('./crc.js')).crcZlib,
   putThenRead: async (): Promise<Case> => (await import('./memory.js')).putThenRead,
   manyQueues: async (): Promise<Case> => (await import('./memory.js')).manyQueues,
-<<<<<<< HEAD
-  dueAtOnce: async (): Promise<Case> => (await import('./delays.js')).dueAtOnce,
+  timersDueAtOnce: async (): Promise<Case> => (await import('./delays.js')).timersDueAtOnce,
   manyWaiting: async (): Promise<Case> => (await import('./delays.js')).manyWaiting,
-=======
   sendAndConsume: async (): Promise<Case> => (await import('./broker.js')).sendAndConsume,
   sendBack: async (): Promise<Case> => (await import('./broker.js')).sendBack,
   dueAtOnce: async (): Promise<Case> => (await import('./broker.js')).dueAtOnce,
   keepOffsets: async (): Promise<Case> => (await import('./broker.js')).keepOffsets,
->>>>>>> main
 } as const
 
 export type CaseName = keyof typeof cases

@@ -8,6 +8,7 @@ import type { ClampedOffset } from './config/offsets.js'
 import type { Topics } from './config/topics.js'
 import type { Consumer } from './consuming/consumer.js'
 import type { ConsumerOptions } from './consuming/consumer-options.js'
+import type { TimedReceipt } from './delay/timer.js'
 import type { BrokerMetrics } from './numbers/metrics.js'
 import { type OpenBroker, openBroker, overStore } from './open-broker.js'
 import type { BrokerPorts } from './parts.js'
@@ -89,6 +90,17 @@ export class Broker implements AsyncDisposable {
   /** Sends messages of one topic: all of them, or none. They go to one queue, unless they name theirs. @throws as {@link send} */
   async sendBatch(messages: readonly SendRequest[]): Promise<SendReceipt[]> {
     return this.#open.sender.sendBatch(messages)
+  }
+
+  /**
+   * Cancels a message that was sent for a time ahead and waits still; its receipt may come from an earlier run of the
+   * broker, read from JSON.
+   *
+   * @returns whether it is surely not delivered; `false` when its time has come, or it never waited for one
+   * @throws {BrokerError} `BROKER_CLOSED`; what {@link MessageStore.put} throws
+   */
+  async cancel(receipt: TimedReceipt): Promise<boolean> {
+    return this.#open.cancel(receipt)
   }
 
   /**

@@ -14,7 +14,9 @@ import { Topics } from './config/topics.js'
 import { Consumers } from './consuming/consumers.js'
 import { inflatedBody } from './consuming/inflate.js'
 import { SendBack } from './consuming/send-back.js'
-import { delayLevelOf, Schedule, waitingMessage } from './delay/schedule.js'
+import { Schedule } from './delay/schedule.js'
+import { type TimedReceipt, Timer } from './delay/timer.js'
+import { delayedMessage } from './delay/timer-messages.js'
 import { BrokerError } from './errors.js'
 import { FilterCache } from './filter/filter-cache.js'
 import { QueueLocks } from './group/queue-locks.js'
@@ -80,13 +82,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const { topics, groups, offsets, ownOffsets } = tables
   for (const [topic, settings] of Object.entries(base.options.topics)) await topics.create(topic, settings)
   for (const [group, settings] of Object.entries(base.options.groups)) await groups.create(group, settings)
-  const schedule = buildSchedule(base)
-  const pipeline = new Pipeline(base.store, {
-    rewrite: (message) => {
-      const level = delayLevelOf(message.properties ?? {})
-      return level === 0 ? message : waitingMessage(message, level)
-    },
-  })
+  const { schedule, timer, pipeline } = buildDelays(base)
   const sending = { shardOf: await loadSharding(), admit: admissionOf(base, tables), pipeline }
   const sender = buildSender(base, tables, sending)
   const clients = buildClients(base, tables)
@@ -107,8 +103,10 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
     repeated(base, base.options.offsetIntervalMs, flushOffsets, 'writing offsets'),
     repeated(base, SAMPLE_EVERY_MS, async () => metrics.sample(), 'taking numbers'),
     repeated(base, base.options.delayOffsetIntervalMs, () => schedule.flush(), 'writing delay offsets'),
+    repeated(base, base.options.delayOffsetIntervalMs, () => timer.flush(), 'writing how far the timer is'),
   ]
   schedule.start()
+  timer.start()
   pop.start()
   const close = async (): Promise<void> => {
     base.isClosing = true
@@ -119,8 +117,9 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
       await transactions.close()
       clients.registry.close()
       for (const one of periodic) await one.stop()
-      await schedule.close()
       await flushOffsets()
+      await schedule.close()
+      await timer.close()
     } finally {
       if (ownsStore) await base.store.close()
       base.events.emit('closed', undefined)
@@ -128,9 +127,13 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
+  const cancel = (receipt: TimedReceipt): Promise<boolean> => {
+    base.checkOpen()
+    return timer.cancel(receipt)
+  }
   const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions, pop }
   const transactionProducer = producersOf(base, { ...clients, transactions, sender })
-  const parts = { ...tables, store, events, sender, consumers, pop, served, metrics, administration }
+  const parts = { ...tables, store, events, sender, consumers, pop, served, metrics, administration, cancel }
   return { ...parts, transactionProducer, close: () => (closing ??= close()) }
 }
 
@@ -177,11 +180,31 @@ function buildSchedule({ store, ports, onProblem }: BrokerSurroundings): Schedul
   const { clock, timers } = ports
   return new Schedule({
     store,
+    levelsMs: store.delayLevelsMs,
     config: store.config,
     clock,
     timers,
     onProblem: (error) => onProblem(error, 'delivering delayed messages'),
   })
+}
+
+/** Where messages wait that are not to be delivered at once, and the way of all messages there. */
+function buildDelays(base: BrokerSurroundings) {
+  const { maxDelayMs } = base.options
+  const { store, ports } = base
+  const levels = store.delayLevelsMs.length
+  const pipeline = new Pipeline(store, {
+    rewrite: (message) => delayedMessage(message, { now: ports.clock.now(), maxDelayMs, levels }),
+  })
+  return { schedule: buildSchedule(base), timer: buildTimer(base), pipeline }
+}
+
+function buildTimer({ store, ports, onProblem }: BrokerSurroundings): Timer {
+  const { disk, clock, timers } = ports
+  const { directory } = store
+  const retentionMs = store.retentionHours * 3_600_000
+  const tell = (error: unknown): void => onProblem(error, 'delivering messages for a time')
+  return new Timer({ store, disk, directory, retentionMs, clock, timers, onProblem: tell })
 }
 
 type Sending = Pick<SenderOptions, 'shardOf' | 'admit' | 'pipeline'>
@@ -194,6 +217,7 @@ function buildSender(base: BrokerSurroundings, tables: Tables, sending: Sending)
   return new Sender({
     topics,
     clock,
+    delayLevels: store.delayLevelsMs.length,
     nextUniqueKey: () => ids.next(),
     ...sending,
     sentKeys: new SentKeys({ store, brokerName: store.brokerName, clock, ...base.options.idempotence }),

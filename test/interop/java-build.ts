@@ -30,6 +30,11 @@ export function filterClassPath(): string {
   return compiled('filter', javaFiles('filter'))
 }
 
+/** The class path that runs the programs which use RocketMQ's client of a generation; compiles them first if need be. */
+export function clientClassPath(generation: Generation): string {
+  return compiled(`clients-${folders[generation]}`, javaFiles('clients'))
+}
+
 function compiled(folder: string, sources: readonly string[]): string {
   const target = join(cacheRoot, folder)
   const stampFile = join(target, 'stamp')

@@ -11,6 +11,7 @@ export const flipSizes = {
   index: { slots: 3, entries: 12 },
   // Less to allocate for each of many openings.
   tailBytes: 0,
+  readCacheBytes: 65_536,
 } as const satisfies StoreOptions
 
 /** A message that was acknowledged and durable. */

@@ -5,6 +5,9 @@
  *  "offsetTable":{ "orders@billing":{0:12,1:7} }      the next offset to consume
  * ```
  *
+ * Beside it stands a table of ours, `aheadTable`: ranges that are settled beyond the offset. RocketMQ does not read it, and
+ * drops it when it writes the file, as it must.
+ *
  * The last word wins, also when it goes back; nothing is checked against the queue, as in RocketMQ
  * (`ConsumerOffsetManager`).
  */
@@ -36,6 +39,8 @@ export class ConsumerOffsets {
   readonly #others: ConfigObject
   /** By `topic@group`. */
   readonly #table = new Map<string, Map<number, number>>()
+  /** Ranges that are settled beyond the offset, by `topic@group` and queue. */
+  readonly #ahead = new Map<string, Map<number, readonly number[]>>()
   #version: DataVersion
   #isChanged = false
   #writing: Promise<void> | undefined
@@ -50,6 +55,9 @@ export class ConsumerOffsets {
     this.#version = readDataVersion(content['dataVersion'], clock.now())
     for (const [key, value] of Object.entries(fieldsOf(content['offsetTable']))) {
       this.#table.set(key, new Map(integerEntriesOf(value)))
+    }
+    for (const [key, value] of Object.entries(fieldsOf(content['aheadTable']))) {
+      if (value instanceof Map) this.#ahead.set(key, new Map(value as ReadonlyMap<number, readonly number[]>))
     }
   }
 
@@ -87,6 +95,24 @@ export class ConsumerOffsets {
     return [...this.entries()].filter((entry) => entry.topic === topic).map(({ group }) => group)
   }
 
+  /** What is settled beyond a group's offset in a queue, as bounds: from, to, from, to ... */
+  ahead(topic: string, group: string, queueId: number): readonly number[] {
+    const bounds = this.#ahead.get(`${topic}@${group}`)?.get(queueId)
+    return Array.isArray(bounds) ? bounds : []
+  }
+
+  /** Notes what is settled beyond a group's offset, when nobody holds the queue. Written with the offsets. */
+  keepAhead(topic: string, group: string, queueId: number, bounds: readonly number[]): void {
+    const key = `${topic}@${group}`
+    const queues = this.#ahead.get(key) ?? new Map<number, readonly number[]>()
+    if (bounds.length === 0 && !queues.has(queueId)) return
+    if (bounds.length > 0) queues.set(queueId, bounds)
+    else queues.delete(queueId)
+    if (queues.size > 0) this.#ahead.set(key, queues)
+    else this.#ahead.delete(key)
+    this.#isChanged = true
+  }
+
   /** Every topic and group with offsets. */
   *entries(): IterableIterator<{ topic: string; group: string; offsets: ReadonlyMap<number, number> }> {
     for (const [key, offsets] of this.#table) {
@@ -102,6 +128,7 @@ export class ConsumerOffsets {
       if (topic !== undefined && key.slice(0, at) !== topic) continue
       if (group !== undefined && key.slice(at + 1) !== group) continue
       this.#table.delete(key)
+      this.#ahead.delete(key)
       this.#isChanged = true
     }
   }
@@ -138,7 +165,9 @@ export class ConsumerOffsets {
     const offsetTable: Record<string, ConfigValue> = {}
     for (const [key, offsets] of this.#table) offsetTable[key] = offsets
     try {
-      await this.#config.write(this.#file, { ...this.#others, dataVersion: printDataVersion(version), offsetTable })
+      const { aheadTable: _, ...others } = this.#others
+      const ahead = this.#ahead.size === 0 ? {} : { aheadTable: Object.fromEntries(this.#ahead) }
+      await this.#config.write(this.#file, { ...others, ...ahead, dataVersion: printDataVersion(version), offsetTable })
       this.#version = version
     } catch (error) {
       this.#isChanged = true

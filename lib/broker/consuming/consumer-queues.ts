@@ -9,12 +9,14 @@ import type { StoredMessage } from '../../store/stored-message.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import { BrokerError } from '../errors.js'
 import type { MessageFilter } from '../filter/message-filter.js'
+import type { Numbers } from '../numbers/numbers.js'
 import type { ReadPort } from '../store-port.js'
 import type { HoldingHooks, SeekTarget } from './consumer.js'
 import type { ResolvedConsumerOptions } from './consumer-options.js'
 import type { RetryOptions } from './delivery.js'
 import { HeldQueue } from './held-queue.js'
 import { Holding, type QueueName } from './holding.js'
+import { OffsetRanges } from './offset-ranges.js'
 import { QueueFetch } from './queue-fetch.js'
 import type { QueueHolds } from './queue-holds.js'
 import { receivedMessage } from './received-message.js'
@@ -36,6 +38,7 @@ export interface ConsumerQueuesParts {
   readonly holds: QueueHolds
   readonly locks: QueueLockPort
   readonly sendBack: SendBack
+  readonly numbers: Pick<Numbers, 'queue'>
   readonly inflate: (message: StoredMessage) => Buffer
   readonly clock: Clock
   readonly timers: Timers
@@ -101,7 +104,11 @@ export class ConsumerQueues {
   async #seek(holding: Holding, { topic, queueId }: QueueName, to: SeekTarget['to']): Promise<void> {
     const isOffset = typeof to === 'object' && 'offset' in to
     const offset = isOffset ? to.offset : await positionOf(this.#parts.store, topic, queueId, to)
-    await holding.again({ topic, queueId }, () => this.#offsets.commit(topic, this.#owner, queueId, offset))
+    await holding.again({ topic, queueId }, () => {
+      this.#offsets.commit(topic, this.#owner, queueId, offset)
+      // Whoever goes back wants to see it all again.
+      this.#offsets.keepAhead(topic, this.#owner, queueId, [])
+    })
   }
 
   /** Whether the offsets outlive the consumer. */
@@ -110,7 +117,7 @@ export class ConsumerQueues {
   }
 
   async #open({ topic, queueId }: QueueName, { tally, onChange, onProblem }: HoldingHooks): Promise<HeldQueue> {
-    const { store, timers, clock, inflate } = this.#parts
+    const { store, timers, clock, inflate, numbers } = this.#parts
     const commit = this.#isKept ? this.#offsets.committer(topic, this.#owner, queueId) : () => {}
     let offset = this.#offsets.find(topic, this.#owner, queueId)
     if (offset === undefined) {
@@ -125,7 +132,12 @@ export class ConsumerQueues {
       queueId,
       fetch,
       tally,
+      numbers: numbers.queue(topic, this.#options.group, queueId),
       commit,
+      keepAhead: (bounds: readonly number[]) => {
+        if (this.#isKept) this.#offsets.keepAhead(topic, this.#owner, queueId, bounds)
+      },
+      ahead: new OffsetRanges(this.#offsets.ahead(topic, this.#owner, queueId)),
       isOrdered: this.#options.ordered,
       received: (stored: StoredMessage) => receivedMessage(stored, inflate),
       now: () => clock.monotonic(),

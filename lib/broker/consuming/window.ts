@@ -86,6 +86,19 @@ export class Window<Item> {
     return true
   }
 
+  /** What is settled beyond `committed`, as bounds: from, to, from, to ... */
+  settledAhead(): number[] {
+    const bounds: number[] = []
+    if (this.#count === 0) return bounds
+    const slots = this.#slots
+    for (let offset = this.#committed; offset < this.#next; offset++) {
+      const isSettled = offset - this.#committed >= slots.length || slots[offset % slots.length] === undefined
+      if (isSettled !== (bounds.length % 2 === 1)) bounds.push(offset)
+    }
+    if (bounds.length % 2 === 1) bounds.push(this.#next)
+    return bounds
+  }
+
   /** What is not settled, in order. */
   *items(): IterableIterator<Item> {
     if (this.#count === 0) return

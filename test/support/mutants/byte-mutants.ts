@@ -48,8 +48,8 @@ export const byteMutants: readonly Mutant[] = [
   {
     fault: 'entries of records that are not durable go to the queue files',
     file: 'view/consume-queue.ts',
-    text: '() => entryEnd(scratch.view, 0) > durableEnd',
-    replacement: '() => false',
+    text: 'const isLater = (): boolean => entryEnd(scratch.view, 0) > durableEnd',
+    replacement: 'const isLater = (): boolean => false',
     tests: ['view/consume-queue'],
   },
   {

@@ -51,6 +51,8 @@ interface Joined {
   readonly consumer: Consumer
   readonly options: ResolvedConsumerOptions
   readonly member: LocalMember
+  /** Whether its group and retry topic are there: before, nothing could be given back. */
+  isReady: boolean
 }
 
 /** See the head of this file. */
@@ -91,7 +93,7 @@ export class Consumers {
     const queues = new ConsumerQueues({ ...this.#parts, holds: this.#holds }, options, clientId, all)
     const { clock, timers } = this.#parts
     const consumer = new Consumer({ options, clientId, clock, timers, queues, leave: () => this.#leave(joined) })
-    const joined: Joined = { consumer, options, member }
+    const joined: Joined = { consumer, options, member, isReady: false }
     this.#joined.add(joined)
     void this.#begin(joined)
     return consumer
@@ -123,6 +125,7 @@ export class Consumers {
     } catch (error) {
       onProblem(error, `making group ${group}`)
     }
+    joined.isReady = true
     this.#rebalance(joined)
   }
 
@@ -138,7 +141,7 @@ export class Consumers {
   }
 
   #rebalance(joined: Joined): void {
-    if (!this.#joined.has(joined)) return
+    if (!this.#joined.has(joined) || !joined.isReady) return
     const { consumer, options, member } = joined
     const { group, model, strategy = average } = options
     const topics = [...member.subscriptions.keys(), ...(model === 'clustering' ? [retryTopicOf(group)] : [])]

@@ -12,6 +12,7 @@ import { average } from '../group/strategies.js'
 import { Consumer } from './consumer.js'
 import { type ConsumerOptions, type ResolvedConsumerOptions, resolveConsumerOptions } from './consumer-options.js'
 import { ConsumerQueues, type ConsumerQueuesParts } from './consumer-queues.js'
+import type { QueueName } from './holding.js'
 import { QueueHolds } from './queue-holds.js'
 
 /** Consumers of a group in a process, and what the group's members outside it are called. */
@@ -36,7 +37,7 @@ export interface LocalMember {
 /** What consuming needs. */
 export interface ConsumersParts extends Omit<ConsumerQueuesParts, 'holds'> {
   readonly topics: Pick<Topics, 'find' | 'get' | 'onChange' | 'retryTopic'>
-  readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'mayCreate'>
+  readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'checkForConsuming'>
   readonly filters: FilterCache
   readonly members: MembershipPort
   readonly brokerName: string
@@ -99,6 +100,23 @@ export class Consumers {
     return consumer
   }
 
+  /**
+   * Changes the place of a group in a queue while nobody of this process holds it: those that do let go of it, with what
+   * is out, and take it again behind the change.
+   */
+  async moved(group: string, queue: QueueName, change: () => void): Promise<void> {
+    const turn = this.#holds.take(group, queue.topic, queue.queueId)
+    const members = [...this.#joined].filter(({ options }) => options.group === group && options.model === 'clustering')
+    const restarted = members.map(({ consumer }) => consumer.restart(queue))
+    const letGo = await turn
+    try {
+      change()
+    } finally {
+      letGo()
+    }
+    await Promise.all(restarted)
+  }
+
   /** Closes all of them. */
   async close(): Promise<void> {
     this.#stopListening()
@@ -108,7 +126,7 @@ export class Consumers {
   #checkGroup(group: ReturnType<Groups['find']>, { group: name, model }: ResolvedConsumerOptions): void {
     // An unknown one is made when the consumer begins, if that is allowed; if not, this says so at once.
     if (group === undefined) {
-      if (!this.#parts.groups.mayCreate) this.#parts.groups.get(name)
+      this.#parts.groups.checkForConsuming(name)
       return
     }
     if (!group.mayConsume) throw new BrokerError('NO_PERMISSION', `group ${name} may not consume`)

@@ -10,6 +10,7 @@ import type { SendBack } from '../consuming/send-back.js'
 import type { FilterCache } from '../filter/filter-cache.js'
 import type { QueueLocks } from '../group/queue-locks.js'
 import type { ClientRegistry } from '../group/registry.js'
+import type { Numbers } from '../numbers/numbers.js'
 import type { BrokerSurroundings } from '../parts.js'
 import type { Pipeline } from '../sending/pipeline.js'
 import type { ProducingMember } from '../transaction/transaction-producer.js'
@@ -27,5 +28,7 @@ export interface ServedParts {
   readonly pipeline: Pipeline
   readonly sendBack: SendBack
   readonly filters: FilterCache
+  /** Where what is sent and delivered is counted. */
+  readonly numbers: Numbers
   readonly transactions: Transactions
 }

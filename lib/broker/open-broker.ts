@@ -86,7 +86,9 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
       return level === 0 ? message : waitingMessage(message, level)
     },
   })
-  const sending = { shardOf: await loadSharding(), admit: admissionOf(base, tables), pipeline }
+  const backlog = backlogOf(base, tables)
+  const admit: SenderOptions['admit'] = (topic, count) => backlog?.admit(topic, count)
+  const sending = { shardOf: await loadSharding(), admit, pipeline }
   const sender = buildSender(base, tables, sending)
   const clients = buildClients(base, tables)
   const filters = new FilterCache()
@@ -123,7 +125,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions }
+  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions, metrics, backlog }
   const transactionProducer = producersOf(base, { ...clients, transactions, sender })
   const parts = { ...tables, store, events, sender, consumers, transactionProducer, served, metrics, administration }
   return { ...parts, close: () => (closing ??= close()) }
@@ -252,14 +254,10 @@ function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: T
   return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, timers: ports.timers, checkOpen })
 }
 
-/** What lets messages in, or keeps them out. */
-function admissionOf(
-  { store, ports, options, checkOpen }: BrokerSurroundings,
-  { topics, offsets }: Tables,
-): SenderOptions['admit'] {
-  if (options.backlog === undefined) return () => undefined
-  const backlog = new Backlog({ store, topics, offsets, timers: ports.timers, ...options.backlog, checkOpen })
-  return (topic, count) => backlog.admit(topic, count)
+/** What lets messages in, or keeps them out, if there is a bound. */
+function backlogOf({ store, ports, options, checkOpen }: BrokerSurroundings, { topics, offsets }: Tables): Backlog | undefined {
+  if (options.backlog === undefined) return undefined
+  return new Backlog({ store, topics, offsets, timers: ports.timers, ...options.backlog, checkOpen })
 }
 
 function buildAdministration(

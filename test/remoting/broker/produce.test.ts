@@ -211,6 +211,16 @@ describe('a message is refused', () => {
   })
 })
 
+test('a message to a topic with as many unread messages as it may have is refused with 2, whatever programs here do', async (t) => {
+  const served = await serve(t, { options: { backlog: { maxMessages: 1, whenFull: 'wait' } } })
+  served.broker.served.offsets.commit('T', 'G', 0, 0)
+  assert.equal((await send(served)).code, 0)
+  refused(await send(served), responseCodes.SYSTEM_BUSY, 'BACKLOG_FULL')
+  const batch = { body: batchBody([{ body: 'a' }]), isBatch: true }
+  refused(await send(served, batch), responseCodes.SYSTEM_BUSY, 'BACKLOG_FULL')
+  assert.equal((await stored(served)).length, 1)
+})
+
 describe('a message to the retries of a group', () => {
   const retry = (given: GivenMessage = {}): GivenMessage => ({
     topic: '%RETRY%G',

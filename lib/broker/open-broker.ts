@@ -83,7 +83,9 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   for (const [topic, settings] of Object.entries(base.options.topics)) await topics.create(topic, settings)
   for (const [group, settings] of Object.entries(base.options.groups)) await groups.create(group, settings)
   const { schedule, timer, pipeline } = buildDelays(base)
-  const sending = { shardOf: await loadSharding(), admit: admissionOf(base, tables), pipeline }
+  const backlog = backlogOf(base, tables)
+  const admit: SenderOptions['admit'] = (topic, count) => backlog?.admit(topic, count)
+  const sending = { shardOf: await loadSharding(), admit, pipeline }
   const sender = buildSender(base, tables, sending)
   const clients = buildClients(base, tables)
   const filters = new FilterCache()
@@ -131,7 +133,8 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
     base.checkOpen()
     return timer.cancel(receipt)
   }
-  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions, pop }
+  const offered = { pipeline, sendBack, filters, transactions, pop, metrics, backlog }
+  const served: ServedParts = { ...tables, ...clients, ...offered, base, store }
   const transactionProducer = producersOf(base, { ...clients, transactions, sender })
   const parts = { ...tables, store, events, sender, consumers, pop, served, metrics, administration, cancel }
   return { ...parts, transactionProducer, close: () => (closing ??= close()) }
@@ -281,14 +284,10 @@ function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: T
   return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, timers: ports.timers, checkOpen })
 }
 
-/** What lets messages in, or keeps them out. */
-function admissionOf(
-  { store, ports, options, checkOpen }: BrokerSurroundings,
-  { topics, offsets }: Tables,
-): SenderOptions['admit'] {
-  if (options.backlog === undefined) return () => undefined
-  const backlog = new Backlog({ store, topics, offsets, timers: ports.timers, ...options.backlog, checkOpen })
-  return (topic, count) => backlog.admit(topic, count)
+/** What lets messages in, or keeps them out, if there is a bound. */
+function backlogOf({ store, ports, options, checkOpen }: BrokerSurroundings, { topics, offsets }: Tables): Backlog | undefined {
+  if (options.backlog === undefined) return undefined
+  return new Backlog({ store, topics, offsets, timers: ports.timers, ...options.backlog, checkOpen })
 }
 
 function buildAdministration(

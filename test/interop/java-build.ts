@@ -30,6 +30,11 @@ export function filterClassPath(): string {
   return compiled('filter', javaFiles('filter'))
 }
 
+/** The class path that runs the programs which use RocketMQ's client of a generation; compiles them first if need be. */
+export function clientClassPath(generation: Generation): string {
+  return compiled(`clients-${folders[generation]}`, javaFiles('clients'))
+}
+
 /** The class path that runs `Transactions`, of 5.3.3; compiles it first if need be. */
 export function transactionClassPath(): string {
   return compiled('transactions', javaFiles('transactions'), 'servers-v5')

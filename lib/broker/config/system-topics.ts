@@ -15,12 +15,15 @@ export const TEMPLATE_TOPIC = 'TBW102'
 /** Traces of clients. */
 export const TRACE_TOPIC = 'RMQ_SYS_TRACE_TOPIC'
 
+/** What names of retry topics begin with. */
+export const RETRY_PREFIX = '%RETRY%'
+
 /** What groups have handled, for consumers that ask to get nothing twice. This broker's own. Persistent. Never rename. */
 export const HANDLED_TOPIC = 'rmq_sys_mqlite_handled'
 
 /** Messages that a group will try again. */
 export function retryTopicOf(group: string): string {
-  return `%RETRY%${group}`
+  return `${RETRY_PREFIX}${group}`
 }
 
 /** Messages that a group has given up. */

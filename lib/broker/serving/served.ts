@@ -10,9 +10,11 @@ import type { SendBack } from '../consuming/send-back.js'
 import type { FilterCache } from '../filter/filter-cache.js'
 import type { QueueLocks } from '../group/queue-locks.js'
 import type { ClientRegistry } from '../group/registry.js'
+import type { BrokerMetrics } from '../numbers/metrics.js'
 import type { Numbers } from '../numbers/numbers.js'
 import type { BrokerSurroundings } from '../parts.js'
 import type { Pop } from '../pop/pop.js'
+import type { Backlog } from '../sending/backlog.js'
 import type { Pipeline } from '../sending/pipeline.js'
 import type { ProducingMember } from '../transaction/transaction-producer.js'
 import type { Transactions } from '../transaction/transactions.js'
@@ -33,4 +35,7 @@ export interface ServedParts {
   /** Where what is sent and delivered is counted. */
   readonly numbers: Numbers
   readonly transactions: Transactions
+  readonly metrics: BrokerMetrics
+  /** The bound of unread messages, if there is one. */
+  readonly backlog: Backlog | undefined
 }

@@ -1,4 +1,4 @@
-/** Numbers of requests and answers that the name server and the transport itself know. Persistent. Never renumber. */
+/** Numbers of requests and answers in RocketMQ's protocol. Persistent. Never renumber. */
 
 /** Requests to a name server. */
 export const nameServerRequests = {
@@ -25,12 +25,69 @@ export const nameServerRequests = {
   BROKER_HEARTBEAT: 904,
 } as const
 
+/** Requests to a broker: of producers, and of whoever looks after topics and groups. */
+export const brokerRequests = {
+  SEND_MESSAGE: 10,
+  QUERY_MESSAGE: 12,
+  UPDATE_AND_CREATE_TOPIC: 17,
+  GET_ALL_TOPIC_CONFIG: 21,
+  GET_BROKER_CONFIG: 26,
+  GET_BROKER_RUNTIME_INFO: 28,
+  SEARCH_OFFSET_BY_TIMESTAMP: 29,
+  GET_MAX_OFFSET: 30,
+  GET_MIN_OFFSET: 31,
+  GET_EARLIEST_MSG_STORETIME: 32,
+  VIEW_MESSAGE_BY_ID: 33,
+  UPDATE_AND_CREATE_SUBSCRIPTIONGROUP: 200,
+  GET_ALL_SUBSCRIPTIONGROUP_CONFIG: 201,
+  GET_TOPIC_STATS_INFO: 202,
+  DELETE_SUBSCRIPTIONGROUP: 207,
+  DELETE_TOPIC_IN_BROKER: 215,
+  UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST: 225,
+  GET_SYSTEM_TOPIC_LIST_FROM_BROKER: 305,
+  SEND_MESSAGE_V2: 310,
+  UPDATE_AND_CREATE_TOPIC_LIST: 18,
+  SEND_BATCH_MESSAGE: 320,
+  SEND_REPLY_MESSAGE: 324,
+  SEND_REPLY_MESSAGE_V2: 325,
+  GET_TOPIC_CONFIG: 351,
+  GET_SUBSCRIPTIONGROUP_CONFIG: 352,
+} as const
+
+/** Requests of a broker to its clients. */
+export const clientRequests = {
+  PUSH_REPLY_MESSAGE_TO_CLIENT: 326,
+} as const
+
 /** Codes of answers. */
 export const responseCodes = {
   SUCCESS: 0,
   SYSTEM_ERROR: 1,
   SYSTEM_BUSY: 2,
   REQUEST_CODE_NOT_SUPPORTED: 3,
+  FLUSH_DISK_TIMEOUT: 10,
+  SLAVE_NOT_AVAILABLE: 11,
+  FLUSH_SLAVE_TIMEOUT: 12,
+  MESSAGE_ILLEGAL: 13,
+  SERVICE_NOT_AVAILABLE: 14,
+  NO_PERMISSION: 16,
   TOPIC_NOT_EXIST: 17,
+  PULL_NOT_FOUND: 19,
+  PULL_RETRY_IMMEDIATELY: 20,
+  PULL_OFFSET_MOVED: 21,
   QUERY_NOT_FOUND: 22,
+  SUBSCRIPTION_PARSE_FAILED: 23,
+  SUBSCRIPTION_NOT_EXIST: 24,
+  SUBSCRIPTION_NOT_LATEST: 25,
+  SUBSCRIPTION_GROUP_NOT_EXIST: 26,
+  INVALID_PARAMETER: 29,
+  CONSUMER_NOT_ONLINE: 206,
+  CONSUME_MSG_TIMEOUT: 207,
+  NO_MESSAGE: 208,
+  POLLING_FULL: 209,
+  POLLING_TIMEOUT: 210,
+  FLOW_CONTROL: 215,
 } as const
+
+/** One of {@link responseCodes}. */
+export type ResponseCode = (typeof responseCodes)[keyof typeof responseCodes]

@@ -3,6 +3,7 @@ import type { Broker } from '../../broker/broker.js'
 import type { ServedParts } from '../../broker/serving/served.js'
 import type { Endpoint } from '../endpoint.js'
 import type { Handler, HandlerTable } from '../handling.js'
+import { withOutcomes } from './outcome.js'
 
 /** What handlers work on. */
 export interface ServedBroker {
@@ -15,12 +16,12 @@ export interface ServedBroker {
 /** Some requests, by code. */
 export type Entries = readonly (readonly [code: number, handler: Handler])[]
 
-/** The groups as one table. @throws {RangeError} when a code has two handlers */
+/** The groups as one table; what the broker throws becomes RocketMQ's answer. @throws {RangeError} when a code has two handlers */
 export function tableOf(groups: readonly Entries[]): HandlerTable {
   const table = new Map<number, Handler>()
   for (const [code, handler] of groups.flat()) {
     if (table.has(code)) throw new RangeError(`request ${code} has two handlers`)
-    table.set(code, handler)
+    table.set(code, withOutcomes(handler))
   }
   return table
 }

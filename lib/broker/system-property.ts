@@ -34,6 +34,8 @@ export const SystemProperty = {
   region: 'MSG_REGION',
   traceOn: 'TRACE_ON',
   cluster: 'CLUSTER',
+  replyTo: 'REPLY_TO_CLIENT',
+  replyPushTime: 'PUSH_REPLY_TIME',
 } as const
 
 const reserved: ReadonlySet<string> = new Set<string>(Object.values(SystemProperty))

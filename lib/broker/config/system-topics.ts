@@ -15,9 +15,12 @@ export const TEMPLATE_TOPIC = 'TBW102'
 /** Traces of clients. */
 export const TRACE_TOPIC = 'RMQ_SYS_TRACE_TOPIC'
 
+/** What names of retry topics begin with. */
+export const RETRY_PREFIX = '%RETRY%'
+
 /** Messages that a group will try again. */
 export function retryTopicOf(group: string): string {
-  return `%RETRY%${group}`
+  return `${RETRY_PREFIX}${group}`
 }
 
 /** Messages that a group has given up. */

@@ -15,6 +15,7 @@ import {
   type BrokerNames,
   deadLetterTopicOf,
   isSystemTopic,
+  RETRY_PREFIX,
   retryTopicOf,
   systemTopics,
   TEMPLATE_TOPIC,
@@ -138,6 +139,25 @@ export class Topics {
     if (!autoCreate || template === undefined || !(template.permission & Permission.inherit)) this.get(topic)
     const queues = Math.min(defaultQueues, template!.writeQueues)
     return this.#make(newTopic(topic, queues, template!.permission & ~Permission.inherit))
+  }
+
+  /**
+   * The topic that a client sends to. One that is not there is made after the template that the client names, if
+   * topics may be made after that one; the retry topic of a group always is.
+   *
+   * @param queues - how many it gets, if the template has as many
+   * @throws {BrokerError} `TOPIC_UNKNOWN`
+   */
+  async forClient(topic: string, template: string, queues: number): Promise<TopicConfig> {
+    const found = this.#table.get(topic)
+    if (found !== undefined) return found
+    const model = template === TEMPLATE_TOPIC && !this.#options.autoCreate ? undefined : this.#table.get(template)
+    if (model !== undefined && model.permission & Permission.inherit) {
+      const { filterType, permission, writeQueues } = model
+      const made = newTopic(topic, Math.max(0, Math.min(queues, writeQueues)), permission & ~Permission.inherit)
+      return this.#make({ ...made, filterType })
+    }
+    return topic.startsWith(RETRY_PREFIX) ? this.#ensure(topic, 1) : this.get(topic)
   }
 
   /** The retry topic of a group, made if it is not there. */

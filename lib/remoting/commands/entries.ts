@@ -1,6 +1,7 @@
 /** How the requests to a broker are written down: a code with what is done for it, in groups. */
 import type { Broker } from '../../broker/broker.js'
 import type { ServedParts } from '../../broker/serving/served.js'
+import type { Connection } from '../connection.js'
 import type { Endpoint } from '../endpoint.js'
 import type { Handler, HandlerTable } from '../handling.js'
 import { withOutcomes } from './outcome.js'
@@ -11,6 +12,10 @@ export interface ServedBroker {
   readonly served: ServedParts
   /** Where clients reach it; `undefined` while it does not listen. */
   endpoint: Endpoint | undefined
+  /** The same as it stands in message ids, `ip:port`; `undefined` while it does not listen, and when clients are told a name. */
+  storeHost: string | undefined
+  /** The connections of clients, by where these are: `ip:port`. */
+  readonly connections: ReadonlyMap<string, Connection>
 }
 
 /** Some requests, by code. */

@@ -136,6 +136,11 @@ export class RouteTable {
     else for (const name of this.state.clusters.get(cluster) ?? []) this.#dropQueues(topic, name)
   }
 
+  /** Forgets the queues that one broker has of a topic. */
+  dropTopic(topic: string, brokerName: string): void {
+    this.#dropQueues(topic, brokerName)
+  }
+
   /** Gives brokers queues of a topic. Brokers that are not known are left out. */
   addTopic(topic: string, queues: ReadonlyMap<string, QueueData>): void {
     for (const [name, data] of queues) if (this.state.brokers.has(name)) this.#setQueues(topic, name, data)

@@ -1,0 +1,135 @@
+/**
+ * Makes a broker known: to the name server beside it at once with every change of a topic, and to name servers
+ * elsewhere at the start, with every change, and every 30 s.
+ */
+import { TEMPLATE_TOPIC } from '../broker/config/system-topics.js'
+import type { TopicConfig } from '../broker/config/topic-config.js'
+import type { ServedParts } from '../broker/serving/served.js'
+import { RemotingClient } from './client.js'
+import { type Endpoint, endpointText } from './endpoint.js'
+import type { NameServer } from './name-server/name-server.js'
+import { NameServerClient } from './name-server/name-server-client.js'
+import type { DataVersion, QueueData } from './name-server/route-state.js'
+import type { ClientTls } from './net.js'
+
+/** What there is to announce, and to whom. */
+export interface AnnouncingOptions {
+  readonly served: ServedParts
+  /** Where clients reach the broker. */
+  readonly endpoint: Endpoint
+  /** The name server of this process. */
+  readonly own?: NameServer | undefined
+  /** Name servers elsewhere, `host:port`. */
+  readonly servers: readonly string[]
+  /** Talk to those over TLS. */
+  readonly tls?: ClientTls | undefined
+}
+
+const PRIMARY = 0
+
+/** See the head of this file. */
+export class Announcing {
+  readonly #options: AnnouncingOptions
+  readonly #startedAt: number
+  readonly #client: RemotingClient
+  readonly #elsewhere: NameServerClient | undefined
+  #stopListening: (() => void) | undefined
+  /** Whether name servers elsewhere are being told, and whether there is news since. */
+  #isTelling = false
+  #hasNews = false
+
+  constructor(options: AnnouncingOptions) {
+    this.#options = options
+    const { served, servers, tls } = options
+    const { clock, timers } = served.base.ports
+    this.#startedAt = clock.now()
+    this.#client = new RemotingClient(tls === undefined ? {} : { tls })
+    if (servers.length === 0) return
+    this.#elsewhere = new NameServerClient({
+      client: this.#client,
+      servers,
+      broker: this.#name,
+      topics: () => ({ dataVersion: this.#version, topics: this.#topics.map((one) => ({ ...entryOf(one), topic: one.topic })) }),
+      onResult: ({ server, error }) => {
+        if (error !== undefined) served.base.onProblem(error, `registering with the name server ${server}`)
+      },
+      timers,
+    })
+  }
+
+  /** Makes the broker known. Resolves when each name server elsewhere has answered, or failed to. */
+  async start(): Promise<void> {
+    this.#tellOwn(this.#topics)
+    this.#stopListening = this.#options.served.topics.onChange((topic) => this.#onChange(topic))
+    await this.#elsewhere?.start()
+  }
+
+  /** Takes the broker out of all name servers. */
+  async close(): Promise<void> {
+    this.#stopListening?.()
+    this.#options.own?.routes.unregister(this.#name)
+    await this.#elsewhere?.close()
+    await this.#client.close()
+  }
+
+  get #name() {
+    const { endpoint, served } = this.#options
+    const { host, port } = endpoint
+    return {
+      cluster: served.base.options.clusterName,
+      brokerName: served.store.brokerName,
+      brokerId: PRIMARY,
+      address: endpointText(endpoint),
+      haAddress: endpointText({ host, port: port + 1 }),
+    }
+  }
+
+  get #topics(): readonly TopicConfig[] {
+    const { base, topics } = this.#options.served
+    const all = topics.list({ system: true })
+    // Clients believe that every topic can be made whose template is known.
+    return base.options.autoCreateTopics ? all : all.filter(({ topic }) => topic !== TEMPLATE_TOPIC)
+  }
+
+  /** A broker that starts anew may have other topics of the system, though no topic was changed. */
+  get #version(): DataVersion {
+    const { version } = this.#options.served.topics
+    return { ...version, timestamp: Math.max(version.timestamp, this.#startedAt) }
+  }
+
+  #onChange(topic: string): void {
+    const config = this.#options.served.topics.find(topic)
+    if (config === undefined) this.#options.own?.routes.dropTopic(topic, this.#name.brokerName)
+    this.#tellOwn(config === undefined ? [] : [config])
+    this.#hasNews = true
+    if (!this.#isTelling) void this.#tellElsewhere()
+  }
+
+  /** What is not among the topics stays as it was. */
+  #tellOwn(topics: readonly TopicConfig[]): void {
+    const { own } = this.#options
+    own?.routes.register(
+      {
+        ...this.#name,
+        dataVersion: this.#version,
+        timeoutMs: Number.POSITIVE_INFINITY,
+        topics: new Map(topics.map((one) => [one.topic, entryOf(one)])),
+      },
+      own.now(),
+    )
+  }
+
+  /** However many topics change meanwhile, they are told together. */
+  async #tellElsewhere(): Promise<void> {
+    this.#isTelling = true
+    while (this.#hasNews) {
+      this.#hasNews = false
+      await this.#elsewhere?.register()
+    }
+    this.#isTelling = false
+  }
+}
+
+function entryOf({ readQueues, writeQueues, permission, sysFlag }: TopicConfig): QueueData {
+  return { readQueueNums: readQueues, writeQueueNums: writeQueues, perm: permission, topicSysFlag: sysFlag }
+}

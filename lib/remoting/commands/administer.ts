@@ -1,0 +1,11 @@
+/** The requests of administrators: topics, groups, messages and offsets, the broker itself. */
+import type { Entries, ServedBroker } from './entries.js'
+import { groupHandlers } from './groups.js'
+import { queryHandlers } from './queries.js'
+import { runtimeHandlers } from './runtime-info.js'
+import { topicHandlers } from './topics.js'
+
+/** See the head of this file. */
+export function administerHandlers(served: ServedBroker): Entries {
+  return [...topicHandlers(served), ...groupHandlers(served), ...queryHandlers(served), ...runtimeHandlers(served)]
+}

@@ -1,0 +1,64 @@
+/** The requests by which consumer groups are made, changed, deleted and listed. */
+import { fieldsOf } from '../../broker/config/config-object.js'
+import { printDataVersion } from '../../broker/config/data-version.js'
+import { type GroupConfig, printGroupConfig, readGroupConfig } from '../../broker/config/group-config.js'
+import { BrokerError } from '../../broker/errors.js'
+import type { ConfigValue } from '../../format/config-json.js'
+import { parseBody, printBody } from '../body-json.js'
+import { brokerRequests as codes, responseCodes } from '../codes.js'
+import { answer, type Command } from '../command.js'
+import { Refusal } from '../errors.js'
+import { requiredText } from '../ext-fields.js'
+import type { Handler } from '../handling.js'
+import type { Entries, ServedBroker } from './entries.js'
+
+/** See the head of this file. */
+export function groupHandlers({ served }: ServedBroker): Entries {
+  const { groups } = served
+  const put: Handler = async (command) => {
+    await groups.put(groupOf(parseBody(command.body)))
+    return answer(command, responseCodes.SUCCESS)
+  }
+  const putSeveral: Handler = async (command) => {
+    for (const group of groupsOf(command)) await groups.put(group)
+    return answer(command, responseCodes.SUCCESS)
+  }
+  const all: Handler = (command) => {
+    const table = Object.fromEntries(groups.list({ system: true }).map((one) => [one.group, printGroupConfig(one)]))
+    const body = { dataVersion: printDataVersion(groups.version), forbiddenTable: {}, subscriptionGroupTable: table }
+    return answer(command, responseCodes.SUCCESS, { body: printBody(body) })
+  }
+  const one: Handler = (command) => {
+    const config = groups.get(requiredText(command, 'group'))
+    return answer(command, responseCodes.SUCCESS, { body: printBody(printGroupConfig(config)) })
+  }
+  const remove: Handler = async (command) => {
+    try {
+      await groups.delete(requiredText(command, 'groupName'))
+    } catch (error) {
+      // It is gone, which is what was wanted.
+      if (!(error instanceof BrokerError && error.code === 'GROUP_UNKNOWN')) throw error
+    }
+    return answer(command, responseCodes.SUCCESS)
+  }
+  return [
+    [codes.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, put],
+    [codes.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST, putSeveral],
+    [codes.GET_ALL_SUBSCRIPTIONGROUP_CONFIG, all],
+    [codes.GET_SUBSCRIPTIONGROUP_CONFIG, one],
+    [codes.DELETE_SUBSCRIPTIONGROUP, remove],
+  ]
+}
+
+/** @throws {Refusal} when it has no name */
+function groupOf(value: ConfigValue): GroupConfig {
+  const name = fieldsOf(value)['groupName']
+  if (typeof name !== 'string') throw new Refusal(responseCodes.INVALID_PARAMETER, 'a group has no name')
+  return readGroupConfig(name, value)
+}
+
+function groupsOf({ body }: Command): GroupConfig[] {
+  const list = fieldsOf(parseBody(body))['groupConfigList']
+  if (!Array.isArray(list)) throw new Refusal(responseCodes.INVALID_PARAMETER, 'the body has no groupConfigList')
+  return list.map(groupOf)
+}

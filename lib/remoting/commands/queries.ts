@@ -1,0 +1,93 @@
+/** The requests that look for messages and ask about queues. */
+import { queueFacts, storeTimeAt } from '../../broker/serving/queue-facts.js'
+import type { StoredMessage } from '../../store/stored-message.js'
+import { brokerRequests as codes, responseCodes } from '../codes.js'
+import { answer } from '../command.js'
+import { Refusal } from '../errors.js'
+import { optionalFlag, requiredInt, requiredLong, requiredText } from '../ext-fields.js'
+import type { Handler } from '../handling.js'
+import type { Entries, ServedBroker } from './entries.js'
+import { queueTableBody } from './queue-table.js'
+
+/** As many messages as RocketMQ's broker returns at most to a question about a key, and to one about a unique key. */
+const MOST_FOUND = 64
+const MOST_WITH_UNIQUE_KEY = 32
+
+/** See the head of this file. */
+export function queryHandlers(served: ServedBroker): Entries {
+  return [...messageHandlers(served), ...offsetHandlers(served)]
+}
+
+function messageHandlers({ served: { store, topics } }: ServedBroker): Entries {
+  const byKey: Handler = async (command) => {
+    const most = optionalFlag(command, '_UNIQUE_KEY_QUERY') ? MOST_WITH_UNIQUE_KEY : requiredInt(command, 'maxNum')
+    const found = await store.query({
+      topic: requiredText(command, 'topic'),
+      key: requiredText(command, 'key'),
+      maxMessages: Math.max(1, Math.min(most, MOST_FOUND)),
+      from: requiredLong(command, 'beginTimestamp'),
+      to: requiredLong(command, 'endTimestamp'),
+    })
+    const [newest] = found
+    if (newest === undefined)
+      throw new Refusal(responseCodes.QUERY_NOT_FOUND, 'can not find message, maybe time range not correct')
+    const { storeTimestamp, commitLogOffset } = newest
+    const ext = { indexLastUpdateTimestamp: storeTimestamp, indexLastUpdatePhyoffset: commitLogOffset }
+    return answer(command, responseCodes.SUCCESS, { ext, body: recordsOf(found) })
+  }
+  const byAddress: Handler = async (command) => {
+    const commitLogOffset = requiredLong(command, 'offset')
+    const message = commitLogOffset < 0 ? undefined : await store.lookup({ commitLogOffset })
+    if (message !== undefined) return answer(command, responseCodes.SUCCESS, { body: message.record })
+    throw new Refusal(responseCodes.SYSTEM_ERROR, `can not find message by the offset, ${commitLogOffset}`)
+  }
+  const statistics: Handler = async (command) => {
+    const topic = topics.get(requiredText(command, 'topic'))
+    const { brokerName } = store
+    const entries = (await queueFacts(store, topic)).map(({ queueId, minOffset, maxOffset, lastTimestamp }) => {
+      return [
+        { brokerName, queueId, topic: topic.topic },
+        { lastUpdateTimestamp: lastTimestamp, maxOffset, minOffset },
+      ] as const
+    })
+    return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries, { topicPutTps: 0 }) })
+  }
+  return [
+    [codes.QUERY_MESSAGE, byKey],
+    [codes.VIEW_MESSAGE_BY_ID, byAddress],
+    [codes.GET_TOPIC_STATS_INFO, statistics],
+  ]
+}
+
+function offsetHandlers({ served: { store } }: ServedBroker): Entries {
+  const bound =
+    (end: 'minOffset' | 'maxOffset'): Handler =>
+    (command) => {
+      const offset = store.bounds(requiredText(command, 'topic'), requiredInt(command, 'queueId'))[end]
+      return answer(command, responseCodes.SUCCESS, { ext: { offset } })
+    }
+  const byTime: Handler = async (command) => {
+    const boundary = command.extFields['boundaryType']?.toLowerCase() === 'upper' ? 'upper' : 'lower'
+    const topic = requiredText(command, 'topic')
+    const queueId = requiredInt(command, 'queueId')
+    const offset = await store.offsetByTime(topic, queueId, requiredLong(command, 'timestamp'), boundary)
+    return answer(command, responseCodes.SUCCESS, { ext: { offset } })
+  }
+  const earliest: Handler = async (command) => {
+    const topic = requiredText(command, 'topic')
+    const queueId = requiredInt(command, 'queueId')
+    const { minOffset, maxOffset } = store.bounds(topic, queueId)
+    const time = maxOffset > minOffset ? await storeTimeAt(store, topic, queueId, minOffset) : undefined
+    return answer(command, responseCodes.SUCCESS, { ext: { timestamp: time ?? -1 } })
+  }
+  return [
+    [codes.GET_MAX_OFFSET, bound('maxOffset')],
+    [codes.GET_MIN_OFFSET, bound('minOffset')],
+    [codes.SEARCH_OFFSET_BY_TIMESTAMP, byTime],
+    [codes.GET_EARLIEST_MSG_STORETIME, earliest],
+  ]
+}
+
+function recordsOf(messages: readonly StoredMessage[]): Buffer {
+  return Buffer.concat(messages.map(({ record }) => record))
+}

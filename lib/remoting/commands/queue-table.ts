@@ -1,0 +1,23 @@
+/**
+ * Tables whose keys are queues, as fastjson writes them: the key stands as an object where JSON wants a text.
+ *
+ * ```
+ *  {"offsetTable":{{"brokerName":"a","queueId":0,"topic":"T"}:{"maxOffset":7},...}}
+ * ```
+ */
+import type { MessageQueue } from '../../broker/group/message-queue.js'
+import type { ConfigObject, ConfigValue } from '../../format/config-json.js'
+import { printBody } from '../body-json.js'
+
+/** Text of a body with one such table, and further members. */
+export function queueTableBody(
+  name: string,
+  entries: readonly (readonly [MessageQueue, ConfigValue])[],
+  others: ConfigObject = {},
+): Buffer {
+  const table = entries.map(([{ brokerName, queueId, topic }, value]) => {
+    return `${printBody({ brokerName, queueId, topic }).toString()}:${printBody(value).toString()}`
+  })
+  const rest = Object.entries(others).map(([member, value]) => `,${JSON.stringify(member)}:${printBody(value!).toString()}`)
+  return Buffer.from(`{${JSON.stringify(name)}:{${table.join(',')}}${rest.join('')}}`)
+}

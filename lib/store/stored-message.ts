@@ -162,21 +162,6 @@ export class StoredMessage {
     return Buffer.from(this.#block.bytes.subarray(start, end))
   }
 
-  /** Bytes of the record that {@link copyRecord} writes; of a message out of an inner batch, fewer than `size`. */
-  get encodedSize(): number {
-    return this.#block.view.getInt32(this.#at)
-  }
-
-  /**
-   * Copies the record as it is encoded, whole-record CRC included, without decoding it. For brokers that pass messages
-   * on.
-   *
-   * @param at - index in `target` from which `encodedSize` bytes are written
-   */
-  copyRecord(target: Uint8Array, at: number): void {
-    target.set(this.#block.bytes.subarray(this.#at, this.#at + this.encodedSize), at)
-  }
-
   get #storeHostBytes(): Buffer {
     const { view, bytes } = this.#block
     const start = storeTimestampAt(view, this.#at) + 8

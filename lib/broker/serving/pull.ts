@@ -181,7 +181,9 @@ export class Pulls {
     const get = { topic, queueId, tags: filter.tags, maxMessages, maxBytes, ...(signal === undefined ? {} : { signal }) }
     try {
       if (filter.kind === 'TAG') return told(await this.#parts.store.get({ ...get, offset, waitMs }), offset)
-      return await this.#select(filter, offset, (from) => this.#parts.store.get({ ...get, offset: from, waitMs: from === offset ? waitMs : 0 }))
+      return await this.#select(filter, offset, (from) =>
+        this.#parts.store.get({ ...get, offset: from, waitMs: from === offset ? waitMs : 0 }),
+      )
     } catch (error) {
       const result = this.#overDamage(error, topic, queueId)
       if (result === undefined) throw error

@@ -1,0 +1,30 @@
+/** Numbers of the requests of consumers, and of those about them. Persistent. Never renumber. */
+
+/** Requests to a broker. */
+export const consumeRequests = {
+  PULL_MESSAGE: 11,
+  QUERY_CONSUMER_OFFSET: 14,
+  UPDATE_CONSUMER_OFFSET: 15,
+  HEART_BEAT: 34,
+  UNREGISTER_CLIENT: 35,
+  CONSUMER_SEND_MSG_BACK: 36,
+  GET_CONSUMER_LIST_BY_GROUP: 38,
+  LOCK_BATCH_MQ: 41,
+  UNLOCK_BATCH_MQ: 42,
+  CHECK_CLIENT_CONFIG: 46,
+  GET_CONSUMER_CONNECTION_LIST: 203,
+  GET_PRODUCER_CONNECTION_LIST: 204,
+  GET_CONSUME_STATS: 208,
+  INVOKE_BROKER_TO_RESET_OFFSET: 222,
+  QUERY_TOPIC_CONSUME_BY_WHO: 300,
+  GET_CONSUMER_RUNNING_INFO: 307,
+  QUERY_TOPICS_BY_CONSUMER: 343,
+  LITE_PULL_MESSAGE: 361,
+  QUERY_ASSIGNMENT: 400,
+  SET_MESSAGE_REQUEST_MODE: 401,
+} as const
+
+/** What a broker tells its consumers. */
+export const consumerNews = {
+  NOTIFY_CONSUMER_IDS_CHANGED: 40,
+} as const

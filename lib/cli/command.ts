@@ -33,6 +33,8 @@ export interface Command {
   /** The full help. */
   readonly help: string
   readonly options: NonNullable<ParseArgsConfig['options']>
+  /** A signal is how it is meant to end. @default false */
+  readonly runsUntilStopped?: boolean
   run(input: CommandInput): Promise<ExitName>
 }
 

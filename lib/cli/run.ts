@@ -6,12 +6,14 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { MessageStoreError, shown } from '../base/errors.js'
+import { BrokerError } from '../broker/errors.js'
 import { DiskError } from '../disk/disk.js'
 import { nodeDisk } from '../disk/node-disk.js'
 import { readWhole } from '../disk/replace.js'
 import { type Command, type ExitName, exitCodes, UsageError } from './command.js'
 import { inspectCommand } from './inspect.js'
 import { repairCommand } from './repair.js'
+import { serveCommand } from './serve.js'
 import { tailCommand } from './tail.js'
 import type { Terminal } from './terminal.js'
 import { verifyCommand } from './verify.js'
@@ -21,6 +23,7 @@ const commands: Readonly<Record<string, Command>> = {
   verify: verifyCommand,
   repair: repairCommand,
   tail: tailCommand,
+  serve: serveCommand,
 }
 
 /** The overview. */
@@ -32,7 +35,7 @@ function overview(): string {
 ${list.join('\n')}
 
 mqlite COMMAND --help tells more; --json gives output for programs; --version the version.
-All but repair only read, take no lock, and work on directories of RocketMQ brokers.
+All but repair and serve only read, take no lock, and work on directories of RocketMQ brokers.
 
 exit codes
 ${codes.join('\n')}`
@@ -90,9 +93,13 @@ function explain(error: unknown, line: readonly string[], terminal: Terminal): E
     terminal.problem(`${text} (see mqlite ${name}--help)`)
     return 'usage'
   }
-  const isKnown = error instanceof MessageStoreError || error instanceof DiskError
+  const isKnown = error instanceof MessageStoreError || error instanceof DiskError || error instanceof BrokerError
   terminal.problem(isKnown ? text : `unexpected: ${text}`)
   return 'unusable'
+}
+
+function runsUntilStopped([name = '']: readonly string[]): boolean {
+  return Object.hasOwn(commands, name) && commands[name]!.runsUntilStopped === true
 }
 
 /** Runs a command line to its end. @returns the exit code */
@@ -101,7 +108,7 @@ export async function runLine(line: readonly string[], terminal: Terminal): Prom
   try {
     end = await run(line, terminal)
     // A command whose reader has gone ends as it would have: what it found is no less true.
-    if (terminal.signal.aborted && !terminal.isGone) end = 'interrupted'
+    if (terminal.signal.aborted && !terminal.isGone && !runsUntilStopped(line)) end = 'interrupted'
   } catch (error) {
     end = explain(error, line, terminal)
   }

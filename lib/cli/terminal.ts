@@ -53,6 +53,11 @@ export class Terminal {
     error.on('error', () => {})
   }
 
+  /** Variables of the environment. */
+  get environment(): Readonly<Record<string, string | undefined>> {
+    return this.#options.environment
+  }
+
   /** Fires when the work should stop. */
   get signal(): AbortSignal {
     return this.#options.stop.signal

@@ -80,7 +80,9 @@ export class RemotingClient {
     const connecting = this.#connect(address)
     this.#connections.set(address, connecting)
     connecting.catch(() => this.#forget(address, connecting))
-    return connecting
+    // Not returned as a promise, which takes longer to arrive: the first request would be sent after those that wait.
+    const connection = await connecting
+    return connection
   }
 
   /** Closes all connections in order; after `graceMs` at once. No further ones are made. */

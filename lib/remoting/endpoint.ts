@@ -3,7 +3,9 @@ import { shown } from '../base/errors.js'
 
 /** A host, name or address, and a TCP port. */
 export interface Endpoint {
+  /** An IP address or a name. */
   readonly host: string
+  /** 0 to 65,535. */
   readonly port: number
 }
 

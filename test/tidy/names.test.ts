@@ -63,7 +63,8 @@ function implementsSomething(node: Node): boolean {
 /** The names that the package exports. */
 function publicNames(): Set<string> {
   const names = new Set<string>()
-  for (const statement of lib.find(({ path }) => path === 'lib/index.ts')!.tree.statements) {
+  const doors = lib.filter(({ path }) => ['lib/index.ts', 'lib/server.ts', 'lib/testing.ts'].includes(path))
+  for (const statement of doors.flatMap(({ tree }) => [...tree.statements])) {
     for (const { name } of (statement as Named).exportClause?.elements ?? []) names.add(name!.text!)
   }
   return names

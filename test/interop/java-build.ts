@@ -30,6 +30,11 @@ export function filterClassPath(): string {
   return compiled('filter', javaFiles('filter'))
 }
 
+/** The class path that runs `Consumers` of a generation; compiles it first if need be. */
+export function consumersClassPath(generation: Generation): string {
+  return compiled(`consumers-${folders[generation]}`, javaFiles('consumers'))
+}
+
 function compiled(folder: string, sources: readonly string[]): string {
   const target = join(cacheRoot, folder)
   const stampFile = join(target, 'stamp')

@@ -39,6 +39,8 @@ export interface BrokerServerOptions {
   readonly insecure?: boolean
   /** Limits other than the standard ones. */
   readonly limits?: Partial<ServerLimits>
+  /** Whether clients may filter with SQL. @default true */
+  readonly sqlFilters?: boolean
   /** Told of what went wrong with a client. */
   readonly onFault?: (error: Error, connection: Connection) => void
 }
@@ -88,7 +90,7 @@ export class BrokerServer implements AsyncDisposable {
     for (const address of nameServers) parseEndpoint(address)
     const connections = new Map<string, Connection>()
     const served: ServedBroker = { broker, served: broker.served, endpoint: undefined, storeHost: undefined, connections }
-    const handlers = tableOf([produceHandlers(served), consumeHandlers(served), administerHandlers(served)])
+    const handlers = tableOf([produceHandlers(served), consumeHandlers(served, options.sqlFilters), administerHandlers(served)])
     const onConnection = (connection: Connection): void => {
       const address = endpointText(connection.remote)
       connections.set(address, connection)

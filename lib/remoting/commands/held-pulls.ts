@@ -8,6 +8,9 @@ import type { Connection } from '../connection.js'
 const MOST_OF_ONE = 4096
 const MOST_OF_ALL = 32_768
 
+/** What is known of a connection. */
+export type HeldConnection = Pick<Connection, 'isOpen' | 'onClose'>
+
 /** How a wait ended. */
 export type HeldOutcome<Result> = { readonly kind: 'done'; readonly result: Result } | { readonly kind: 'woken' | 'closed' }
 
@@ -19,7 +22,7 @@ interface Held {
 
 /** See the head of this file. */
 export class HeldPulls {
-  readonly #byConnection = new Map<Connection, Set<Held>>()
+  readonly #byConnection = new Map<HeldConnection, Set<Held>>()
   #size = 0
 
   /** Pulls that wait. */
@@ -28,7 +31,7 @@ export class HeldPulls {
   }
 
   /** Whether one more may wait. */
-  hasRoomFor(connection: Connection): boolean {
+  hasRoomFor(connection: HeldConnection): boolean {
     return this.#size < MOST_OF_ALL && (this.#byConnection.get(connection)?.size ?? 0) < MOST_OF_ONE
   }
 
@@ -38,7 +41,7 @@ export class HeldPulls {
    * @param wait - must end soon after its signal fired, by throwing
    */
   async hold<Result>(
-    connection: Connection,
+    connection: HeldConnection,
     key: string,
     wait: (signal: AbortSignal) => Promise<Result>,
   ): Promise<HeldOutcome<Result>> {
@@ -66,7 +69,7 @@ export class HeldPulls {
     }
   }
 
-  #add(connection: Connection, held: Held): void {
+  #add(connection: HeldConnection, held: Held): void {
     const all = this.#byConnection.get(connection)
     this.#size++
     if (all !== undefined) {
@@ -82,7 +85,7 @@ export class HeldPulls {
   }
 
   /** The set of a connection stays while it is open: one that pulls will pull again. */
-  #remove(connection: Connection, held: Held): void {
+  #remove(connection: HeldConnection, held: Held): void {
     this.#size--
     this.#byConnection.get(connection)?.delete(held)
   }

@@ -2,7 +2,7 @@
 export { type ErrorCode, errorCodes, InvariantError, MessageStoreError, type Reaction } from './base/errors.js'
 export type { Clock, Timer, Timers } from './base/system.js'
 export { Broker } from './broker/broker.js'
-export type { BacklogOptions, BrokerOptions } from './broker/broker-options.js'
+export type { BacklogOptions, BrokerOptions, TransactionOptions } from './broker/broker-options.js'
 export type { GroupConfig, GroupSettings } from './broker/config/group-config.js'
 export type { Groups } from './broker/config/groups.js'
 export type { ClampedOffset } from './broker/config/offsets.js'
@@ -20,8 +20,31 @@ export { consistentHash } from './broker/group/consistent-hash.js'
 export { machineRoom, machineRoomNearby, type RoomResolver } from './broker/group/machine-rooms.js'
 export type { MessageQueue } from './broker/group/message-queue.js'
 export { type AllocationStrategy, average, averageByCircle, byConfig } from './broker/group/strategies.js'
+export type { ChannelPayloads } from './broker/numbers/channels.js'
+export type { BrokerMetrics } from './broker/numbers/metrics.js'
+export { type PrometheusOptions, registerPrometheus } from './broker/numbers/prometheus.js'
+export type { PrometheusModule } from './broker/numbers/prometheus-module.js'
+export type {
+  BacklogNumbers,
+  BrokerNumbers,
+  ConsumedNumbers,
+  GroupNumbers,
+  GroupQueueNumbers,
+  GroupTopicNumbers,
+  MemberNumbers,
+  TopicNumbers,
+  TopicQueueNumbers,
+} from './broker/numbers/snapshot.js'
 export type { BrokerEvents, BrokerPorts } from './broker/parts.js'
 export type { SendReceipt, SendRequest } from './broker/sending/send-request.js'
+export type {
+  LocalTransaction,
+  TransactionProducer,
+  TransactionProducerOptions,
+  TransactionReceipt,
+  UndecidedMessage,
+} from './broker/transaction/transaction-producer.js'
+export type { TransactionDecision } from './broker/transaction/transactions.js'
 export type {
   DirectoryEntry,
   Disk,

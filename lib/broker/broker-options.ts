@@ -12,6 +12,16 @@ export interface BacklogOptions {
   readonly whenFull?: 'reject' | 'wait'
 }
 
+/** What becomes of transactions that nobody decides. */
+export interface TransactionOptions {
+  /** Milliseconds between two times that producers are asked. @default 30,000 */
+  readonly checkIntervalMs?: number
+  /** Milliseconds for which nobody is asked about a new message. @default 6000 */
+  readonly timeoutMs?: number
+  /** How often producers are asked about a message; then it goes to `TRANS_CHECK_MAX_TIME_TOPIC`. @default 15 */
+  readonly maxChecks?: number
+}
+
 /** Options of {@link Broker.open}. */
 export interface BrokerOptions {
   /** Topics that are made, or changed, before the broker opens. */
@@ -32,6 +42,8 @@ export interface BrokerOptions {
   readonly delayOffsetIntervalMs?: number
   /** Bounds for unread messages. */
   readonly backlog?: BacklogOptions
+  /** When producers are asked about their transactions. */
+  readonly transactions?: TransactionOptions
   /** Largest body after inflation. @default 16 MiB */
   readonly maxInflatedBytes?: number
   /** Options of the store, when the broker opens it. */
@@ -39,8 +51,9 @@ export interface BrokerOptions {
 }
 
 /** Options with every default filled in. */
-export type ResolvedBrokerOptions = Required<Omit<BrokerOptions, 'backlog' | 'store'>> & {
+export type ResolvedBrokerOptions = Required<Omit<BrokerOptions, 'backlog' | 'transactions' | 'store'>> & {
   readonly backlog: Required<BacklogOptions> | undefined
+  readonly transactions: Required<TransactionOptions>
 }
 
 const optionNames = [
@@ -53,6 +66,7 @@ const optionNames = [
   'offsetIntervalMs',
   'delayOffsetIntervalMs',
   'backlog',
+  'transactions',
   'maxInflatedBytes',
   'store',
 ]
@@ -83,6 +97,7 @@ export function resolveBrokerOptions(options: BrokerOptions = {}): ResolvedBroke
     delayOffsetIntervalMs: whole('delayOffsetIntervalMs', options.delayOffsetIntervalMs ?? 10_000, 10, 0x7fffffff),
     maxInflatedBytes: whole('maxInflatedBytes', options.maxInflatedBytes ?? 16 * 1024 * 1024, 1, 0x7fffffff),
     backlog: resolveBacklog(options.backlog),
+    transactions: resolveTransactions(options.transactions),
   }
 }
 
@@ -93,6 +108,18 @@ function resolveBacklog(backlog: BacklogOptions | undefined): Required<BacklogOp
   if (whenFull !== 'reject' && whenFull !== 'wait')
     throw new TypeError(`backlog.whenFull must be 'reject' or 'wait', got ${shown(whenFull)}`)
   return { maxMessages: whole('backlog.maxMessages', maxMessages, 1, Number.MAX_SAFE_INTEGER), whenFull }
+}
+
+function resolveTransactions(given: TransactionOptions = {}): Required<TransactionOptions> {
+  if (typeof given !== 'object' || given === null) throw new TypeError(`transactions must be an object, got ${shown(given)}`)
+  const { checkIntervalMs = 30_000, timeoutMs = 6000, maxChecks = 15, ...others } = given
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw new TypeError(`unknown option transactions.${unknown}`)
+  return {
+    checkIntervalMs: whole('transactions.checkIntervalMs', checkIntervalMs, 10, 0x7fffffff),
+    timeoutMs: whole('transactions.timeoutMs', timeoutMs, 0, 0x7fffffff),
+    maxChecks: whole('transactions.maxChecks', maxChecks, 1, 1000),
+  }
 }
 
 function whole(name: string, value: unknown, least: number, most: number): number {

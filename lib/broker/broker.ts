@@ -6,10 +6,12 @@ import type { ClampedOffset } from './config/offsets.js'
 import type { Topics } from './config/topics.js'
 import type { Consumer } from './consuming/consumer.js'
 import type { ConsumerOptions } from './consuming/consumer-options.js'
+import type { BrokerMetrics } from './numbers/metrics.js'
 import { type OpenBroker, openBroker, overStore } from './open-broker.js'
 import type { BrokerPorts } from './parts.js'
 import type { SendReceipt, SendRequest } from './sending/send-request.js'
 import type { ServedParts } from './serving/served.js'
+import type { TransactionProducer, TransactionProducerOptions } from './transaction/transaction-producer.js'
 
 /** The events of a broker. */
 export type { BrokerEvents } from './parts.js'
@@ -60,6 +62,11 @@ export class Broker implements AsyncDisposable {
     return this.#open.groups
   }
 
+  /** Numbers: rates, backlogs, members. */
+  get metrics(): Pick<BrokerMetrics, 'snapshot'> {
+    return this.#open.metrics
+  }
+
   /** Offsets that opening found beyond the end of their queue, and took back: power loss without flushes leaves such. */
   get clampedOffsets(): readonly ClampedOffset[] {
     return this.#open.clampedOffsets
@@ -93,6 +100,16 @@ export class Broker implements AsyncDisposable {
   /** What it offers to clients in other processes; for facades such as {@link BrokerServer}. */
   get served(): ServedParts {
     return this.#open.served
+  }
+
+  /**
+   * A producer of messages that are delivered only when what its program does meanwhile succeeds. Close it when it is
+   * no longer there to be asked.
+   *
+   * @throws {TypeError} {@link RangeError} for a wrong option; {@link BrokerError} `BROKER_CLOSED`
+   */
+  transactionProducer(options: TransactionProducerOptions): TransactionProducer {
+    return this.#open.transactionProducer(options)
   }
 
   /** Calls a listener at each event of a name. @returns a function that ends it */

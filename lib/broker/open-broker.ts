@@ -18,6 +18,11 @@ import { FilterCache } from './filter/filter-cache.js'
 import { QueueLocks } from './group/queue-locks.js'
 import { locksOf, RegisteredMembers } from './group/registered-members.js'
 import { ClientRegistry } from './group/registry.js'
+import { publishMembers } from './numbers/channels.js'
+import { Counters } from './numbers/counters.js'
+import { SAMPLE_EVERY_MS } from './numbers/meter.js'
+import { BrokerMetrics } from './numbers/metrics.js'
+import { Numbers } from './numbers/numbers.js'
 import { type BrokerEvents, type BrokerPorts, type BrokerSurroundings, brokerEvents } from './parts.js'
 import { Periodic } from './periodic.js'
 import { Backlog } from './sending/backlog.js'
@@ -26,6 +31,8 @@ import { Sender, type SenderOptions } from './sending/sender.js'
 import { loadSharding } from './sending/sharding.js'
 import { processUniqueIds } from './sending/unique-id.js'
 import type { ServedParts } from './serving/served.js'
+import { type ProducingMember, TransactionProducer, type TransactionProducerOptions } from './transaction/transaction-producer.js'
+import { Transactions } from './transaction/transactions.js'
 
 /** A broker that is open: what {@link Broker} forwards to. */
 export type OpenBroker = Awaited<ReturnType<typeof assemble>>
@@ -80,12 +87,15 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const filters = new FilterCache()
   const sendBack = buildSendBack(base, tables, pipeline)
   const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack })
+  const transactions = await openTransactions(base, tables, pipeline, clients)
+  const metrics = buildMetrics(base, tables, clients)
   const flushOffsets = async (): Promise<void> => {
     await offsets.flush()
     await ownOffsets.flush()
   }
   const periodic = [
     repeated(base, base.options.offsetIntervalMs, flushOffsets, 'writing offsets'),
+    repeated(base, SAMPLE_EVERY_MS, async () => metrics.sample(), 'taking numbers'),
     repeated(base, base.options.delayOffsetIntervalMs, () => schedule.flush(), 'writing delay offsets'),
   ]
   schedule.start()
@@ -93,6 +103,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
     base.isClosing = true
     try {
       await consumers.close()
+      await transactions.close()
       clients.registry.close()
       for (const one of periodic) await one.stop()
       await schedule.close()
@@ -104,19 +115,22 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters }
-  return { ...tables, store, events, sender, consumers, served, close: () => (closing ??= close()) }
+  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions }
+  const transactionProducer = producersOf(base, { ...clients, transactions, sender })
+  return { ...tables, store, events, sender, consumers, transactionProducer, served, metrics, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
 function buildTables({ store, options, ports }: BrokerSurroundings) {
   const { config, brokerName } = store
   const { clock } = ports
+  const counters = new Counters()
   const offsets = new ConsumerOffsets(config, clock)
   const ownOffsets = new ConsumerOffsets(config, clock, 'broadcastOffset')
   const maxOffsetOf = (topic: string, queueId: number): number => store.bounds(topic, queueId).maxOffset
   const clampedOffsets = [...offsets.clamp(maxOffsetOf), ...ownOffsets.clamp(maxOffsetOf)]
   const forget = async (which: { topic?: string; group?: string }): Promise<void> => {
+    counters.forget(which)
     offsets.forget(which)
     await offsets.flush()
   }
@@ -137,7 +151,8 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     autoCreate: options.autoCreateGroups,
     forgetOffsets: (group) => forget({ group }),
   })
-  return { topics, groups, offsets, ownOffsets, clampedOffsets }
+  const numbers = new Numbers(brokerName, counters)
+  return { topics, groups, offsets, ownOffsets, clampedOffsets, counters, numbers }
 }
 
 type Tables = ReturnType<typeof buildTables>
@@ -155,7 +170,7 @@ function buildSchedule({ store, ports, onProblem }: BrokerSurroundings): Schedul
 
 async function buildSender(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline): Promise<Sender> {
   const { store, ports, checkOpen } = base
-  const { topics } = tables
+  const { topics, numbers } = tables
   const { clock } = ports
   const ids = processUniqueIds(clock, store.storeHost)
   return new Sender({
@@ -165,18 +180,65 @@ async function buildSender(base: BrokerSurroundings, tables: Tables, pipeline: P
     nextUniqueKey: () => ids.next(),
     shardOf: await loadSharding(),
     admit: admissionOf(base, tables),
+    numbers,
     checkOpen,
   })
 }
 
 /** Who belongs to which group, and who holds which queue: of this process and of others. */
-function buildClients({ ports }: BrokerSurroundings, { groups }: Tables) {
+function buildClients({ store, ports }: BrokerSurroundings, { groups }: Tables) {
   const { clock, timers } = ports
   const notifies = (group: string): boolean => groups.find(group)?.notifiesMembers ?? true
-  return { registry: new ClientRegistry({ clock, timers, notifies }), locks: new QueueLocks(clock) }
+  const registry = new ClientRegistry<ProducingMember>({ clock, timers, notifies })
+  publishMembers(store.brokerName, registry)
+  return { registry, locks: new QueueLocks(clock) }
 }
 
 type Clients = ReturnType<typeof buildClients>
+
+function openTransactions(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline, { registry }: Clients) {
+  const { store, options, ports } = base
+  return Transactions.open({
+    ...tables,
+    store,
+    pipeline,
+    clock: ports.clock,
+    timers: ports.timers,
+    options: options.transactions,
+    retentionMs: Math.max(1, store.retentionHours) * 3_600_000,
+    nextAsker: (group) => registry.nextProducer(group),
+    onProblem: (error) => base.onProblem(error, 'asking about transactions'),
+    checkOpen: base.checkOpen,
+  })
+}
+
+/** Makes producers of transactions. */
+function producersOf(
+  base: BrokerSurroundings,
+  parts: { transactions: Transactions; sender: Sender; registry: Clients['registry'] },
+) {
+  const { store, ports, options } = base
+  const { clock } = ports
+  const { storeHost } = store
+  const ids = processUniqueIds(clock, storeHost)
+  return (given: TransactionProducerOptions): TransactionProducer => {
+    base.checkOpen()
+    return new TransactionProducer(
+      {
+        ...parts,
+        clientId: `${storeHost.slice(0, storeHost.lastIndexOf(':'))}@${ids.next()}`,
+        address: storeHost,
+        inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
+        onProblem: (error) => base.onProblem(error, 'asking a producer about a transaction'),
+      },
+      given,
+    )
+  }
+}
+
+function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: Tables, { registry }: Clients): BrokerMetrics {
+  return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, checkOpen })
+}
 
 /** What lets messages in, or keeps them out. */
 function admissionOf(
@@ -188,14 +250,16 @@ function admissionOf(
   return (topic, count) => backlog.admit(topic, count)
 }
 
-function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups }: Tables, pipeline: Pipeline): SendBack {
+function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups, numbers }: Tables, pipeline: Pipeline): SendBack {
   return new SendBack({
     topics,
     groups,
     pipeline,
     below: (bound) => Math.floor(ports.random() * bound),
-    onSentBack: ({ group, message, isDead }) =>
-      events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead }),
+    onSentBack: ({ group, message, isDead }) => {
+      numbers.sentBack(group, message, isDead)
+      events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead })
+    },
   })
 }
 

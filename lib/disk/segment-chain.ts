@@ -59,7 +59,7 @@ export class SegmentChain {
   readonly #options: SegmentChainOptions
   readonly #disk: Disk
   readonly #files: OpenFiles
-  readonly #segmentBytes: number
+  #segmentBytes: number
   #starts: number[]
   #leftovers: readonly string[]
   /** The segments last written and last read: nearly every call is for the same one again. */
@@ -297,8 +297,10 @@ export class SegmentChain {
   /** Lists the directory again: a reader follows a writer in another process. */
   refresh(): void {
     invariant(!this.#options.writable, `a chain that only reads in ${this.directory}`)
-    const known = this.#segmentBytes > 0 ? this.#segmentBytes : this.#options.segmentBytes
-    const { starts, leftovers } = scanSegments({ ...this.#options, segmentBytes: known })
+    // Without a segment the length was only a guess: the first one that comes has the right one.
+    const known = this.#starts.length > 0 ? this.#segmentBytes : this.#options.segmentBytes
+    const { starts, segmentBytes, leftovers } = scanSegments({ ...this.#options, segmentBytes: known })
+    this.#segmentBytes = segmentBytes
     for (const gone of this.#starts.filter((start) => !starts.includes(start))) this.#forget(gone)
     this.#starts = starts
     this.#leftovers = leftovers

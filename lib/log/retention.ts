@@ -1,8 +1,9 @@
 /**
  * Which segments of the log may go, and why.
  *
- * A segment has expired when its newest record is older than the retention time. RocketMQ asks the file's
- * modification time instead, which copying or touching changes. Expired segments are deleted in one hour of
+ * A segment has expired when its newest record is older than the retention time, and not before the store has been
+ * open for as long since the segment was full. RocketMQ asks the file's modification time instead, which copying or
+ * touching changes; here it counts where the record's time lies in the future. Expired segments are deleted in one hour of
  * the day, or at any hour once the disk is filling. The last segment is never deleted.
  */
 
@@ -41,6 +42,10 @@ export interface SegmentAge {
   readonly start: number
   /** Store timestamp of its newest record at the latest, milliseconds. */
   readonly newestMs: number
+  /** When it was last written, as far as any time of the past tells; `Infinity` where none does. */
+  readonly lastWriteMs: number
+  /** How long the store has been open since the segment was full; `Infinity` when it was full before. */
+  readonly openMs: number
 }
 
 /** The segments to delete now, oldest first. @param segments - all but the last, oldest first */
@@ -54,7 +59,7 @@ export function expiredSegments(
   const limit = facts.now - rules.hours * 3_600_000
   const deleted: { segment: SegmentAge; reason: DeleteReason }[] = []
   for (const segment of segments) {
-    const isExpired = segment.newestMs <= limit
+    const isExpired = segment.lastWriteMs <= limit && segment.openMs >= rules.hours * 3_600_000
     if ((!isExpired && !isForced) || deleted.length === MAX_DELETED_PER_ROUND) break
     deleted.push({ segment, reason: isExpired ? 'expired' : 'disk' })
   }

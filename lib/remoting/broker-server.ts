@@ -12,6 +12,7 @@ import { consumeHandlers } from './commands/consume.js'
 import type { ServedBroker } from './commands/entries.js'
 import { tableOf } from './commands/entries.js'
 import { produceHandlers } from './commands/produce.js'
+import { transactionHandlers } from './commands/transactions.js'
 import type { Connection } from './connection.js'
 import { type Endpoint, endpointText, parseEndpoint } from './endpoint.js'
 import type { ServerLimits } from './limits.js'
@@ -90,7 +91,12 @@ export class BrokerServer implements AsyncDisposable {
     for (const address of nameServers) parseEndpoint(address)
     const connections = new Map<string, Connection>()
     const served: ServedBroker = { broker, served: broker.served, endpoint: undefined, storeHost: undefined, connections }
-    const handlers = tableOf([produceHandlers(served), consumeHandlers(served, options.sqlFilters), administerHandlers(served)])
+    const handlers = tableOf([
+      produceHandlers(served),
+      transactionHandlers(served),
+      consumeHandlers(served, options.sqlFilters),
+      administerHandlers(served),
+    ])
     const onConnection = (connection: Connection): void => {
       const address = endpointText(connection.remote)
       connections.set(address, connection)

@@ -38,6 +38,7 @@ export const brokerRequests = {
   GET_MIN_OFFSET: 31,
   GET_EARLIEST_MSG_STORETIME: 32,
   VIEW_MESSAGE_BY_ID: 33,
+  END_TRANSACTION: 37,
   UPDATE_AND_CREATE_SUBSCRIPTIONGROUP: 200,
   GET_ALL_SUBSCRIPTIONGROUP_CONFIG: 201,
   GET_TOPIC_STATS_INFO: 202,
@@ -56,6 +57,7 @@ export const brokerRequests = {
 
 /** Requests of a broker to its clients. */
 export const clientRequests = {
+  CHECK_TRANSACTION_STATE: 39,
   PUSH_REPLY_MESSAGE_TO_CLIENT: 326,
 } as const
 
@@ -87,6 +89,7 @@ export const responseCodes = {
   POLLING_FULL: 209,
   POLLING_TIMEOUT: 210,
   FLOW_CONTROL: 215,
+  ILLEGAL_OPERATION: 604,
 } as const
 
 /** One of {@link responseCodes}. */

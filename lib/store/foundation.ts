@@ -23,6 +23,8 @@ export interface StoreInput {
   readonly files: OpenFiles
   readonly lock: DiskLock | undefined
   readonly recovered: RecoveredStore
+  /** Of a store that is only read: what told of its writer's views before they were loaded. */
+  readonly tracesBefore: string | undefined
 }
 
 /** What reading needs, and writing builds on. */
@@ -38,6 +40,8 @@ export interface Foundation extends StoreInput {
   readonly arrivals: Arrivals
   readonly reader: Reader
   readonly search: Search
+  /** Damaged records that queries have left out. */
+  readonly damaged: { readonly count: number }
   readonly seals: Seals
   /** Lets the event loop turn. */
   readonly pause: () => Promise<void>
@@ -46,7 +50,7 @@ export interface Foundation extends StoreInput {
 /** Builds the reading side. */
 export function layFoundation(input: StoreInput): Foundation {
   const { options, ports, recovered } = input
-  const { views, chain, report } = recovered
+  const { chain, report } = recovered
   const state = stateAfter(input)
   const zerosWithin = options.flush.policy === 'sync' ? options.flush.maxUnflushedBytes : 0
   const log = new CommitLog(chain, report.end, { ...options.log, zerosWithin })
@@ -54,17 +58,23 @@ export function layFoundation(input: StoreInput): Foundation {
   const visible = { end: report.end }
   const records = new RecordReader({
     blocks: log.blocks,
-    segmentBytes: log.segmentBytes,
+    segmentBytes: () => log.segmentBytes,
     levelAt: (address) => (inRanges(ranges, address) ? CheckLevel.record : CheckLevel.body),
     verify: options.log.verifyReads,
     visibleEnd: () => visible.end,
   })
   const pause = (): Promise<void> => new Promise((resolve) => ports.timers.endOfTurn(resolve))
+  const events = new Emitter<StoreEvents>(storeEvents)
+  const damaged = { count: 0 }
+  const pauseWhileOpen = async (): Promise<void> => {
+    await pause()
+    state.checkOpen()
+  }
   return {
     ...input,
     pause,
     state,
-    events: new Emitter<StoreEvents>(storeEvents),
+    events,
     log,
     ranges,
     visible,
@@ -73,11 +83,21 @@ export function layFoundation(input: StoreInput): Foundation {
     reader: new Reader({
       records,
       logStart: () => log.start,
-      segmentBytes: log.segmentBytes,
+      segmentBytes: () => log.segmentBytes,
       gapsAreDamage: report.corruption.length > 0,
     }),
     seals: new Seals({ disk: ports.disk, path: input.layout.seals, chain, pause }),
-    search: new Search({ views, index: views.index, records, logStart: () => log.start }),
+    damaged,
+    search: new Search({
+      views: () => recovered.views,
+      records,
+      logStart: () => log.start,
+      onDamaged: (commitLogOffset) => {
+        damaged.count++
+        events.emit('damagedRecord', { commitLogOffset })
+      },
+      pause: pauseWhileOpen,
+    }),
   }
 }
 

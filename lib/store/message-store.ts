@@ -69,6 +69,11 @@ export class MessageStore implements AsyncDisposable {
     return this.#store.base.options.message.storeHost
   }
 
+  /** The option `retentionHours`: how long messages are kept at least, while the disk is not full. */
+  get retentionHours(): number {
+    return this.#store.base.options.retention.hours
+  }
+
   /** What opening found and did. */
   get recovery(): RecoveryReport {
     return this.#store.recovery
@@ -126,9 +131,21 @@ export class MessageStore implements AsyncDisposable {
     return this.#store.follow(request)
   }
 
-  /** The messages of a topic with a key, newest first. Only true hits: key and topic are read from the records. */
+  /**
+   * The messages of a topic with a key, newest first. Only true hits: key and topic are read from the records.
+   * Damaged records are left out: each is told as the event `damagedRecord` and counts in the metric `damagedRecords`.
+   */
   query(request: QueryRequest): Promise<StoredMessage[]> {
-    return this.#caughtUp(() => this.#store.search.query(request))
+    // No async function, as in `put`: most queries have one hit, and it would cost them a tenth.
+    try {
+      const { state, live, search } = this.#store
+      state.checkOpen()
+      if (live === undefined) return search.query(request)
+      // It may take several turns, in which the views must stay what they are.
+      return this.#caughtUp(() => live.holding(() => search.query(request)))
+    } catch (error) {
+      return Promise.reject(storeErrorOf(error))
+    }
   }
 
   /** The message with an id, or at an address of the log; `undefined` when no intact record starts there. */
@@ -147,7 +164,7 @@ export class MessageStore implements AsyncDisposable {
   }
 
   /** Searches, after a store that is only read took in what its writer has written. */
-  async #caughtUp<Result>(search: () => Result): Promise<Result> {
+  async #caughtUp<Result>(search: () => Result | Promise<Result>): Promise<Result> {
     const { state, live } = this.#store
     state.checkOpen()
     try {
@@ -162,14 +179,14 @@ export class MessageStore implements AsyncDisposable {
   bounds(topic: string, queueId = 0): QueueBounds {
     this.#store.state.checkOpen()
     checkQueue(topic, queueId)
-    const queue = this.#store.views.find(topic, queueId)
+    const queue = this.#store.views().find(topic, queueId)
     return { minOffset: queue?.minOffset ?? 0, maxOffset: queue?.maxOffset ?? 0 }
   }
 
   /** All queues with the offsets that can be read, by topic and id. */
   queues(): (QueueBounds & { topic: string; queueId: number })[] {
     this.#store.state.checkOpen()
-    const { queues, batchQueues } = this.#store.views
+    const { queues, batchQueues } = this.#store.views()
     const listed = [...queues, ...batchQueues].map(({ topic, queueId, minOffset, maxOffset }) => ({
       topic,
       queueId,

@@ -10,7 +10,7 @@ export interface Message {
   readonly body: Uint8Array | string
   /** The queue of the topic. @default 0 */
   readonly queueId?: number
-  /** What consumers filter on: usually one tag. */
+  /** What consumers filter on: one tag. As in RocketMQ, one with `||` in it or spaces around is stored; no filter matches it. */
   readonly tags?: string
   /** What `query` finds the message by. A key has no spaces. */
   readonly keys?: string | readonly string[]

@@ -6,6 +6,7 @@ import { nodeDisk } from '../disk/node-disk.js'
 import { OpenFiles } from '../disk/open-files.js'
 import { makeDurableDirectory } from '../disk/replace.js'
 import { type VerifyOptions, type VerifyParts, verifyStore } from './checking/verify.js'
+import type { VerifyReport } from './checking/verify-report.js'
 import { storeErrorOf } from './disk-failure.js'
 import { type Foundation, layFoundation, type StoreInput } from './foundation.js'
 import { ConfigFiles } from './keeping/config-files.js'
@@ -16,7 +17,9 @@ import { type ResolvedOptions, resolveOptions, type StoreOptions, type StorePort
 import { follow, getWaiting } from './reading/follow.js'
 import { LiveLog } from './reading/live-log.js'
 import { recoverStore } from './recovery/recover.js'
+import { type ReloadedViews, reloadViews, viewTraces } from './recovery/reload.js'
 import { Replication } from './replication.js'
+import type { Views } from './views/views.js'
 import { buildWritingSide, type WritingSide } from './writing-side.js'
 
 /** A store that is open: what {@link MessageStore} forwards to. */
@@ -30,10 +33,14 @@ export async function openStore(directory: string, given: StoreOptions | undefin
   const layout = layoutOf(directory.replace(/(?<=.)\/+$/, ''))
   const lock = await prepare(layout, options, ports)
   const files = new OpenFiles(ports.disk, options.openFiles)
+  // A reader replaces its views while it keeps its log.
+  const viewFiles = options.readOnly ? new OpenFiles(ports.disk, options.openFiles) : files
   try {
-    const recovered = await recoverStore({ layout, options, ports, files })
-    return await assemble({ layout, options, ports, files, lock, recovered })
+    const tracesBefore = options.readOnly ? viewTraces(ports.disk, layout) : undefined
+    const recovered = await recoverStore({ layout, options, ports, files, viewFiles })
+    return await assemble({ layout, options, ports, files, lock, recovered, tracesBefore })
   } catch (error) {
+    viewFiles.closeAll()
     files.closeAll()
     lock?.release()
     throw storeErrorOf(error)
@@ -59,8 +66,8 @@ async function assemble(input: StoreInput) {
   const base = layFoundation(input)
   const writing = await buildWritingSide(base)
   const { state, events, recovered, log, records, search, reader, arrivals } = base
-  const { views, report } = recovered
-  const { writer, flusher, topics, upkeep } = writing
+  const { report } = recovered
+  const { writer, topics, upkeep } = writing
   const live = liveLogOf(base)
   const replication = new Replication(base, writing)
   const admin = new QueueAdmin(base, writing)
@@ -75,7 +82,8 @@ async function assemble(input: StoreInput) {
     await admin.idle()
     await replication.idle()
   }
-  const waiting = { pause: base.pause, live, reader, views, arrivals, state, clock: base.ports.clock }
+  const find: Views['find'] = (topic, queueId) => recovered.views.find(topic, queueId)
+  const waiting = { pause: base.pause, live, reader, find, arrivals, state, clock: base.ports.clock }
   let closing: Promise<void> | undefined
   // When the caller has the store, and can listen.
   base.ports.timers.endOfTurn(() => events.emit('recovery', report))
@@ -85,7 +93,7 @@ async function assemble(input: StoreInput) {
     recovery: report,
     base,
     writer,
-    views,
+    views: () => recovered.views,
     search,
     live,
     log,
@@ -97,31 +105,55 @@ async function assemble(input: StoreInput) {
     config,
     flush: () => flush(base, writing),
     close: () => (closing ??= takeDown(base, writing, idle)),
-    verify: (options?: VerifyOptions) => verifyStore(verifiedParts(base), options),
+    verify: (options?: VerifyOptions) => {
+      const verifying = (): Promise<VerifyReport> => verifyStore(verifiedParts(base), options)
+      return live === undefined ? verifying() : live.holding(verifying)
+    },
     get: (request: GetRequest) => getWaiting(waiting, request),
     follow: (request: Omit<GetRequest, 'waitMs'>) => follow(waiting, request),
-    metrics: {
-      snapshot: () => ({
-        commitLogStart: log.start,
-        commitLogEnd: log.end,
-        durableEnd: log.durableEnd,
-        replicatedEnd: writing.acks.replicatedEnd,
-        flushes: flusher.flushes,
-        queues: views.queues.size + views.batchQueues.size,
-      }),
-    },
+    metrics: { snapshot: () => metricsOf(base, writing) },
+  }
+}
+
+function metricsOf({ log, damaged, recovered }: Foundation, { acks, flusher }: WritingSide) {
+  return {
+    commitLogStart: log.start,
+    commitLogEnd: log.end,
+    durableEnd: log.durableEnd,
+    replicatedEnd: acks.replicatedEnd,
+    flushes: flusher.flushes,
+    damagedRecords: damaged.count,
+    queues: recovered.views.queues.size + recovered.views.batchQueues.size,
   }
 }
 
 /** Follows another process, where the log is whole and only read. */
-function liveLogOf({ options, state, recovered, log, records, ports, visible, arrivals }: Foundation): LiveLog | undefined {
-  const { chain, views, report } = recovered
+function liveLogOf(base: Foundation): LiveLog | undefined {
+  const { layout, options, state, recovered, log, records, ports, ranges, visible, arrivals } = base
+  const { chain, report } = recovered
   if (!options.readOnly || report.corruption.length > 0 || state.status !== 'readOnly') return undefined
   const show = (end: number): void => {
     visible.end = end
     arrivals.wakeAll()
   }
-  return new LiveLog({ chain, log, views, levelAt: records.levelAt, clock: ports.clock, timers: ports.timers, show })
+  const adopt = ({ views, files, ranges: known }: ReloadedViews): void => {
+    recovered.viewFiles.closeAll()
+    Object.assign(recovered, { views, viewFiles: files })
+    ranges.splice(0, ranges.length, ...known)
+  }
+  return new LiveLog({
+    chain,
+    log,
+    views: () => recovered.views,
+    traces: () => viewTraces(ports.disk, layout),
+    openedAt: base.tracesBefore,
+    reload: () => reloadViews({ layout, options, ports }, chain),
+    adopt,
+    levelAt: records.levelAt,
+    clock: ports.clock,
+    timers: ports.timers,
+    show,
+  })
 }
 
 /** What `verify` looks at. */
@@ -198,11 +230,12 @@ async function finish({ state, recovered, log }: Foundation, { books, fail }: Wr
   }
 }
 
-function letGo({ log, files, lock }: Foundation, { flusher, writer, books }: WritingSide): void {
+function letGo({ log, files, lock, recovered }: Foundation, { flusher, writer, books }: WritingSide): void {
   flusher.close()
   writer.close()
   books.close()
   log.close()
+  recovered.viewFiles.closeAll()
   files.closeAll()
   lock?.release()
 }

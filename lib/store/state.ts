@@ -9,13 +9,18 @@ export type StoreStatus = 'open' | 'readOnly' | 'failed' | 'closing' | 'closed'
 export interface StoreEvents {
   /** Opening is done. */
   recovery: RecoveryReport
-  /** A segment of the log was deleted. */
+  /**
+   * A segment of the log was deleted: it had `expired`, or the `disk` was too full to wait for that.
+   * `lastWriteMs` is when it was last written, by what was believed: `newestStoreTimestamp`, or the time of its file
+   * where the former lies in the future; `Infinity` when neither can be.
+   */
   segmentDeleted: {
     commitLogOffset: number
     bytes: number
     path: string
     reason: 'expired' | 'disk'
     newestStoreTimestamp: number
+    lastWriteMs: number
   }
   /** A queue lost its messages from `minOffset` up to, without, `maxOffset`, because somebody asked for it. */
   queuePurged: {
@@ -28,6 +33,8 @@ export interface StoreEvents {
   }
   /** Puts are refused, or accepted again, for want of space. */
   diskFull: { full: boolean; freeBytes: number; usedShare: number }
+  /** A query left a record out because it is damaged; whether it has the key nobody can tell. */
+  damagedRecord: { commitLogOffset: number }
   /** The store writes no more. */
   failed: { error: unknown }
   /** The store is closed. */
@@ -40,6 +47,7 @@ export const storeEvents: Readonly<Record<keyof StoreEvents, true>> = {
   segmentDeleted: true,
   queuePurged: true,
   diskFull: true,
+  damagedRecord: true,
   failed: true,
   closed: true,
 }

@@ -141,7 +141,7 @@ function buildFlusher({ options, ports, log }: Foundation, parts: WritingSide): 
     maxUnflushedBytes,
     timers: ports.timers,
     onDurable: () => {
-      parts.books.durable(log.durableEnd)
+      if (!parts.books.durable(log.durableEnd)) parts.upkeep.sawNoSpace()
       parts.groups.durable()
     },
     onFailure: parts.fail,
@@ -159,7 +159,8 @@ function buildUpkeep({ layout, options, ports, log, state, events, recovered, se
     state,
     events,
     seals,
-    beforeDelete: () => parts.books.flush(),
+    beforeDelete: (end) => parts.books.flush(end),
+    catchUpMarks: () => parts.books.catchUp(),
     trimViews: (logStart) => recovered.views.trim(logStart),
     onFailure: parts.fail,
   })

@@ -16,15 +16,18 @@ import { crc32 } from '../format/crc.js'
 import { encodeIndexHeader, entryPosition, INDEX_ENTRY_BYTES, type IndexHeader, slotPosition } from '../format/index-layout.js'
 import { IndexEntry } from '../format/tables.js'
 import { searchFirst } from './bisect.js'
+import { DirtyPages } from './dirty-pages.js'
 import { EntryTail } from './entry-tail.js'
 import { IndexPages } from './index-pages.js'
-import { readIndexHeader, readIndexSlots, sumOfRange } from './index-parts.js'
+import { readIndexHeader, readIndexSlot, readIndexSlots, sumOfRange } from './index-parts.js'
 import { indexedOffset, scanIndexEntries } from './index-scan.js'
 import type { IndexRow } from './manifest.js'
 
 const TWO_32 = 0x1_0000_0000
 const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previous: PREVIOUS_AT } = IndexEntry.at
 const PAGE_SLOTS = 1024
+/** Entries that are walked over in a few milliseconds. */
+const STRETCH_ENTRIES = 2048
 /** Pages that are written at once, if they stand together. */
 const PAGES_WRITTEN = 64
 const MAX_SECONDS = 0x7fffffff
@@ -55,13 +58,13 @@ export class IndexFile {
   readonly #slotCount: number
   readonly #capacity: number
   readonly #tail = new EntryTail(INDEX_ENTRY_BYTES)
-  /** 1 for each page of slots that changed since it was written; a `Set` would cost every put too much. */
-  readonly #dirtyPages: Uint8Array
-  #dirtyCount = 0
+  readonly #dirtyPages: DirtyPages
   readonly #pages: IndexPages
   /** Where the entry stands that was found last. */
   #found: DataView = EMPTY.view
   #foundAt = 0
+  /** Another process may go on filling a file that is only read. */
+  readonly #writable: boolean
   /** The slots in memory, once they are needed: always for the file that is being filled. */
   #slots: Int32Array | undefined
   /** Entries in the file, entry 0 included. */
@@ -78,7 +81,8 @@ export class IndexFile {
   constructor({ files, path, slots, entries, writable, pages, fresh, row }: IndexFileOptions) {
     this.path = path
     this.#slotCount = slots
-    this.#dirtyPages = new Uint8Array(Math.ceil(slots / PAGE_SLOTS))
+    this.#writable = writable
+    this.#dirtyPages = new DirtyPages(Math.ceil(slots / PAGE_SLOTS))
     this.#capacity = entries
     this.#pages = new IndexPages(pages ?? new PageCache(0), slots)
     // What is new is in memory, and stays there in a store that is only read: nothing of it is in a file yet.
@@ -116,9 +120,15 @@ export class IndexFile {
     if (row === undefined) return true
     if (sumOfRange(this.#file, entryPosition(this.#slotCount, 1), entryPosition(this.#slotCount, row.count)) !== row.entriesCrc)
       return false
-    if (!entriesOnly && sumOfRange(this.#file, 0, entryPosition(this.#slotCount, 0)) !== row.slotsCrc) return false
+    const areSlotsNoted = !entriesOnly && !this.#isContinued(row)
+    if (areSlotsNoted && sumOfRange(this.#file, 0, entryPosition(this.#slotCount, 0)) !== row.slotsCrc) return false
     this.#unchecked = undefined
     return true
+  }
+
+  /** Whether another process has entered more since, so that slots and header are not those of the manifest any more. */
+  #isContinued({ count, slotsCrc }: IndexRow): boolean {
+    return !this.#writable && (slotsCrc === undefined || readIndexHeader(this.#file, this.#capacity).indexCount > count)
   }
 
   /** Bytes that `check` has to read. */
@@ -149,7 +159,7 @@ export class IndexFile {
 
   /** Whether there is something that no flush has covered. */
   get isDirty(): boolean {
-    return this.#tail.count > 0 || this.#flushed < this.#written || this.#dirtyCount > 0 || this.#headerIsDirty
+    return this.#tail.count > 0 || this.#flushed < this.#written || this.#dirtyPages.count > 0 || this.#headerIsDirty
   }
 
   /** How many slots there are. */
@@ -159,7 +169,12 @@ export class IndexFile {
 
   /** The newest entry of each slot as queries see it. Not a copy where the slots are in memory. */
   slotTable(): Int32Array {
-    return this.#slots ?? readIndexSlots(this.#file, this.#slotCount)
+    return this.#slots ?? this.#loadSlots()
+  }
+
+  /** Of a file that another process may go on filling only what was there when it was loaded. */
+  #loadSlots(): Int32Array {
+    return readIndexSlots(this.#file, this.#slotCount, this.#writable ? Number.POSITIVE_INFINITY : this.#written)
   }
 
   /** Reads entries from a number on into `into`, in files and in memory. @returns how many, at most to the last entry */
@@ -186,7 +201,7 @@ export class IndexFile {
 
   /** Adds an entry. The file must not be full. */
   put(keyHash: number, commitLogOffset: number, storeTimestamp: number): void {
-    const slots = (this.#slots ??= readIndexSlots(this.#file, this.#slotCount))
+    const slots = (this.#slots ??= this.#loadSlots())
     const { header } = this
     const slot = keyHash % this.#slotCount
     const entry = header.indexCount
@@ -204,7 +219,7 @@ export class IndexFile {
     view.setInt32(at + PREVIOUS_AT, isEmpty ? 0 : newest)
     if (isEmpty) header.hashSlotCount++
     slots[slot] = entry
-    this.#noteDirty((slot / PAGE_SLOTS) | 0)
+    this.#dirtyPages.note((slot / PAGE_SLOTS) | 0)
     if (entry <= 1) {
       header.beginCommitLogOffset = commitLogOffset
       header.beginTimestamp = storeTimestamp
@@ -216,12 +231,16 @@ export class IndexFile {
 
   /**
    * The number of the newest entry of a hash that may lie in the time range, 0 without one; entries count whole seconds.
+   * Negative after a long stretch of others: go on below its absolute value, after the event loop has turned.
    *
    * @param below - look at entries below this number that `candidate` gave before; without it at all
    */
   candidate(keyHash: number, fromMs: number, toMs: number, below = 0): number {
     const { header } = this
-    let entry = below === 0 ? this.#slotValue(keyHash % this.#slotCount) : this.#previousOf(below)
+    // Entries may have been dropped since.
+    const isFirst = below === 0 || below >= header.indexCount
+    let entry = isFirst ? this.#slotValue(keyHash % this.#slotCount) : this.#previousOf(below)
+    let left = STRETCH_ENTRIES
     while (entry > 0 && entry < header.indexCount && this.#find(entry)) {
       const at = this.#foundAt
       if (this.#found.getInt32(at + HASH_AT) === keyHash) {
@@ -229,6 +248,7 @@ export class IndexFile {
         // The first entry's seconds count from the file before, so it may look newer or older than it is.
         if (entry === 1 || (timeMs <= toMs && timeMs + 1000 > fromMs)) return entry
       }
+      if (--left === 0) return -entry
       entry = this.#previousOf(entry)
     }
     return 0
@@ -248,7 +268,7 @@ export class IndexFile {
 
   /** Holds the slots of the file that is filled next in memory, as the first put would. */
   keepSlots(): void {
-    if (!this.isFull) this.#slots ??= readIndexSlots(this.#file, this.#slotCount)
+    if (!this.isFull) this.#slots ??= this.#loadSlots()
   }
 
   /** Writes the entries of records that end at or below `durableEnd`, then slots and header, and flushes them. */
@@ -299,7 +319,7 @@ export class IndexFile {
     this.#entriesCrc = undefined
     this.#slotsCrc = undefined
     this.#unchecked = undefined
-    if (writable) for (let page = 0; page * PAGE_SLOTS < this.#slotCount; page++) this.#noteDirty(page)
+    if (writable) this.#dirtyPages.noteAll()
     return scan.isWhole
   }
 
@@ -315,22 +335,10 @@ export class IndexFile {
     return searchFirst(0, count, (n) => indexedOffset(this.#tail.view, n * INDEX_ENTRY_BYTES) >= durableEnd)
   }
 
-  #noteDirty(page: number): void {
-    if (this.#dirtyPages[page] === 1) return
-    this.#dirtyPages[page] = 1
-    this.#dirtyCount++
-  }
-
   /** Writes the dirty pages of slots, those that stand together at once. */
   #writeSlots(): void {
-    const pages = this.#dirtyPages
-    if (this.#slots === undefined || this.#dirtyCount === 0) return
-    for (let page = pages.indexOf(1); page >= 0; page = pages.indexOf(1, page)) {
-      let end = page + 1
-      while (end < pages.length && end - page < PAGES_WRITTEN && pages[end] === 1) end++
-      this.#writePages(this.#slots, page, end)
-      page = end
-    }
+    if (this.#slots === undefined) return
+    for (const { from, to } of this.#dirtyPages.runs(PAGES_WRITTEN)) this.#writePages(this.#slots, from, to)
   }
 
   /** Writes pages of slots; a slot whose newest entry is not written gets its newest one that is. */
@@ -348,11 +356,7 @@ export class IndexFile {
     }
     this.#slotsCrc = undefined
     this.#file.writeAt(block.bytes, slotPosition(first))
-    for (let page = from; page < to; page++) {
-      if (unfinished.has(page)) continue
-      this.#dirtyPages[page] = 0
-      this.#dirtyCount--
-    }
+    for (let page = from; page < to; page++) if (!unfinished.has(page)) this.#dirtyPages.clear(page)
   }
 
   #writeHeader(): void {
@@ -373,7 +377,10 @@ export class IndexFile {
   }
 
   #slotValue(slot: number): number {
-    return this.#slots === undefined ? this.#pages.slot(this.#file, slot) : this.#slots[slot]!
+    if (this.#slots !== undefined) return this.#slots[slot]!
+    // Only of a file that nobody fills any more what was read once may be kept.
+    if (this.#writable || this.isFull) return this.#pages.slot(this.#file, slot)
+    return readIndexSlot(this.#file, this.#slotCount, slot, this.#written)
   }
 
   /** Points to an entry, until the next call. @returns whether it is there */

@@ -2,7 +2,15 @@
 import type { DiskFile } from '../disk/disk.js'
 import { zeroBlock } from '../format/block.js'
 import { crc32 } from '../format/crc.js'
-import { decodeIndexHeader, INDEX_HEADER_BYTES, type IndexHeader, slotPosition } from '../format/index-layout.js'
+import {
+  decodeIndexHeader,
+  entryPosition,
+  INDEX_ENTRY_BYTES,
+  INDEX_HEADER_BYTES,
+  type IndexHeader,
+  slotPosition,
+} from '../format/index-layout.js'
+import { IndexEntry } from '../format/tables.js'
 
 const STEP_BYTES = 1024 * 1024
 
@@ -15,12 +23,35 @@ export function readIndexHeader(file: DiskFile, capacity: number): IndexHeader {
   return header
 }
 
-/** All slots. */
-export function readIndexSlots(file: DiskFile, slotCount: number): Int32Array {
+/** All slots. @param known - the newest entries below this number: another process may have added those behind */
+export function readIndexSlots(file: DiskFile, slotCount: number, known: number): Int32Array {
   const bytes = Buffer.alloc(slotCount * 4)
   file.readAt(bytes, slotPosition(0))
   bytes.swap32()
-  return new Int32Array(bytes.buffer, bytes.byteOffset, slotCount)
+  const slots = new Int32Array(bytes.buffer, bytes.byteOffset, slotCount)
+  for (let slot = 0; slot < slotCount; slot++) {
+    if (slots[slot]! >= known) slots[slot] = entryBelow(file, slotCount, slots[slot]!, known)
+  }
+  return slots
+}
+
+/** One slot. @param known - as for all */
+export function readIndexSlot(file: DiskFile, slotCount: number, slot: number, known: number): number {
+  const { bytes, view } = zeroBlock(4)
+  file.readAt(bytes, slotPosition(slot))
+  return entryBelow(file, slotCount, view.getInt32(0), known)
+}
+
+/** The first entry of a chain whose number is below `known`. */
+function entryBelow(file: DiskFile, slotCount: number, newest: number, known: number): number {
+  const { bytes, view } = zeroBlock(INDEX_ENTRY_BYTES)
+  let entry = newest
+  while (entry >= known) {
+    const got = file.readAt(bytes, entryPosition(slotCount, entry))
+    const previous = got === INDEX_ENTRY_BYTES ? view.getInt32(IndexEntry.at.previous) : 0
+    entry = previous < entry ? previous : 0
+  }
+  return entry
 }
 
 /** The CRC-32 of `[from, to)`, read piece by piece; -1 when the file ends before. */

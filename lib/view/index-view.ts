@@ -34,6 +34,8 @@ export interface IndexViewOptions {
   readonly cacheBytes?: number
   /** Files whose records are all below may have been deleted since. */
   readonly logStart: number
+  /** Whether the process that wrote the rows runs, so that no crash can have come between: files are checked when they are used. */
+  readonly isLive?: boolean
 }
 
 /** Files that take no longer to check than to notice are checked when they are loaded, others when they are used. */
@@ -75,7 +77,7 @@ export class IndexView {
 
   /** Loads what a manifest names; what is not what was written is made anew from the log. */
   #loadNoted(rows: readonly IndexRow[]): number {
-    const { writable, trustedEnd, logStart } = this.#options
+    const { writable, trustedEnd, logStart, isLive = false } = this.#options
     const found = new Map(this.#indexPaths().map((path) => [path.slice(path.lastIndexOf('/') + 1), path]))
     for (const row of rows) {
       const path = found.get(row.name)
@@ -86,6 +88,7 @@ export class IndexView {
     }
     // Made after the manifest: its entries come again from the log.
     for (const path of found.values()) this.#remove(path)
+    if (isLive) return Number.POSITIVE_INFINITY
     const last = this.#last
     const isClosed = rows[rows.length - 1]?.slotsCrc !== undefined && trustedEnd === Number.POSITIVE_INFINITY
     const isSmall = this.#files.reduce((sum, file) => sum + file.checkBytes, 0) <= EAGER_CHECK_BYTES
@@ -222,10 +225,13 @@ export class IndexView {
     file.put(keyHash, commitLogOffset, storeTimestamp)
   }
 
-  /** Addresses of records that may have a key of that hash and a store time in the range, newest first. */
+  /**
+   * Addresses of records that may have a key of that hash and a store time in the range, newest first; -1 after each long
+   * stretch without one. Between two of them entries may be added and old files deleted.
+   */
   *candidates(keyHash: number, fromMs: number, toMs: number): Generator<number> {
-    for (let i = this.#files.length - 1; i >= 0; i--) {
-      const file = this.#files[i]!
+    const files = this.#files
+    for (let file = this.#last; file !== undefined; file = files[files.indexOf(file) - 1]) {
       const { beginTimestamp, endTimestamp } = file.header
       if (beginTimestamp > toMs || endTimestamp + 1000 < fromMs) continue
       if (!file.check()) {
@@ -234,8 +240,12 @@ export class IndexView {
         throw new MessageStoreError('STORE_CORRUPT', what)
       }
       if (file === this.#last) file.keepSlots()
-      for (let entry = file.candidate(keyHash, fromMs, toMs); entry > 0; entry = file.candidate(keyHash, fromMs, toMs, entry)) {
-        yield file.offsetOf(entry)
+      let entry = file.candidate(keyHash, fromMs, toMs)
+      while (entry !== 0) {
+        yield entry > 0 ? file.offsetOf(entry) : -1
+        // Those before it are gone as well.
+        if (!files.includes(file)) return
+        entry = file.candidate(keyHash, fromMs, toMs, Math.abs(entry))
       }
     }
   }

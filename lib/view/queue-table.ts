@@ -43,6 +43,8 @@ export interface QueueTableOptions<Queue extends TableQueue> {
   readonly rows?: readonly QueueRow[] | undefined
   /** Whether the log has lost its oldest segments since the manifest was written. */
   readonly mayHaveShrunk?: boolean
+  /** Whether the process that wrote the manifest runs, so that no crash can have come between: nothing is read before it is needed. */
+  readonly isLive?: boolean
 }
 
 /** How many queues are flushed before the event loop may turn. */
@@ -70,9 +72,9 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
 
   private constructor(options: QueueTableOptions<Queue>) {
     this.#options = options
-    const { rows, trustedEnd } = options
+    const { rows, trustedEnd, isLive = false } = options
     for (const row of rows ?? []) this.#queuesOf(row.topic).set(row.queueId, { row })
-    this.isReset = rows !== undefined && this.#isSmall(rows) && ![...this].every((queue) => queue.check())
+    this.isReset = rows !== undefined && !isLive && this.#isSmall(rows) && ![...this].every((queue) => queue.check())
     if (this.isReset) {
       this.#topics.clear()
       this.#lastTopic = ''
@@ -80,7 +82,7 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
       this.#options = { ...options, trustedEnd: 0, rows: undefined }
       this.#loadAll()
       this.evidenceEnd = -1
-    } else this.evidenceEnd = trustedEnd === Number.POSITIVE_INFINITY ? this.#lastEnd(rows) : this.#loadAll()
+    } else this.evidenceEnd = isLive || trustedEnd === Number.POSITIVE_INFINITY ? this.#lastEnd(rows) : this.#loadAll()
   }
 
   /** Loads the queues whose directories are there, or those that the manifest names. */

@@ -30,9 +30,9 @@ export function filterClassPath(): string {
   return compiled('filter', javaFiles('filter'))
 }
 
-/** The class path that runs `Consumers` of a generation; compiles it first if need be. */
-export function consumersClassPath(generation: Generation): string {
-  return compiled(`consumers-${folders[generation]}`, javaFiles('consumers'))
+/** The class path that runs the programs which use RocketMQ's client of a generation; compiles them first if need be. */
+export function clientClassPath(generation: Generation): string {
+  return compiled(`clients-${folders[generation]}`, javaFiles('clients'))
 }
 
 function compiled(folder: string, sources: readonly string[]): string {

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cleanUp, type Scope } from './clean-up.js'
-import { consumersClassPath, type Generation } from './java-build.js'
+import { clientClassPath, type Generation } from './java-build.js'
 
 /** How a consumer behaves: `failing` fails twice with each message, `assigned` lets the broker share the queues. */
 export type ConsumerKind = 'concurrent' | 'failing' | 'ordered' | 'broadcast' | 'assigned' | 'lite'
@@ -34,7 +34,7 @@ const WAIT_MS = 60_000
 
 /** Starts the process; it ends with the test. */
 export async function startConsumers(t: Scope, generation: Generation, names: string): Promise<JavaConsumers> {
-  const classPath = consumersClassPath(generation)
+  const classPath = clientClassPath(generation)
   const home = mkdtempSync(join(tmpdir(), 'mqlite-consumers-'))
   cleanUp(t, () => rmSync(home, { recursive: true, force: true }))
   mkdirSync(join(home, 'conf'))

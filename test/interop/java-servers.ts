@@ -8,7 +8,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cleanUp, type Scope } from './clean-up.js'
-import { cannotRun, type ServerRelease, serverClassPath } from './java-build.js'
+import { cannotRun, clientClassPath, type Generation, type ServerRelease, serverClassPath } from './java-build.js'
 
 /** A server of RocketMQ that runs. */
 export interface JavaServer {
@@ -101,6 +101,19 @@ export async function mqadmin(t: Scope, release: ServerRelease, given: readonly 
   return lines.map((line) => line.trimEnd()).join('\n')
 }
 
+/** Runs one of the programs that use RocketMQ's client. @returns what it printed */
+export async function runClient(t: Scope, generation: Generation, main: string, given: readonly string[]): Promise<string> {
+  const home = makeHome(t)
+  const child = spawnProgram(clientClassPath(generation), home, main, given)
+  cleanUp(t, () => {
+    child.kill('SIGKILL')
+  })
+  const output = collect(child)
+  const code = await new Promise((resolve) => child.once('close', resolve).once('error', resolve))
+  if (code !== 0) throw new Error(`${main} with ${generation} ended with ${String(code)}:\n${output()}`)
+  return output()
+}
+
 type Settings = (home: string) => Record<string, string | number | boolean | undefined>
 
 async function start(
@@ -150,6 +163,10 @@ function makeHome(t: Scope): string {
 }
 
 function spawnJava(release: ServerRelease, home: string, main: string, given: readonly string[]): ChildProcess {
+  return spawnProgram(serverClassPath(release), home, main, given)
+}
+
+function spawnProgram(classPath: string, home: string, main: string, given: readonly string[]): ChildProcess {
   const flags = [
     ...OPENS,
     ...EXPORTS,
@@ -163,7 +180,7 @@ function spawnJava(release: ServerRelease, home: string, main: string, given: re
     `-Djava.io.tmpdir=${home}`,
   ]
   const env = { ...process.env, ROCKETMQ_HOME: home }
-  return spawn('java', [...flags, '-cp', serverClassPath(release), main, ...given], { stdio: ['ignore', 'pipe', 'pipe'], env })
+  return spawn('java', [...flags, '-cp', classPath, main, ...given], { stdio: ['ignore', 'pipe', 'pipe'], env })
 }
 
 /** What a process has printed so far; only the end when it is long. */

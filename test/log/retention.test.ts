@@ -1,13 +1,23 @@
 /** Retention: which segments may go, by a table of situations. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { expiredSegments, MAX_DELETED_PER_ROUND, type RetentionFacts, type RetentionRules } from '../../lib/log/retention.js'
+import {
+  expiredSegments,
+  MAX_DELETED_PER_ROUND,
+  type RetentionFacts,
+  type RetentionRules,
+  type SegmentAge,
+} from '../../lib/log/retention.js'
 
 const HOUR = 3_600_000
 const NOW = 1_700_000_000_000
 const rules: RetentionRules = { hours: 72, deleteHour: 4, cleanAt: 0.75, forceAt: undefined }
 const quiet: RetentionFacts = { now: NOW, hour: 4, usedShare: 0.1 }
-const segments = (...ages: number[]) => ages.map((hours, i) => ({ start: i * 1000, newestMs: NOW - hours * HOUR }))
+const segment = (hours: number, i: number): SegmentAge => {
+  const newestMs = NOW - hours * HOUR
+  return { start: i * 1000, newestMs, lastWriteMs: newestMs, openMs: Number.POSITIVE_INFINITY }
+}
+const segments = (...ages: number[]) => ages.map(segment)
 
 const cases: [string, RetentionRules, RetentionFacts, number[], string[]][] = [
   ['in its hour what has expired goes', rules, quiet, [100, 80, 72, 71], ['expired', 'expired', 'expired']],

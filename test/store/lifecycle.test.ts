@@ -22,7 +22,19 @@ const methods: Record<string, (store: MessageStore) => unknown> = {
   flush: (store) => store.flush(),
   verify: (store) => store.verify(),
 }
-const always = ['constructor', 'close', 'status', 'recovery', 'metrics', 'on', 'replication', 'storeHost', 'brokerName', 'config']
+const always = [
+  'constructor',
+  'close',
+  'status',
+  'recovery',
+  'metrics',
+  'on',
+  'replication',
+  'storeHost',
+  'brokerName',
+  'retentionHours',
+  'config',
+]
 
 async function refusesAll(store: MessageStore): Promise<void> {
   for (const [name, call] of Object.entries(methods)) {
@@ -264,6 +276,40 @@ describe('a full disk', () => {
     )
     await store.close()
     await checkCleanlyClosed(disk)
+  })
+
+  test('without space for the watermark what is durable is acknowledged and kept, and puts wait until it is written', async () => {
+    const disk = new SimDisk()
+    const time = new ManualTime()
+    const store = await MessageStore.open(root, { ...tiny, flush: 'sync' }, { disk, clock: time, timers: time })
+    await store.put({ topic: 'a', body: 'first' })
+    disk.inject({ on: 'write', path: 'ext/durable', code: 'ENOSPC', times: 3 })
+    assert.equal((await store.put({ topic: 'a', body: 'second' })).status, 'PUT_OK')
+    for (let probe = 0; probe < 3; probe++) {
+      await assert.rejects(store.put({ topic: 'a', body: 'no' }), code('DISK_FULL'))
+      const lost = await MessageStore.open(root, tiny, { disk: disk.crash() })
+      assert.deepEqual(bodies(await readQueue(lost, 'a')), ['first', 'second'])
+      assert.deepEqual(lost.recovery.corruption, [])
+      await lost.close()
+      time.advance(200)
+      await settled()
+    }
+    assert.equal(store.status, 'open')
+    assert.equal((await store.put({ topic: 'a', body: 'third' })).queueOffset, 2)
+    await store.close()
+    await checkCleanlyClosed(disk)
+  })
+
+  test('without space for the watermark to the end, a close leaves a store that recovers everything', async () => {
+    const disk = new SimDisk()
+    const store = await MessageStore.open(root, { ...tiny, flush: 'sync' }, { disk })
+    disk.inject({ on: 'write', path: 'ext/durable', code: 'ENOSPC', times: 99 })
+    await store.put({ topic: 'a', body: 'first' })
+    await store.close()
+    const again = await MessageStore.open(root, tiny, { disk: disk.kill() })
+    assert.equal(again.recovery.origin, 'crash')
+    assert.deepEqual(bodies(await readQueue(again, 'a')), ['first'])
+    await again.close()
   })
 
   test('views without space do not stop the store', async () => {

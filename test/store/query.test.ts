@@ -1,9 +1,10 @@
 /** Finding by key: only true hits, newest first, within times and limits. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { systemTimers } from '../../lib/base/system.js'
 import { javaHash } from '../../lib/format/hash.js'
 import { ManualTime } from '../support/manual-time.js'
-import { bodies, freshDisk, open, openStore } from '../support/open-store.js'
+import { bodies, code, flipLog, freshDisk, open, openStore } from '../support/open-store.js'
 
 describe('hits', () => {
   test('a message is found by each of its keys and by its unique key, under its own topic only', async (t) => {
@@ -107,6 +108,43 @@ describe('order and limits', () => {
     await check(first)
     await first.close()
     await check(await openStore(t, { disk, ports: { clock: time } }))
+  })
+
+  test('a damaged record is left out, told and counted', async () => {
+    const disk = freshDisk()
+    const first = await open(disk)
+    const { commitLogOffset } = await first.put({ topic: 'a', body: 'x'.repeat(50), keys: 'k' })
+    await first.put({ topic: 'a', body: 'y', keys: 'k' })
+    await first.close()
+    flipLog(disk, commitLogOffset + 90)
+    const store = await open(disk)
+    const told: number[] = []
+    store.on('damagedRecord', (event) => told.push(event.commitLogOffset))
+    assert.deepEqual(bodies(await store.query({ topic: 'a', key: 'k' })), ['y'])
+    assert.deepEqual(told, [commitLogOffset])
+    assert.equal(store.metrics.snapshot()['damagedRecords'], 1)
+    assert.deepEqual(await store.query({ topic: 'a', key: 'other' }), [])
+    assert.equal(told.length, 1)
+    await store.close()
+  })
+
+  test('the event loop turns while a long chain is walked, and a close meanwhile ends the walk', async () => {
+    let turns = 0
+    const endOfTurn = (action: () => void): void => {
+      turns++
+      systemTimers.endOfTurn(action)
+    }
+    const options = { segmentBytes: 1 << 22, index: { slots: 1, entries: 20_000 } }
+    const store = await open(freshDisk(), options, { timers: { ...systemTimers, endOfTurn } })
+    await store.put({ topic: 'a', body: 'x', keys: 'oldest' })
+    await store.putBatch(Array.from({ length: 9000 }, (_, i) => ({ topic: 'a', body: '', keys: `k${i}` })))
+    turns = 0
+    assert.deepEqual(bodies(await store.query({ topic: 'a', key: 'oldest' })), ['x'])
+    assert.equal(turns, 4)
+    const walking = store.query({ topic: 'a', key: 'oldest' })
+    const refused = assert.rejects(walking, code('STORE_CLOSED'))
+    await store.close()
+    await refused
   })
 
   test('wrong requests are refused with the name of what is wrong', async (t) => {

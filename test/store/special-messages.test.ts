@@ -84,6 +84,17 @@ describe('a topic whose queue.type is BatchCQ', () => {
     assert.equal(await store.offsetByTime('B', 0, 0), 0)
   })
 
+  test('is looked at no further for one get than an ordinary queue is', async (t) => {
+    const store = await openStore(t, { disk: await batchDisk(freshDisk()) })
+    for (let from = 0; from < 1000; from += 8) await store.putBatch(messages(from, 8))
+    const first = await store.get({ topic: 'B', offset: 0, tags: 'none' })
+    assert.deepEqual([first.status, first.nextOffset, first.maxOffset], ['NO_MATCHED_MESSAGE', 800, 1000])
+    const second = await store.get({ topic: 'B', offset: first.nextOffset, tags: 'none' })
+    assert.deepEqual([second.status, second.nextOffset], ['NO_MATCHED_MESSAGE', 1000])
+    const many = await store.get({ topic: 'B', offset: 0, tags: 'none', maxMessages: 900 })
+    assert.equal(many.nextOffset, 904)
+  })
+
   test('keeps its batches over clean closes, crashes, lost queue files and the roll-over of all files', async () => {
     let disk: SimDisk = await batchDisk(new SimDisk())
     let count = 0
@@ -173,6 +184,17 @@ describe('a topic whose queue.type is BatchCQ', () => {
     disk.remove(`${path}.bak`)
     await assert.rejects(open(disk), code('STORE_INCOMPATIBLE', 'topics.json', 'line 1'))
   })
+})
+
+test('tags that no filter can name are stored as they are, as RocketMQ does', async (t) => {
+  const store = await openStore(t)
+  for (const tags of ['a || b', ' c ', 'a']) await store.put({ topic: 'a', body: tags, tags })
+  const all = await store.get({ topic: 'a', offset: 0 })
+  assert.deepEqual(
+    all.messages.map((message) => message.tags),
+    ['a || b', ' c ', 'a'],
+  )
+  assert.deepEqual(bodies((await store.get({ topic: 'a', offset: 0, tags: 'a || b || c' })).messages), ['a'])
 })
 
 describe('a message with INNER_MULTI_DISPATCH', () => {

@@ -89,6 +89,11 @@ export class SimTime implements Clock, Timers {
     }
   }
 
+  /** Lets time pass in which nothing runs, as when the process is stopped. */
+  skip(ms: number): void {
+    this.#elapsedMs += ms
+  }
+
   /** Lets time pass, with everything that happens in it. */
   async pass(ms: number): Promise<void> {
     const end = this.#elapsedMs + ms

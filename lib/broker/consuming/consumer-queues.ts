@@ -9,6 +9,7 @@ import type { StoredMessage } from '../../store/stored-message.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import { BrokerError } from '../errors.js'
 import type { MessageFilter } from '../filter/message-filter.js'
+import type { Numbers } from '../numbers/numbers.js'
 import type { ReadPort } from '../store-port.js'
 import type { HoldingHooks, SeekTarget } from './consumer.js'
 import type { ResolvedConsumerOptions } from './consumer-options.js'
@@ -37,6 +38,7 @@ export interface ConsumerQueuesParts {
   readonly holds: QueueHolds
   readonly locks: QueueLockPort
   readonly sendBack: SendBack
+  readonly numbers: Pick<Numbers, 'queue'>
   readonly inflate: (message: StoredMessage) => Buffer
   readonly clock: Clock
   readonly timers: Timers
@@ -115,7 +117,7 @@ export class ConsumerQueues {
   }
 
   async #open({ topic, queueId }: QueueName, { tally, onChange, onProblem }: HoldingHooks): Promise<HeldQueue> {
-    const { store, timers, clock, inflate } = this.#parts
+    const { store, timers, clock, inflate, numbers } = this.#parts
     const commit = this.#isKept ? this.#offsets.committer(topic, this.#owner, queueId) : () => {}
     let offset = this.#offsets.find(topic, this.#owner, queueId)
     if (offset === undefined) {
@@ -130,6 +132,7 @@ export class ConsumerQueues {
       queueId,
       fetch,
       tally,
+      numbers: numbers.queue(topic, this.#options.group, queueId),
       commit,
       keepAhead: (bounds: readonly number[]) => {
         if (this.#isKept) this.#offsets.keepAhead(topic, this.#owner, queueId, bounds)

@@ -10,6 +10,7 @@
  * Once released it hands out nothing more, but what is out may still be settled until it is drained or cut off.
  */
 import type { StoredMessage } from '../../store/stored-message.js'
+import type { QueueNumbers } from '../numbers/numbers.js'
 import { Delivery, type DeliveryOwner, type RetryOptions, settledBefore } from './delivery.js'
 import type { OffsetRanges } from './offset-ranges.js'
 import type { QueueFetch } from './queue-fetch.js'
@@ -34,6 +35,7 @@ export interface HeldQueueParts {
   readonly keepAhead: (bounds: readonly number[]) => void
   /** What a former holder had settled beyond the offset at which this one begins. */
   readonly ahead: OffsetRanges
+  readonly numbers: QueueNumbers
   /** How many deliveries of the consumer are out, over all its queues. */
   readonly tally: { count: number }
   /** Something may be taken, or there is room. */
@@ -79,6 +81,7 @@ export class HeldQueue implements DeliveryOwner {
   acknowledge(delivery: Delivery): boolean {
     if (!this.#isOut(delivery)) return false
     this.#settle(delivery)
+    this.#parts.numbers.acknowledged(delivery.stored, delivery.attempt)
     return true
   }
 
@@ -119,24 +122,28 @@ export class HeldQueue implements DeliveryOwner {
     if (this.#isCutOff) return
     this.#isReleased = true
     this.#isCutOff = true
-    const { tally, ahead, keepAhead } = this.#parts
+    const { tally, numbers, ahead, keepAhead } = this.#parts
     tally.count -= this.#window.count
+    numbers.out(-this.#window.count)
     keepAhead([...this.#window.settledAhead(), ...ahead.from(this.#window.next)])
     this.#parts.fetch.stop()
     this.#onDrained?.()
   }
 
   #handOut(stored: StoredMessage, attempt: number): Delivery {
-    const { received, now } = this.#parts
+    const { received, now, tally, numbers } = this.#parts
     const delivery = new Delivery(this, stored, received(stored), attempt, now())
     this.#window.take(stored.queueOffset, delivery)
-    this.#parts.tally.count++
+    tally.count++
+    numbers.out(1)
+    numbers.delivered(stored, attempt)
     return delivery
   }
 
   #handOutAgain(delivery: Delivery): Delivery {
     this.#again = undefined
     delivery.takenAt = this.#parts.now()
+    this.#parts.numbers.delivered(delivery.stored, delivery.attempt)
     return delivery
   }
 
@@ -159,9 +166,10 @@ export class HeldQueue implements DeliveryOwner {
   }
 
   #settle({ stored }: Delivery): void {
-    const { tally, commit, onReady } = this.#parts
+    const { tally, numbers, commit, onReady } = this.#parts
     this.#window.settle(stored.queueOffset)
     tally.count--
+    numbers.out(-1)
     commit(this.#window.committed)
     if (this.#window.count === 0) this.#onDrained?.()
     onReady()

@@ -6,6 +6,7 @@ import { isClosedToClients } from '../config/system-topics.js'
 import { Permission, type TopicConfig } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
+import type { Numbers } from '../numbers/numbers.js'
 import type { Pipeline } from './pipeline.js'
 import { checkSendRequest, SendReceipt, type SendRequest, systemPropertiesOf } from './send-request.js'
 
@@ -23,6 +24,8 @@ export interface SenderOptions {
   readonly shardOf: (key: string, queues: number) => number
   /** Refuses, or waits, when there are too many unread messages in a topic; `undefined` lets them in. */
   readonly admit: (topic: string, count: number) => Promise<void> | undefined
+  /** Told of each message that was sent. */
+  readonly numbers: Pick<Numbers, 'sent'>
   /** @throws {BrokerError} `BROKER_CLOSED` */
   readonly checkOpen: () => void
 }
@@ -39,7 +42,7 @@ export class Sender {
 
   /** Sends one message. See {@link Broker.send}. */
   send(request: SendRequest): Promise<SendReceipt> {
-    const { topics, admit, checkOpen, pipeline } = this.#options
+    const { topics, admit, checkOpen } = this.#options
     checkOpen()
     checkSendRequest(request)
     const topic = topics.find(request.topic)
@@ -49,14 +52,24 @@ export class Sender {
       const copy = this.messageOf(copyOfRequest(request), topic)
       return waiting.then(() => this.#put(copy))
     }
-    const message = this.messageOf(request, topic)
-    const { topic: name, uniqueKey } = message
-    return pipeline.put(message).then((receipt) => new SendReceipt(receipt, name, uniqueKey!))
+    return this.#put(this.messageOf(request, topic))
+  }
+
+  /** The message that a request stands for, let in but not put: for who puts it another way. @throws as {@link send} */
+  async prepared(request: SendRequest): Promise<Message> {
+    const { topics, admit, checkOpen } = this.#options
+    checkOpen()
+    checkSendRequest(request)
+    const copy = copyOfRequest(request)
+    const topic = topics.find(copy.topic) ?? (await topics.forSending(copy.topic))
+    const message = this.messageOf(copy, topic)
+    await admit(topic.topic, 1)
+    return message
   }
 
   /** Sends several messages, to one topic, all or none. See {@link Broker.sendBatch}. */
   async sendBatch(requests: readonly SendRequest[]): Promise<SendReceipt[]> {
-    const { topics, admit, checkOpen, pipeline } = this.#options
+    const { topics, admit, checkOpen, pipeline, numbers } = this.#options
     checkOpen()
     checkBatch(requests)
     if (requests.length === 0) return []
@@ -66,7 +79,10 @@ export class Sender {
     const messages = requests.map((request) => this.messageOf(request, topic, queueId))
     await admit(topic.topic, messages.length)
     const receipts = await pipeline.putBatch(messages)
-    return receipts.map((receipt, i) => new SendReceipt(receipt, topic.topic, messages[i]!.uniqueKey!))
+    return receipts.map((receipt, i) => {
+      numbers.sent(messages[i]!, receipt)
+      return new SendReceipt(receipt, topic.topic, messages[i]!.uniqueKey!)
+    })
   }
 
   /** The store's message for a request: with queue, id, and what asks the broker for something. */
@@ -98,8 +114,12 @@ export class Sender {
     return this.#put(this.messageOf(copy, topic))
   }
 
-  async #put(message: Message): Promise<SendReceipt> {
-    return new SendReceipt(await this.#options.pipeline.put(message), message.topic, message.uniqueKey!)
+  #put(message: Message): Promise<SendReceipt> {
+    const { pipeline, numbers } = this.#options
+    return pipeline.put(message).then((receipt) => {
+      numbers.sent(message, receipt)
+      return new SendReceipt(receipt, message.topic, message.uniqueKey!)
+    })
   }
 
   #queueOf({ queueId, shardingKey }: SendRequest, topic: TopicConfig, batchQueueId: number | undefined): number {

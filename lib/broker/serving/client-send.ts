@@ -1,7 +1,7 @@
 /**
  * What becomes of a message that a client sends, in the order in which RocketMQ's broker looks at it: the broker is
  * open, the topic may be sent to and is there or is made, the queue is there, a retry still has its tries, the message
- * is whole; then it gets what the broker adds to it and goes the way of every message.
+ * is whole; then it gets what the broker adds to it and goes the way of every message, or waits for its transaction.
  *
  * Whether the topic is open for writing is not asked: clients learn that from the route, and messages that are under
  * way when it is closed still come in.
@@ -24,6 +24,8 @@ export const REGION = 'DefaultRegion'
 
 /** A message, or a batch of them, as a client sends it. */
 export interface ClientMessage {
+  /** The group of the producer: of a transaction, whoever is in it may say how it ended. */
+  readonly producerGroup: string
   readonly topic: string
   /** The body; of a batch, its messages one behind the other. */
   readonly body: Buffer
@@ -93,12 +95,13 @@ export class ClientSend {
     const properties = propertiesOf(Buffer.from(message.properties))
     const place = await this.#placeOf(message, topic, properties)
     if (isCompacted(topic) && properties[SystemProperty.keys] === undefined) throw illegal('a topic that is compacted needs keys')
-    if (properties[SystemProperty.transactionPrepared] === 'true' && !isTriedAgain(message, properties)) {
-      throw new BrokerError('NO_PERMISSION', 'this broker takes no transactions')
-    }
     if (message.body.length === 0) throw illegal('the body is empty')
+    const isHalf = properties[SystemProperty.transactionPrepared] === 'true' && !isTriedAgain(message, properties)
     const finished = this.#finished(properties)
-    const put = await this.#parts.pipeline.put({ ...this.#common(message), ...place, properties: finished })
+    const whole = { ...this.#common(message), ...place, properties: finished }
+    const { pipeline, transactions } = this.#parts
+    const group = finished[SystemProperty.producerGroup] ?? message.producerGroup
+    const put = await (isHalf ? transactions.sendHalf(whole, group) : pipeline.put(whole))
     return { puts: [put], uniqueKey: finished[SystemProperty.uniqueKey] }
   }
 

@@ -12,6 +12,8 @@ import type { QueueLocks } from '../group/queue-locks.js'
 import type { ClientRegistry } from '../group/registry.js'
 import type { BrokerSurroundings } from '../parts.js'
 import type { Pipeline } from '../sending/pipeline.js'
+import type { ProducingMember } from '../transaction/transaction-producer.js'
+import type { Transactions } from '../transaction/transactions.js'
 
 /** See the head of this file. */
 export interface ServedParts {
@@ -20,9 +22,10 @@ export interface ServedParts {
   readonly topics: Topics
   readonly groups: Groups
   readonly offsets: ConsumerOffsets
-  readonly registry: ClientRegistry
+  readonly registry: ClientRegistry<ProducingMember>
   readonly locks: QueueLocks
   readonly pipeline: Pipeline
   readonly sendBack: SendBack
   readonly filters: FilterCache
+  readonly transactions: Transactions
 }

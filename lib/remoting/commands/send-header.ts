@@ -59,7 +59,6 @@ const HAS_MAX_RECONSUME_TIMES = 121
 
 /** A message as a request brings it. */
 export interface SentMessage extends ClientMessage {
-  readonly producerGroup: string
   /** Whether the body is a batch. */
   readonly isBatch: boolean
 }

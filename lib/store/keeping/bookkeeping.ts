@@ -4,7 +4,7 @@
  *
  * Every change of a file name that a later start relies on is flushed before anything depends on it.
  */
-import type { Disk } from '../../disk/disk.js'
+import { type Disk, DiskError } from '../../disk/disk.js'
 import { replaceFile } from '../../disk/replace.js'
 import { type CheckpointTimes, DurableMark, encodeMark, type Mark } from '../../log/marks.js'
 import { encodeRanges, type LogRange, settleRanges } from '../../log/ranges.js'
@@ -44,6 +44,8 @@ export class Bookkeeping {
   #next: CheckpointTimes
   #viewsEnd: number
   #logEnd = 0
+  /** How far the mark says that the log is durable, -1 when that is not known. */
+  #markedEnd = -1
   #lockMs = 0
   #ranges: readonly LogRange[]
   /** Ends of records and when they were stored, for what is written and not durable. */
@@ -86,7 +88,7 @@ export class Bookkeeping {
     this.#ranges = settleRanges([...this.#options.ranges, ...open], 0, Number.POSITIVE_INFINITY)
     await replaceFile(disk, layout.ranges, encodeRanges(this.#ranges))
     this.#mark = new DurableMark(disk, layout.durable)
-    this.#mark.write(this.#current())
+    this.#writeMark()
     await this.#mark.flush()
     const { physicMs, logicsMs, indexMs } = this.#checkpoint
     if (logicsMs > bounds.logicsMs || indexMs > bounds.indexMs) await this.#writeCheckpoint(within(bounds, physicMs, logicsMs))
@@ -108,8 +110,18 @@ export class Bookkeeping {
     this.#trail.push({ end, timestamp })
   }
 
-  /** Notes that the log is durable up to `logEnd`. */
-  durable(logEnd: number): void {
+  /**
+   * Notes that the log is durable up to `logEnd`.
+   *
+   * The mark has had its block since the store was opened, but some file systems want space for a write in place too.
+   * That the mark then stays behind is safe: records above it are kept as long as they are whole, as after a power loss
+   * that took the newest mark, and only rot among them could not be told from a torn write. So what the flush covered is
+   * acknowledged, and the caller refuses further puts until {@link catchUp} has written the mark.
+   *
+   * @returns whether the mark says so
+   * @throws {DiskError} when the disk fails for another reason than space
+   */
+  durable(logEnd: number): boolean {
     this.#logEnd = logEnd
     let count = 0
     while (count < this.#trail.length && this.#trail[count]!.end <= logEnd) count++
@@ -117,12 +129,37 @@ export class Bookkeeping {
       this.#durableMs = this.#trail[count - 1]!.timestamp
       this.#trail.splice(0, count)
     }
-    this.#mark?.write(this.#current())
+    return this.catchUp()
   }
 
-  /** Makes what has been noted survive power loss. */
-  async flush(): Promise<void> {
-    await this.#mark?.flush()
+  /** Writes the mark if it is behind. @returns whether it says all that is known */
+  catchUp(): boolean {
+    if (this.#markedEnd === this.#logEnd) return true
+    try {
+      this.#writeMark()
+      return true
+    } catch (error) {
+      if (!(error instanceof DiskError && error.isSpace)) throw error
+      return false
+    }
+  }
+
+  /** Makes it known durably that the log is durable up to `end` at least. @throws {DiskError} also for want of space */
+  async flush(end: number): Promise<void> {
+    if (this.#markedEnd < end) this.#writeMark()
+    try {
+      await this.#mark?.flush()
+    } catch (error) {
+      // Nobody knows what the disk has now; another flush without another write could report success.
+      this.#markedEnd = -1
+      throw error
+    }
+  }
+
+  #writeMark(): void {
+    this.#markedEnd = -1
+    this.#mark?.write(this.#current())
+    this.#markedEnd = this.#logEnd
   }
 
   /**
@@ -148,7 +185,7 @@ export class Bookkeeping {
     await this.#writeCheckpoint(times)
     await replaceFile(disk, layout.ranges, encodeRanges(settleRanges(this.#ranges, 0, logEnd)))
     this.#viewsEnd = logEnd
-    this.#mark?.write(this.#current())
+    this.#writeMark()
     await this.#mark?.flush()
     await replaceFile(disk, layout.clean, encodeMark('clean', this.#current()).bytes)
     disk.remove(layout.abort)
@@ -182,7 +219,7 @@ export class Bookkeeping {
    */
   async #announce(next: CheckpointTimes): Promise<void> {
     this.#next = next
-    this.#mark?.write(this.#current())
+    this.#writeMark()
     await this.#mark?.flush()
   }
 
@@ -195,7 +232,7 @@ export class Bookkeeping {
       indexMsgTimestamp: next.indexMs,
     })
     this.#checkpoint = next
-    this.#mark?.write(this.#current())
+    this.#writeMark()
   }
 }
 

@@ -2,14 +2,16 @@
  * What a store does by itself every ten seconds: deletes what has expired, looks at the space that is left,
  * and has the next segment ready.
  */
+
 import type { Emitter } from '../../base/signals.js'
+import { SteadyClock } from '../../base/steady-clock.js'
 import type { Clock, Timer, Timers } from '../../base/system.js'
 import { type Disk, DiskError, type DiskSpace } from '../../disk/disk.js'
-import { readRecord } from '../../format/record.js'
 import type { CommitLog } from '../../log/commit-log.js'
 import { type DeleteReason, expiredSegments, type RetentionRules, type SegmentAge } from '../../log/retention.js'
 import type { Seals } from '../../log/seals.js'
 import type { StoreEvents, StoreState } from '../state.js'
+import { SegmentAges } from './segment-ages.js'
 
 /** RocketMQ's interval. */
 const ROUND_MS = 10_000
@@ -32,8 +34,10 @@ export interface UpkeepOptions {
   readonly events: Emitter<StoreEvents>
   readonly onFailure: (error: unknown) => void
   readonly seals: Seals
-  /** Makes it known durably how far the log is durable: a log that starts behind that place counts as cut. */
-  readonly beforeDelete: () => Promise<void>
+  /** Makes it known durably that the log is durable up to `end`: a log that starts behind that place counts as cut. */
+  readonly beforeDelete: (end: number) => Promise<void>
+  /** Writes marks that there was no space for. Returns whether all are written; until then puts are refused. */
+  readonly catchUpMarks: () => boolean
   /** Moves the views' minimum offsets up to the start of the log. */
   readonly trimViews: (logStart: number) => void
 }
@@ -41,6 +45,8 @@ export interface UpkeepOptions {
 /** See the head of this file. */
 export class Upkeep {
   readonly #options: UpkeepOptions
+  readonly #steady: SteadyClock
+  readonly #ages: SegmentAges
   #timer: Timer | undefined
   #running: Promise<void> | undefined
   #isFull = false
@@ -48,6 +54,8 @@ export class Upkeep {
 
   constructor(options: UpkeepOptions) {
     this.#options = options
+    this.#steady = new SteadyClock(options.clock)
+    this.#ages = new SegmentAges(options.log, options.clock)
   }
 
   /** Begins the rounds. */
@@ -97,10 +105,10 @@ export class Upkeep {
   }
 
   async #deleteExpired(space: DiskSpace): Promise<void> {
-    const { clock, rules } = this.#options
-    const now = clock.now()
+    const { rules } = this.#options
+    const now = this.#steady.now()
     const facts = { now, hour: new Date(now).getHours(), usedShare: usedShare(space) }
-    const expired = expiredSegments(rules, facts, this.#ages())
+    const expired = expiredSegments(rules, facts, this.#ages.list(now))
     await this.#deleteAll(expired)
     // Also when nothing was deleted: the last time may have failed on the way.
     this.#options.trimViews(this.#options.log.start)
@@ -109,36 +117,22 @@ export class Upkeep {
   async #deleteAll(segments: readonly { segment: SegmentAge; reason: DeleteReason }[]): Promise<void> {
     if (segments.length === 0) return
     const { log, events, beforeDelete, trimViews } = this.#options
-    await beforeDelete()
+    await beforeDelete(segments[segments.length - 1]!.segment.start + log.segmentBytes)
     for (const { segment, reason } of segments) {
       const { path } = log.removeFirstSegment()
       // One by one: if names came to the disk in another order, a crash would leave a gap.
       await log.chain.flushDirectory()
-      const { start: commitLogOffset, newestMs: newestStoreTimestamp } = segment
-      events.emit('segmentDeleted', { commitLogOffset, bytes: log.segmentBytes, path, reason, newestStoreTimestamp })
+      const { start: commitLogOffset, newestMs: newestStoreTimestamp, lastWriteMs } = segment
+      this.#ages.forget(commitLogOffset)
+      const facts = { commitLogOffset, bytes: log.segmentBytes, newestStoreTimestamp, lastWriteMs }
+      events.emit('segmentDeleted', { ...facts, path, reason })
     }
     trimViews(log.start)
   }
 
-  /** A segment's newest record is no newer than the first of the segment behind it. Only what is durable may go. */
-  #ages(): SegmentAge[] {
-    const { log } = this.#options
-    const { chain } = log
-    const head = Buffer.alloc(128)
-    const view = new DataView(head.buffer, head.byteOffset, head.length)
-    const ages: SegmentAge[] = []
-    const { starts } = chain
-    for (let i = 0; i + 1 < starts.length; i++) {
-      const next = starts[i + 1]!
-      if (next >= log.durableEnd || chain.readAt(head, next) < 91 || view.getInt32(0) < 91) break
-      ages.push({ start: starts[i]!, newestMs: readRecord.storeTimestamp(view, 0) })
-    }
-    return ages
-  }
-
   #judgeSpace(space: DiskSpace): void {
-    const { rules } = this.#options
-    if (this.#sawNoSpace && space.freeBytes >= RESUME_BYTES) this.#sawNoSpace = false
+    const { rules, catchUpMarks } = this.#options
+    if (this.#sawNoSpace && space.freeBytes >= RESUME_BYTES && catchUpMarks()) this.#sawNoSpace = false
     const isLow = usedShare(space) >= rules.refuseAt && space.freeBytes < ENOUGH_BYTES && space.freeBytes < this.#reserve()
     this.#setFull(this.#sawNoSpace || isLow, space)
   }

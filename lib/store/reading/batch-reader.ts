@@ -23,30 +23,32 @@ export class BatchReader {
   /**
    * Reads from an offset that the queue has; a batch whose first messages were read is entered in its middle.
    *
+   * @param end - enter no batch from this offset on
    * @throws {MessageStoreError} `STORE_CORRUPT` when the first record is damaged
    */
-  collect(queue: BatchConsumeQueue, plan: GetPlan, minOffset: number, maxOffset: number): GetResult {
+  collect(queue: BatchConsumeQueue, plan: GetPlan, end: number): GetResult {
+    const { minOffset, maxOffset } = queue
     const { maxMessages, maxBytes, filter } = plan
     const messages: StoredMessage[] = []
     let status: GetStatus = 'NO_MATCHED_MESSAGE'
     let offset = plan.offset
     let bytes = 0
-    while (offset < maxOffset && messages.length < maxMessages) {
+    while (offset < end && messages.length < maxMessages) {
       const place = queue.batchAt(offset)
       if (place === undefined || (messages.length > 0 && bytes + place.size > maxBytes)) break
-      const end = place.baseOffset + place.batchSize
+      const next = place.baseOffset + place.batchSize
       if (place.commitLogOffset < this.#logStart()) {
         if (messages.length === 0) status = 'MESSAGE_WAS_REMOVING'
-        offset = end
+        offset = next
         continue
       }
       if (this.#isLost(place)) {
-        offset = end
+        offset = next
         continue
       }
       const inner = this.#unwrap(queue, place)
       if (inner === undefined && messages.length > 0) break
-      if (inner === undefined) throw this.#damaged(queue, place, offset, end)
+      if (inner === undefined) throw this.#damaged(queue, place, offset, next)
       bytes += place.size
       for (const message of inner) {
         if (message.queueOffset < offset || messages.length >= maxMessages) continue

@@ -16,14 +16,14 @@ import { compileTags } from './tag-filter.js'
 /** What waiting reads need. */
 export interface WaitingParts {
   readonly reader: Reader
-  readonly views: Pick<Views, 'find'>
+  readonly find: Views['find']
   readonly arrivals: Arrivals
   readonly state: StoreState
   readonly clock: Pick<Clock, 'monotonic'>
   /** Lets the event loop turn. */
   readonly pause: () => Promise<void>
   /** Of a store that is only read: takes in what another process has written. */
-  readonly live: { catchUp(): Promise<void> } | undefined
+  readonly live: { catchUp(): Promise<void>; readonly isStale: boolean } | undefined
 }
 
 /** What a timer can count. */
@@ -49,7 +49,7 @@ export function planGet(request: GetRequest): GetPlan {
 
 /** A get; with `waitMs` it waits until there is a message, or until `nextOffset` has moved on for long enough. */
 export async function getWaiting(parts: WaitingParts, request: GetRequest): Promise<GetResult> {
-  const { reader, views, arrivals, state, clock, live } = parts
+  const { reader, find, arrivals, state, clock, live } = parts
   state.checkOpen()
   let plan = planGet(request)
   const { signal, waitMs = 0 } = request
@@ -57,10 +57,11 @@ export async function getWaiting(parts: WaitingParts, request: GetRequest): Prom
   if (waitMs > MOST_WAIT_MS) throw new RangeError(`waitMs must be at most ${MOST_WAIT_MS}, got ${shown(waitMs)}`)
   checkSignal(signal)
   if (signal?.aborted) throw abortReason(signal)
-  let result = reader.get(views.find(plan.topic, plan.queueId), plan)
+  if (live?.isStale === true) await live.catchUp()
+  let result = reader.get(find(plan.topic, plan.queueId), plan)
   if (live !== undefined && mayComeYet(result, plan)) {
     await live.catchUp()
-    result = reader.get(views.find(plan.topic, plan.queueId), plan)
+    result = reader.get(find(plan.topic, plan.queueId), plan)
   }
   if (waitMs === 0) return result
   const deadline = clock.monotonic() + waitMs
@@ -75,7 +76,7 @@ export async function getWaiting(parts: WaitingParts, request: GetRequest): Prom
     if (signal?.aborted) throw abortReason(signal)
     state.checkOpen()
     await live?.catchUp()
-    result = reader.get(views.find(plan.topic, plan.queueId), plan)
+    result = reader.get(find(plan.topic, plan.queueId), plan)
   }
   return result
 }

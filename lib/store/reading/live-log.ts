@@ -2,23 +2,40 @@
  * Follows a log that another process writes, for a store that was opened to be read.
  *
  * Nobody tells it of anything: each time it is asked it looks whether something stands where it had got to, and
- * walks on to the last whole record. Once a second it looks for segments that came or went. What it finds goes into views in memory. A record that the other
- * process is about to write may be there in part; its checks fail then, and the next look begins at it.
+ * walks on to the last whole record. Once a second it looks for segments that came or went. What it finds goes into
+ * views in memory, until the writer has flushed its own: then views are loaded again and take the place of these
+ * (`recovery/reload.ts`). A record that the other process is about to write may be there in part; its checks fail
+ * then, and the next look begins at it.
  */
 import type { Clock, Timers } from '../../base/system.js'
+import { DiskError } from '../../disk/disk.js'
 import type { SegmentChain } from '../../disk/segment-chain.js'
 import type { CheckLevel } from '../../format/record.js'
 import type { CommitLog } from '../../log/commit-log.js'
 import { LogScanner } from '../../log/scanner.js'
+import type { ReloadedViews } from '../recovery/reload.js'
 import type { Views } from '../views/views.js'
 
 const LIST_EVERY_MS = 1000
+/**
+ * A Java store writes its view files as it goes, and replaces none that would tell: after as much of its log, or a
+ * segment, what is in memory is looked for in the files.
+ */
+const MOST_IN_MEMORY_BYTES = 256 * 1024 * 1024
 
 /** What following needs. */
 export interface LiveLogOptions {
   readonly chain: SegmentChain
   readonly log: CommitLog
-  readonly views: Views
+  readonly views: () => Views
+  /** Changes when the writer has changed what its views rest on. */
+  readonly traces: () => string
+  /** What it was before the store was opened. */
+  readonly openedAt: string | undefined
+  /** Loads what the writer has flushed. */
+  readonly reload: () => ReloadedViews
+  /** Puts views that were loaded, and completed, in the place of those before. */
+  readonly adopt: (loaded: ReloadedViews) => void
   readonly levelAt: (address: number) => CheckLevel
   readonly clock: Pick<Clock, 'monotonic'>
   readonly timers: Timers
@@ -35,10 +52,19 @@ export class LiveLog {
   /** Where the log began when it was recovered. */
   readonly #recoveredStart: number
   #running: Promise<void> | undefined
+  /** The traces of the views that are in use, and where the log began and ended when they were loaded. */
+  #traces: string | undefined
+  #loadedStart: number
+  #loadedEnd: number
+  /** How many are using the views and need them to stay. */
+  #holders = 0
 
   constructor(options: LiveLogOptions) {
     this.#options = options
     this.#recoveredStart = options.chain.start
+    this.#loadedStart = options.chain.start
+    this.#loadedEnd = options.log.end
+    this.#traces = options.openedAt
     const pause = (): Promise<void> => new Promise((resolve) => options.timers.endOfTurn(resolve))
     this.#scanner = new LogScanner({ chain: options.chain, levelAt: options.levelAt, pause })
   }
@@ -51,23 +77,82 @@ export class LiveLog {
     return this.#running
   }
 
+  /** Whether a second has passed since the last look: what is in memory may have been purged since. */
+  get isStale(): boolean {
+    return this.#options.clock.monotonic() >= this.#nextList
+  }
+
+  /** Runs something that needs the views to stay what they are. */
+  async holding<Result>(action: () => Promise<Result>): Promise<Result> {
+    this.#holders++
+    try {
+      await this.#running
+      return await action()
+    } finally {
+      this.#holders--
+    }
+  }
+
   async #catchUp(): Promise<void> {
-    const { chain, log, views, show, clock } = this.#options
+    const { chain, log, views, show, clock, traces } = this.#options
     const now = clock.monotonic()
-    if (now < this.#nextList && !this.#hasNews()) return
+    const found = traces()
+    if (now < this.#nextList && found === this.#traces && !this.#hasNews()) return
     this.#nextList = now + LIST_EVERY_MS
     chain.refresh()
+    if (this.#holders === 0 && this.#isOutdated(found) && (await this.#reload(found))) return
     // A log whose beginning a crash took ends before what is left of it, until its writer comes back and says more.
     if (log.end < chain.start && chain.start === this.#recoveredStart) return
     const from = Math.max(log.end, chain.start)
     const stop = await this.#scanner.scan(from, chain.end, (block, at, size, address) =>
-      views.dispatchRecord(block, at, size, address),
+      views().dispatchRecord(block, at, size, address),
     )
     if (stop.address > log.end) {
       log.followTo(stop.address)
       show(stop.address)
     }
+    views().trim(chain.start)
+  }
+
+  #isOutdated(traces: string): boolean {
+    const { chain, log } = this.#options
+    if (traces !== this.#traces || chain.start !== this.#loadedStart) return true
+    return log.end - this.#loadedEnd >= Math.max(chain.segmentBytes, MOST_IN_MEMORY_BYTES)
+  }
+
+  /** Loads the views that the writer has flushed, completes them from the log and uses them from then on, if it can. */
+  async #reload(traces: string): Promise<boolean> {
+    const { chain, log, show, reload, adopt } = this.#options
+    const loaded = this.#loadIfWhole(reload)
+    if (loaded === undefined) return false
+    const { views, from, files } = loaded
+    const stop = await this.#scanner.scan(from, chain.end, (block, at, size, address) =>
+      views.dispatchRecord(block, at, size, address),
+    )
+    this.#traces = traces
+    this.#loadedStart = chain.start
+    this.#loadedEnd = Math.max(stop.address, log.end)
+    if (stop.address < log.end) {
+      // Something on the way is damaged, or gone: what is in memory is better.
+      files.closeAll()
+      return false
+    }
     views.trim(chain.start)
+    views.applyPurges()
+    adopt(loaded)
+    log.followTo(stop.address)
+    show(stop.address)
+    return true
+  }
+
+  /** `undefined` when the writer deleted a file in the middle of it: the next look begins again. */
+  #loadIfWhole(reload: () => ReloadedViews): ReloadedViews | undefined {
+    try {
+      return reload()
+    } catch (error) {
+      if (error instanceof DiskError && error.code === 'ENOENT') return undefined
+      throw error
+    }
   }
 
   /** Whether something stands behind the last record, or could stand in a segment that is not known. */

@@ -21,7 +21,7 @@ import type { RecordReader } from './record-reader.js'
 import type { TagFilter } from './tag-filter.js'
 
 const TAGS = propertyKey(PropertyName.tags)
-/** RocketMQ looks at no more queue entries than these for one get, unless more messages are asked for. */
+/** RocketMQ looks at no more messages of a queue than these for one get, unless more are asked for. */
 const MAX_SCANNED_ENTRIES = 800
 const TWO_32 = 0x1_0000_0000
 
@@ -53,7 +53,7 @@ export interface GetPlan {
 export interface ReaderOptions {
   readonly records: RecordReader
   readonly logStart: () => number
-  readonly segmentBytes: number
+  readonly segmentBytes: () => number
   /** Whether an offset without an entry stands for a record that is damaged, as in a log that is not repaired. */
   readonly gapsAreDamage: boolean
 }
@@ -62,7 +62,7 @@ export interface ReaderOptions {
 export class Reader {
   readonly #records: RecordReader
   readonly #logStart: () => number
-  readonly #segmentBytes: number
+  readonly #segmentBytes: () => number
   readonly #cursor = new Cursor()
   readonly #entries = new EntryBlock()
   readonly #batches: BatchReader
@@ -86,14 +86,14 @@ export class Reader {
     if (offset < minOffset) return empty('OFFSET_TOO_SMALL', minOffset, minOffset, maxOffset)
     if (offset === maxOffset) return empty('OFFSET_OVERFLOW_ONE', offset, minOffset, maxOffset)
     if (offset > maxOffset) return empty('OFFSET_OVERFLOW_BADLY', maxOffset, minOffset, maxOffset)
-    if (!(queue instanceof ConsumeQueue)) return this.#batches.collect(queue, plan, minOffset, maxOffset)
-    return this.#collect(queue, plan, minOffset, maxOffset)
+    const end = Math.min(maxOffset, offset + Math.max(MAX_SCANNED_ENTRIES, plan.maxMessages))
+    if (!(queue instanceof ConsumeQueue)) return this.#batches.collect(queue, plan, end)
+    return this.#collect(queue, plan, end)
   }
 
-  #collect(queue: ConsumeQueue, plan: GetPlan, minOffset: number, maxOffset: number): GetResult {
+  #collect(queue: ConsumeQueue, plan: GetPlan, end: number): GetResult {
+    const { minOffset, maxOffset } = queue
     const scan = new Scan(plan)
-    const mostEntries = Math.max(MAX_SCANNED_ENTRIES, plan.maxMessages)
-    const end = Math.min(maxOffset, plan.offset + mostEntries)
     let offset = plan.offset
     while (offset < end && !scan.isFull) {
       const wanted = Math.min(end - offset, plan.maxMessages)
@@ -127,7 +127,8 @@ export class Reader {
       }
       if (scan.isFullFor(size)) return first + i
       if (address >= 0 && address < this.#logStart()) {
-        scan.removing(address - (address % this.#segmentBytes) + this.#segmentBytes)
+        const segmentBytes = this.#segmentBytes()
+        scan.removing(address - (address % segmentBytes) + segmentBytes)
         continue
       }
       if (!this.#takeRecord(queue, first + i, address, size, walking, scan)) return first + i

@@ -11,7 +11,7 @@ import { isBatchRecord, unwrapBatch } from '../writing/inner-batch.js'
 /** What a record reader is made of. */
 export interface RecordReaderOptions {
   readonly blocks: LogBlocks
-  readonly segmentBytes: number
+  readonly segmentBytes: () => number
   /** How closely the record at an address can be checked. */
   readonly levelAt: (address: number) => CheckLevel
   /** Whether CRCs are checked at all. */
@@ -34,6 +34,11 @@ export class RecordReader {
     return this.#options.levelAt
   }
 
+  /** Nothing at or above this address is served. */
+  get visibleEnd(): number {
+    return this.#options.visibleEnd()
+  }
+
   /**
    * Points the cursor at a record and checks it.
    *
@@ -54,7 +59,8 @@ export class RecordReader {
     }
     if (!blocks.locate(cursor, address, bytes, walking)) return Finding.unwritten
     const { at, available } = cursor
-    const limit = at + segmentBytes - (address % segmentBytes)
+    const bytesOfSegment = segmentBytes()
+    const limit = at + bytesOfSegment - (address % bytesOfSegment)
     const level = verify ? this.#options.levelAt(address) : CheckLevel.structure
     const found = checkRecord(cursor.block, at, limit, available, address, level)
     return found > 0 && size > 0 && found !== size ? Finding.size : found

@@ -8,13 +8,15 @@ import { topicRange } from '../../format/record.js'
 import { isAscii, isText } from '../../format/text.js'
 import type { Cursor } from '../../log/log-blocks.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
-import type { IndexView } from '../../view/index-view.js'
+import { storeErrorOf } from '../disk-failure.js'
 import { type QueryRequest, queryFields } from '../message.js'
 import { StoredMessage } from '../stored-message.js'
 import type { Views } from '../views/views.js'
 import { isBatchRecord, unwrapBatch } from '../writing/inner-batch.js'
 import type { RecordReader } from './record-reader.js'
 
+/** Records that are read before the event loop may turn. */
+const LOOKED_TOGETHER = 128
 const KEYS = propertyKey(PropertyName.keys)
 const UNIQUE_KEY = propertyKey(PropertyName.uniqueKey)
 const SPACE = 0x20
@@ -22,10 +24,13 @@ const NO_MESSAGES: readonly StoredMessage[] = []
 
 /** What searching needs. */
 export interface SearchOptions {
-  readonly views: Pick<Views, 'find'>
-  readonly index: IndexView | undefined
+  readonly views: () => Pick<Views, 'find' | 'index'>
   readonly records: RecordReader
   readonly logStart: () => number
+  /** Told of a record that the index promises and that is damaged. */
+  readonly onDamaged: (commitLogOffset: number) => void
+  /** Lets the event loop turn. @throws {MessageStoreError} `STORE_CLOSED` */
+  readonly pause: () => Promise<void>
 }
 
 /** See the head of this file. */
@@ -36,35 +41,39 @@ export class Search {
     this.#options = options
   }
 
-  /** The messages of a topic with a key, newest first. Topic and key are read from the records, so every hit is true. */
-  query(request: QueryRequest): StoredMessage[] {
-    checkRequest(request, queryFields)
-    const { topic, key } = request
-    const { index, records, logStart } = this.#options
-    if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
-    if (typeof key !== 'string') throw new TypeError(`key must be a string, got ${shown(key)}`)
-    const most = request.maxMessages ?? 32
-    if (!Number.isInteger(most) || most < 1)
-      throw new RangeError(`maxMessages must be a whole number of at least 1, got ${shown(most)}`)
-    const from = timeOf('from', request.from, 0)
-    const to = timeOf('to', request.to, Number.MAX_SAFE_INTEGER)
+  /**
+   * The messages of a topic with a key, newest first. Topic and key are read from the records, so every hit is true.
+   * The event loop turns in a search that takes long.
+   */
+  async query(request: QueryRequest): Promise<StoredMessage[]> {
+    const { topic, key, from, to, most } = planQuery(request)
+    const { views, records, logStart, pause, onDamaged } = this.#options
+    const { index } = views()
     const found: StoredMessage[] = []
     if (index === undefined) return found
     let last = -1
     let seen: Set<number> | undefined
-    for (const address of index.candidates(indexKeyHash(topic, key), from, to)) {
-      if (address < logStart() || address === last || seen?.has(address)) continue
-      // Most keys have one hit, which is no set.
-      if (last >= 0) seen = (seen ?? new Set<number>()).add(last)
-      last = address
-      const cursor = records.find(address)
-      if (cursor === undefined) continue
-      for (const message of hitsIn(cursor, address, topic, key)) {
-        const { storeTimestamp } = message
-        if (storeTimestamp < from || storeTimestamp > to) continue
-        found.push(message)
-        if (found.length === most) return found
+    let looked = 0
+    try {
+      for (const address of index.candidates(indexKeyHash(topic, key), from, to)) {
+        if (address < 0 || ++looked % LOOKED_TOGETHER === 0) await pause()
+        if (address < logStart() || address >= records.visibleEnd || address === last || seen?.has(address)) continue
+        // Most keys have one hit, which is no set.
+        if (last >= 0) seen = (seen ?? new Set<number>()).add(last)
+        last = address
+        const cursor = records.find(address)
+        if (cursor === undefined) onDamaged(address)
+        // Before the next pause: others move the cursor.
+        const hits = cursor === undefined ? NO_MESSAGES : hitsIn(cursor, address, topic, key)
+        for (const message of hits) {
+          const { storeTimestamp } = message
+          if (storeTimestamp < from || storeTimestamp > to) continue
+          found.push(message)
+          if (found.length === most) return found
+        }
       }
+    } catch (error) {
+      throw storeErrorOf(error)
     }
     return found
   }
@@ -86,10 +95,24 @@ export class Search {
     if (boundary !== 'lower' && boundary !== 'upper')
       throw new TypeError(`boundary must be 'lower' or 'upper', got ${shown(boundary)}`)
     const { views, records } = this.#options
-    const queue = views.find(topic, queueId)
+    const queue = views().find(topic, queueId)
     if (queue instanceof ConsumeQueue) return queue.offsetByTime(timestampMs, boundary, records.timestampAt)
     return queue === undefined ? 0 : queue.offsetByTime(timestampMs, boundary)
   }
+}
+
+/** Checks a query and fills in defaults. @throws {TypeError} or {@link RangeError} */
+function planQuery(request: QueryRequest): { topic: string; key: string; most: number; from: number; to: number } {
+  checkRequest(request, queryFields)
+  const { topic, key } = request
+  const most = request.maxMessages ?? 32
+  if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
+  if (typeof key !== 'string') throw new TypeError(`key must be a string, got ${shown(key)}`)
+  if (!Number.isInteger(most) || most < 1)
+    throw new RangeError(`maxMessages must be a whole number of at least 1, got ${shown(most)}`)
+  const from = timeOf('from', request.from, 0)
+  const to = timeOf('to', request.to, Number.MAX_SAFE_INTEGER)
+  return { topic, key, most, from, to }
 }
 
 function timeOf(name: string, value: number | undefined, preset: number): number {

@@ -28,6 +28,8 @@ export interface OriginFacts {
   readonly lockMs: number
   readonly clean: Mark | undefined
   readonly durable: Mark | undefined
+  /** Whether the log ends where `clean` says, and the manifest of the views was written for that end and all its queues are there. */
+  readonly isAsClosed: () => boolean
 }
 
 /** How the store was left. */
@@ -35,7 +37,7 @@ export function judgeOrigin(facts: OriginFacts): Origin {
   // Marks of a log that had something in it, and no log: that is a loss, not a new store.
   const hadLog = [facts.clean, facts.durable].some((mark) => mark !== undefined && mark.logEnd > 0 && isCurrent(mark, facts))
   if (!facts.hasSegments) return hadLog ? 'crash' : 'new'
-  if (!facts.hasAbort && isCurrent(facts.clean, facts)) return 'clean'
+  if (!facts.hasAbort && (isCurrent(facts.clean, facts) || isCopied(facts))) return 'clean'
   if (isCurrent(facts.durable, facts)) return 'crash'
   return facts.hasAbort ? 'java-crash' : 'java-clean'
 }
@@ -44,6 +46,16 @@ export function judgeOrigin(facts: OriginFacts): Origin {
 function isCurrent(mark: Mark | undefined, facts: OriginFacts): boolean {
   if (mark === undefined || mark.lockMs !== facts.lockMs) return false
   return areEqual(mark.checkpoint, facts.checkpoint) || areEqual(mark.nextCheckpoint, facts.checkpoint)
+}
+
+/**
+ * Whether the mark of a clean close holds though `lock` was written since, as it is by copying the directory. A Java
+ * store may have run as well, but then it stored nothing: its first record would stand where the log ended, be it a
+ * blank, and its checkpoint would tell. A topic that it deleted is missing, and what else it may have done to queue and
+ * index files their sums in the manifest tell.
+ */
+function isCopied({ clean, checkpoint, isAsClosed }: OriginFacts): boolean {
+  return clean !== undefined && areEqual(clean.checkpoint, checkpoint) && isAsClosed()
 }
 
 function areEqual(a: CheckpointTimes, b: CheckpointTimes): boolean {

@@ -34,7 +34,10 @@ export interface RecoveryReport extends LogRecovery {
 /** A log that was brought to a known state, with its views. */
 export interface RecoveredStore {
   readonly chain: SegmentChain
-  readonly views: Views
+  /** Replaced when the store follows a writer that has flushed its own. */
+  views: Views
+  /** Where their files are open. */
+  viewFiles: OpenFiles
   readonly report: RecoveryReport
   /** Ranges that mqlite wrote with whole-record CRCs, closed at the end. */
   readonly ranges: readonly LogRange[]
@@ -51,6 +54,8 @@ export interface RecoverInput {
   readonly options: ResolvedOptions
   readonly ports: StorePorts
   readonly files: OpenFiles
+  /** For the files of the views, if they are to be apart. */
+  readonly viewFiles?: OpenFiles
   /** Read the log from its start, whatever is known of it: to find damage that opening would not meet. */
   readonly wholeLog?: boolean
 }
@@ -67,11 +72,12 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   const started = clock.monotonic()
   const writable = !options.readOnly
   const chain = loadChain(input)
-  const found = await inspect(disk, layout, chain)
+  const found = inspect(disk, layout, chain)
   const trusted = planOf(found, chain, writable)
   const { trustedEnd, manifest } = trusted
-  const indexSizes = (found.manifest?.index.length ?? 0) > 0 ? found.manifest?.indexSizes : undefined
-  const views = new Views(input, { logStart: chain.start, trustedEnd, manifest, indexSizes })
+  const { viewFiles = input.files } = input
+  const known = { logStart: chain.start, trustedEnd, manifest, indexSizes: indexSizesIn(found) }
+  const views = new Views({ ...input, files: viewFiles }, known)
   const planned = scanStart(trusted.plan.scanFrom, views, chain)
   const plan = { ...trusted.plan, scanFrom: input.wholeLog ? Math.min(planned, chain.start) : planned }
   const ranges = scanRanges(found)
@@ -102,6 +108,7 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   return {
     chain,
     views,
+    viewFiles,
     report,
     // A store that is read may follow a writer, whose range stays open.
     ranges: options.readOnly ? ranges : settleRanges(ranges, chain.start, log.end),
@@ -111,13 +118,18 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   }
 }
 
-/** Queues that were damaged are made anew from the log; an index that is not whole, or not there, is completed from it. */
-function scanStart(planned: number, { index, isReset, isIndexNoted }: Views, chain: SegmentChain): number {
+/** Where to read from: queues that were damaged are made anew from the log; an index that is not whole, or not there, is completed from it. */
+export function scanStart(planned: number, { index, isReset, isIndexNoted }: Views, chain: SegmentChain): number {
   if (isReset) return Math.min(planned, chain.start)
   if (index === undefined) return planned
   const isMissing = index.fileCount === 0 && !isIndexNoted && chain.end > chain.start
   const completeEnd = isMissing ? chain.start : index.completeEnd
   return Math.min(planned, Math.max(chain.start, completeEnd))
+}
+
+/** Sizes of the index files, if a manifest of ours tells. */
+export function indexSizesIn({ manifest }: Found): Manifest['indexSizes'] | undefined {
+  return (manifest?.index.length ?? 0) > 0 ? manifest?.indexSizes : undefined
 }
 
 /** The segments of the log. @throws {MessageStoreError} `STORE_INCOMPATIBLE` for files of wrong length or name */
@@ -135,7 +147,8 @@ export function loadChain({ layout, options, ports, files }: RecoverInput): Segm
   })
 }
 
-interface Found {
+/** How a store was left, as far as its small files tell. */
+export interface Found {
   readonly origin: Origin
   readonly checkpoint: CheckpointTimes
   readonly clean: Mark | undefined
@@ -154,17 +167,35 @@ function newestKnown({ origin, checkpoint, clean, durable }: Found): number {
   return Math.max(checkpoint.physicMs, ...marks.map(({ nextCheckpoint }) => nextCheckpoint.physicMs))
 }
 
-async function inspect(disk: Disk, layout: StoreLayout, chain: SegmentChain): Promise<Found> {
+/** Reads the small files of a store. */
+export function inspect(disk: Disk, layout: StoreLayout, chain: SegmentChain): Found {
   const times = loadCheckpoint(disk, layout.root)
   const checkpoint = { physicMs: times.physicMsgTimestamp, logicsMs: times.logicsMsgTimestamp, indexMs: times.indexMsgTimestamp }
   const clean = readMark(disk, layout.clean, 'clean')
   const durable = readMark(disk, layout.durable, 'durable')
-  const facts = { checkpoint, clean, durable, lockMs: lockTime(disk, layout), hasAbort: disk.stat(layout.abort) !== undefined }
-  let origin = judgeOrigin({ ...facts, hasSegments: chain.end > chain.start })
-  if (origin === 'clean' && !endsAt(chain, clean!.logEnd)) origin = 'crash'
   const hasViews = disk.stat(layout.consumeQueue) !== undefined || disk.stat(layout.batchConsumeQueue) !== undefined
   const manifest = decodeManifest(readWhole(disk, layout.views))
+  const endsThere = clean !== undefined && endsAt(chain, clean.logEnd)
+  const isAsClosed = (): boolean => endsThere && manifest?.viewsEnd === clean.logEnd && hasQueuesOf(disk, layout, manifest)
+  const facts = {
+    checkpoint,
+    clean,
+    durable,
+    isAsClosed,
+    lockMs: lockTime(disk, layout),
+    hasAbort: disk.stat(layout.abort) !== undefined,
+  }
+  let origin = judgeOrigin({ ...facts, hasSegments: chain.end > chain.start })
+  if (origin === 'clean' && !endsThere) origin = 'crash'
   return { origin, checkpoint, clean, durable, ranges: decodeRanges(readWhole(disk, layout.ranges)), hasViews, manifest }
+}
+
+/** Whether every queue of a manifest that had files has its directory. */
+function hasQueuesOf(disk: Disk, layout: StoreLayout, { queues }: Manifest): boolean {
+  return queues.every(({ topic, queueId, rows, sums }) => {
+    const directory = rows === undefined ? layout.consumeQueue : layout.batchConsumeQueue
+    return sums.length === 0 || disk.stat(`${directory}/${topic}/${queueId}`) !== undefined
+  })
 }
 
 /** Whether nothing stands where the mark says that the log ends. */
@@ -186,7 +217,7 @@ interface Trusts {
 }
 
 /** Where to scan from and what to believe, for each way a store can have been left. */
-function planOf(found: Found, chain: SegmentChain, writable: boolean): Trusts {
+export function planOf(found: Found, chain: SegmentChain, writable: boolean): Trusts {
   const { checkpoint, clean, durable, manifest, hasViews } = found
   const common = { physicMs: checkpoint.physicMs, writable }
   const everything = Number.POSITIVE_INFINITY
@@ -243,7 +274,7 @@ function scanStartByTime(chain: SegmentChain, checkpoint: CheckpointTimes): numb
 }
 
 /** The ranges to scan with: an open one ends where we are known to have written, if a Java store came after us. */
-function scanRanges(found: Found): LogRange[] {
+export function scanRanges(found: Found): LogRange[] {
   const isJava = found.origin === 'java-clean' || found.origin === 'java-crash'
   const known = Math.max(found.durable?.logEnd ?? 0, found.clean?.logEnd ?? 0)
   return found.ranges.map((range) =>

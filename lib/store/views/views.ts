@@ -35,6 +35,8 @@ export interface KnownViews {
   readonly manifest: Manifest | undefined
   /** Sizes of the index files, if a manifest of ours tells. */
   readonly indexSizes: Manifest['indexSizes'] | undefined
+  /** Whether the process that wrote the manifest runs and is followed. */
+  readonly isLive?: boolean
 }
 
 /** A queue of either kind. */
@@ -58,9 +60,11 @@ export class Views {
   /** The start of the log that minimum offsets follow; -1 when it is not known. */
   #trimmedTo: number
 
-  constructor({ layout, options, ports, files }: RecoverInput, { logStart, trustedEnd, manifest, indexSizes }: KnownViews) {
+  constructor({ layout, options, ports, files }: RecoverInput, known: KnownViews) {
+    const { logStart, trustedEnd, manifest, indexSizes } = known
     this.#trimmedTo = manifest?.logStart ?? -1
-    const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd }
+    const isLive = known.isLive === true && manifest !== undefined
+    const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd, isLive }
     const asked = options.views.queueSegmentEntries
     const entriesPerSegment = queueSegmentEntries(ports.disk, layout.consumeQueue, asked, defaultSizes.queueSegmentEntries)
     const table = { ...common, entriesPerSegment, mayHaveShrunk: logStart > (manifest?.logStart ?? 0) }

@@ -171,12 +171,6 @@ describe('a message is refused', () => {
       'properties',
     ],
     [
-      'with 16 for a message of a transaction, where there are none',
-      { properties: { TRAN_MSG: 'true' } },
-      responseCodes.NO_PERMISSION,
-      'transactions',
-    ],
-    [
       'with 13 for a message without keys where only the newest of a key is kept',
       { topic: 'compact' },
       responseCodes.MESSAGE_ILLEGAL,
@@ -339,6 +333,7 @@ describe('an answer to a message', () => {
       version: 479,
       isReady: () => true,
       notify: () => {},
+      askTransaction: () => {},
     })
     const { code, extFields } = await served.ask(codes.SEND_REPLY_MESSAGE_V2, inLetters({ topic, properties, body: 'yes' }))
     assert.equal(code, 0)

@@ -83,8 +83,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     fault: 'the mark of an open store is not flushed before the checkpoint and the clean mark change',
     file: 'store/keeping/bookkeeping.ts',
-    text: 'this.#mark.write(this.#current())\n    await this.#mark.flush()',
-    replacement: 'this.#mark.write(this.#current())',
+    text: 'this.#writeMark()\n    await this.#mark.flush()',
+    replacement: 'this.#writeMark()',
     tests: ['crash/order'],
   },
   {
@@ -125,7 +125,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     fault: 'a clean mark is believed though the log goes on behind it',
     file: 'store/recovery/recover.ts',
-    text: `if (origin === 'clean' && !endsAt(chain, clean!.logEnd)) origin = 'crash'`,
+    text: `if (origin === 'clean' && !endsThere) origin = 'crash'`,
     replacement: '',
     tests: ['crash/order'],
   },
@@ -139,7 +139,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     fault: 'segments are deleted before it is durably known how far the log was durable',
     file: 'store/keeping/upkeep.ts',
-    text: 'await beforeDelete()',
+    text: 'await beforeDelete(segments[segments.length - 1]!.segment.start + log.segmentBytes)',
     replacement: '',
     tests: ['crash/order'],
   },
@@ -152,15 +152,15 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     fault: 'a segment goes though what stands behind it is not durable',
-    file: 'store/keeping/upkeep.ts',
-    text: 'if (next >= log.durableEnd || ',
+    file: 'store/keeping/segment-ages.ts',
+    text: 'if (next >= durableEnd || ',
     replacement: 'if (',
     tests: ['crash/order'],
   },
   {
     fault: 'a full disk is not looked at again',
     file: 'store/keeping/upkeep.ts',
-    text: 'if (this.#sawNoSpace && space.freeBytes >= RESUME_BYTES) this.#sawNoSpace = false',
+    text: 'if (this.#sawNoSpace && space.freeBytes >= RESUME_BYTES && catchUpMarks()) this.#sawNoSpace = false',
     replacement: '',
     tests: ['store/lifecycle'],
   },
@@ -169,12 +169,18 @@ export const storeMutants: readonly Mutant[] = [
     file: 'store/open.ts',
     text: `  const lock = await prepare(layout, options, ports)
   const files = new OpenFiles(ports.disk, options.openFiles)
+  // A reader replaces its views while it keeps its log.
+  const viewFiles = options.readOnly ? new OpenFiles(ports.disk, options.openFiles) : files
   try {
-    const recovered = await recoverStore({ layout, options, ports, files })`,
+    const tracesBefore = options.readOnly ? viewTraces(ports.disk, layout) : undefined
+    const recovered = await recoverStore({ layout, options, ports, files, viewFiles })`,
     replacement: `  let lock
   const files = new OpenFiles(ports.disk, options.openFiles)
+  // A reader replaces its views while it keeps its log.
+  const viewFiles = options.readOnly ? new OpenFiles(ports.disk, options.openFiles) : files
   try {
-    const recovered = await recoverStore({ layout, options, ports, files })
+    const tracesBefore = options.readOnly ? viewTraces(ports.disk, layout) : undefined
+    const recovered = await recoverStore({ layout, options, ports, files, viewFiles })
     lock = await prepare(layout, options, ports)`,
     tests: ['crash/order'],
   },

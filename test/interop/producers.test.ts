@@ -1,0 +1,169 @@
+/**
+ * RocketMQ's own clients and administration program, unchanged, against `mqlite serve`: what producers send is in the
+ * store, and what the tools say of it is true.
+ */
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { inflateSync } from 'node:zlib'
+import type { MessageStore } from '../../lib/store/message-store.js'
+import type { StoredMessage } from '../../lib/store/stored-message.js'
+import { generations } from './java-build.js'
+import { mqadmin, runClient } from './java-servers.js'
+import { serve } from './served.js'
+
+const COUNT = 40
+
+interface Sent {
+  readonly kind: string
+  readonly number: number
+  readonly status: string
+  readonly uniqueKeys: readonly string[]
+  readonly messageIds: readonly string[]
+  readonly queueId: number
+  readonly queueOffset: number
+}
+
+/** The lines of `Producers`. */
+function sentLines(output: string): Sent[] {
+  return output
+    .split('\n')
+    .filter((line) => line.startsWith('SENT '))
+    .map((line) => {
+      const [, kind, number, status, keys, ids, queueId, queueOffset] = line.trim().split(' ')
+      return {
+        kind: kind!,
+        number: Number(number),
+        status: status!,
+        uniqueKeys: keys!.split(','),
+        messageIds: ids!.split(','),
+        queueId: Number(queueId),
+        queueOffset: Number(queueOffset),
+      }
+    })
+}
+
+async function messagesOf(store: MessageStore, topic: string): Promise<StoredMessage[]> {
+  const messages: StoredMessage[] = []
+  for (const { queueId, maxOffset } of store.queues().filter((queue) => queue.topic === topic)) {
+    for (let offset = 0; offset < maxOffset; ) {
+      const { messages: some, nextOffset } = await store.get({ topic, queueId, offset })
+      messages.push(...some)
+      offset = nextOffset
+    }
+  }
+  return messages
+}
+
+function textOf({ body, sysFlag }: StoredMessage): string {
+  return (sysFlag & 1 ? inflateSync(body) : body).toString()
+}
+
+async function checkSent(store: MessageStore, topic: string, sent: readonly Sent[]): Promise<void> {
+  for (const { kind, number, status, uniqueKeys, messageIds, queueId, queueOffset } of sent) {
+    assert.equal(status, 'SEND_OK', `${kind} ${number}`)
+    for (const [i, id] of messageIds.entries()) {
+      const message = await store.lookup(id)
+      assert.ok(message !== undefined, `${kind} ${number}: no message ${id}`)
+      assert.deepEqual(
+        [message.topic, message.queueId, message.queueOffset, message.uniqueKey, message.tags, message.keys],
+        [topic, queueId, queueOffset + i, uniqueKeys[i], kind, [`${kind}-${number + i}`]],
+      )
+    }
+  }
+}
+
+for (const generation of generations) {
+  describe(`the producers of ${generation}`, () => {
+    test('send one by one, without waiting, without an answer, in batches and in order, and all of it is there', async (t) => {
+      const topic = 'interop_producers'
+      const served = await serve(t, '--auto-create-topics')
+      const output = await runClient(t, generation, 'Producers', [served.nameServer, topic, String(COUNT)])
+      assert.ok(!output.includes('FAILED'), output)
+      const sent = sentLines(output)
+      assert.equal(sent.length, COUNT * 3 + 2, output)
+      const store = await served.stop()
+      await checkSent(store, topic, sent)
+      const messages = await messagesOf(store, topic)
+      const small = ['sync', 'async', 'oneway', 'batch', 'ordered'].flatMap((kind) =>
+        Array.from({ length: COUNT }, (_, i) => `${kind}-${i}`),
+      )
+      const texts = messages.map(textOf)
+      assert.deepEqual(texts.filter((text) => text.length < 100).sort(), small.sort())
+      assert.deepEqual(
+        texts.filter((text) => text.length >= 100).map((text) => text.length),
+        [100_000],
+      )
+      // Those of one order went to one queue, one after the other.
+      for (const order of [0, 1, 2]) {
+        const own = messages.filter(({ tags, body }) => tags === 'ordered' && Number(body.toString().slice(8)) % 3 === order)
+        assert.equal(new Set(own.map(({ queueId }) => queueId)).size, 1)
+        const numbers = own.map(({ body }) => Number(body.toString().slice(8)))
+        assert.deepEqual(
+          numbers,
+          numbers.toSorted((a, b) => a - b),
+        )
+      }
+      const report = await store.verify()
+      assert.deepEqual(report.findings, [])
+    })
+  })
+}
+
+describe('mqadmin of 5.3.3', () => {
+  const admin = (t: TestContext, ...line: string[]): Promise<string> => mqadmin(t, '5.3.3', line)
+
+  test('makes topics, and says of topics, messages and the cluster what is true', async (t) => {
+    const served = await serve(t, '--topic', 'made:2')
+    const names = ['-n', served.nameServer]
+    assert.match(await admin(t, 'updateTopic', ...names, '-c', 'DefaultCluster', '-t', 'wanted', '-r', '3', '-w', '2'), /success/)
+    const list = (await admin(t, 'topicList', ...names)).split('\n')
+    assert.ok(list.includes('wanted') && list.includes('made') && !list.includes('TBW102'), list.join('\n'))
+    const route = await admin(t, 'topicRoute', ...names, '-t', 'wanted')
+    assert.match(route, /"readQueueNums":\s*3/)
+    assert.match(route, /"writeQueueNums":\s*2/)
+    assert.ok(route.includes(served.broker), route)
+
+    const output = await runClient(t, '5.3.3', 'Producers', [served.nameServer, 'wanted', '10'])
+    const sent = sentLines(output)
+    const { messageIds, uniqueKeys, queueId, queueOffset } = sent.find(({ kind, number }) => kind === 'sync' && number === 7)!
+    const status = await admin(t, 'topicStatus', ...names, '-t', 'wanted')
+    const counts = [...status.matchAll(/^mqlite\s+(\d+)\s+(\d+)\s+(\d+)\s+(\S.*)$/gm)].map((match) =>
+      match.slice(1, 4).map(Number),
+    )
+    assert.deepEqual(
+      counts.map(([queue]) => queue),
+      [0, 1, 2],
+      status,
+    )
+    assert.equal(
+      counts.reduce((sum, [, min, max]) => sum + max! - min!, 0),
+      51,
+      status,
+    )
+
+    const byId = await admin(t, 'queryMsgById', ...names, '-t', 'wanted', '-i', messageIds[0]!)
+    for (const [field, value] of Object.entries({
+      OffsetID: messageIds[0],
+      Topic: 'wanted',
+      Tags: '[sync]',
+      Keys: '[sync-7]',
+      'Queue ID': queueId,
+      'Queue Offset': queueOffset,
+      'Store Host': served.broker,
+    })) {
+      assert.match(byId, new RegExp(`^${field}:\\s+${String(value).replaceAll(/[[\].]/g, '\\$&')}$`, 'm'), byId)
+    }
+    const byKey = await admin(t, 'queryMsgByKey', ...names, '-t', 'wanted', '-k', 'sync-7')
+    assert.match(byKey, new RegExp(`^${uniqueKeys[0]}\\s+${queueId}\\s+${queueOffset}$`, 'm'))
+
+    const cluster = await admin(t, 'clusterList', ...names)
+    assert.match(cluster, new RegExp(`^DefaultCluster\\s+mqlite\\s+0\\s+${served.broker.replaceAll('.', '\\.')}\\s+V5_3_3`, 'm'))
+    const broker = await admin(t, 'brokerStatus', ...names, '-b', served.broker)
+    const end = Number(/^commitLogMaxOffset\s*:\s*(\d+)$/m.exec(broker)?.[1])
+    assert.match(await admin(t, 'deleteTopic', ...names, '-c', 'DefaultCluster', '-t', 'made'), /success/)
+    assert.ok(!(await admin(t, 'topicList', ...names)).split('\n').includes('made'))
+    const store = await served.stop()
+    assert.equal(end, store.metrics.snapshot()['commitLogEnd'])
+    assert.deepEqual([...new Set(store.queues().map(({ topic }) => topic))], ['wanted'])
+  })
+})

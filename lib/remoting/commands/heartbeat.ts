@@ -86,7 +86,7 @@ class ConnectedClients {
     if (found !== undefined) return found
     if (clients.size >= MOST_CLIENTS)
       throw new Refusal(responseCodes.SYSTEM_BUSY, `a connection may have ${MOST_CLIENTS} clients at most`)
-    const made = new RemoteClient(clientId, command, connection)
+    const made = new RemoteClient(clientId, command, connection, this.#parts.store.brokerName)
     clients.set(clientId, made)
     return made
   }

@@ -7,7 +7,7 @@ import { responseCodes } from '../../../lib/remoting/codes.js'
 import { answer, type Command, type CommandParts, isOneWay, request } from '../../../lib/remoting/command.js'
 import { consumeRequests as codes, consumerNews } from '../../../lib/remoting/commands/consume-codes.js'
 import type { Handler } from '../../../lib/remoting/handling.js'
-import { type GivenMember, heartbeat, said } from '../../support/consumer-requests.js'
+import { type GivenMember, heartbeat, messagesIn, said } from '../../support/consumer-requests.js'
 import { type ServedForTest, type ServeOptions, serveBroker } from '../../support/serve-broker.js'
 
 async function serve(t: TestContext, options: ServeOptions['options'] = {}): Promise<ServedForTest> {
@@ -24,6 +24,7 @@ function client(t: TestContext, { address }: ServedForTest) {
   const info: Handler = (command) => answer(command, 0, { body: Buffer.from(`info of ${command.extFields['clientId']}`) })
   const handlers = new Map([
     [consumerNews.NOTIFY_CONSUMER_IDS_CHANGED, keep],
+    [39, keep],
     [codes.GET_CONSUMER_RUNNING_INFO, info],
   ])
   const one = new RemotingClient({ handlers })
@@ -200,6 +201,23 @@ describe('who asks about members', () => {
       connectionSet.map(({ clientId }) => clientId),
       ['c1'],
     )
+  })
+
+  test('is asked how a transaction ended, as a producer of its group', async (t) => {
+    const served = await serve(t)
+    const one = client(t, served)
+    await one.beat({ group: '', producers: ['PG'] })
+    const { store, registry } = served.broker.served
+    const properties = { REAL_TOPIC: 'T', REAL_QID: '1', PGROUP: 'PG', UNIQ_KEY: 'AB12' }
+    const { commitLogOffset } = await store.put({ topic: 'RMQ_SYS_TRANS_HALF_TOPIC', body: 'half', properties })
+    registry.nextProducer('PG')!.askTransaction((await store.lookup({ commitLogOffset }))!)
+    await until(() => one.news.length === 1)
+    const [question] = one.news
+    assert.deepEqual([question!.code, isOneWay(question!)], [39, true])
+    const { topic, tranStateTableOffset, msgId, bname } = question!.extFields
+    assert.deepEqual([topic, tranStateTableOffset, msgId, bname], ['T', '0', 'AB12', store.brokerName])
+    const [half] = messagesIn(question!)
+    assert.deepEqual([half!.topic, half!.queueId, half!.body.toString()], ['T', 1, 'half'])
   })
 
   test('gets what a member tells of itself', async (t) => {

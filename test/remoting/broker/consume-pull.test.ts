@@ -1,5 +1,6 @@
 /** Pulls of clients: each outcome and refusal, filters, limits, and waits that end in each way. */
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { RemotingClient } from '../../../lib/remoting/client.js'
@@ -7,6 +8,8 @@ import { responseCodes } from '../../../lib/remoting/codes.js'
 import { type Command, request } from '../../../lib/remoting/command.js'
 import { consumeRequests as codes } from '../../../lib/remoting/commands/consume-codes.js'
 import { HeldPulls } from '../../../lib/remoting/commands/held-pulls.js'
+import { encodeFrame, FrameDecoder } from '../../../lib/remoting/frame.js'
+import { resolveLimits } from '../../../lib/remoting/limits.js'
 import { bodiesIn, type GivenPull, heartbeat, messagesIn, pull } from '../../support/consumer-requests.js'
 import { type ServedForTest, type ServeOptions, serveBroker } from '../../support/serve-broker.js'
 
@@ -242,6 +245,38 @@ describe('a pull that waits', () => {
     assert.deepEqual(outcome(await waiting), [responseCodes.PULL_OFFSET_MOVED, 'OFFSET_RESET', '0', '0', '2', '0'])
     await send(served, 'a3')
     assert.deepEqual(bodiesIn(await other), ['a3'])
+  })
+
+  test('gets no more messages while its client does not take what it has', async (t) => {
+    const served = await serve(t, { options: { topics: { T: { queues: 64 } } } })
+    const socket = connect(served.server.endpoint.port, '127.0.0.1')
+    t.after(() => socket.destroy())
+    socket.pause()
+    const asks = Array.from({ length: 64 }, (_, queueId) => ({
+      ...request(codes.PULL_MESSAGE, pull({ queueId, waitMs: LONG })),
+      opaque: queueId,
+    }))
+    for (const command of asks) socket.write(Buffer.concat(encodeFrame(command)))
+    await settle(served)
+    const body = Buffer.alloc(500_000)
+    for (let queueId = 0; queueId < 64; queueId++) await served.broker.send({ topic: 'T', queueId, body })
+    await settle(served)
+    const decoder = new FrameDecoder(resolveLimits())
+    socket.on('data', (chunk: Buffer) => decoder.add(chunk)).resume()
+    const outcomes = new Map<number, number>()
+    while (outcomes.size < 64) {
+      await turn()
+      for (let frame = decoder.next(); frame !== undefined; frame = decoder.next()) {
+        const { opaque, code, extFields, body } = frame.command
+        outcomes.set(opaque, code)
+        assert.deepEqual([code === 0, extFields['nextBeginOffset']], [body.length > 0, code === 0 ? '1' : '0'])
+      }
+    }
+    const counts = [responseCodes.SUCCESS, responseCodes.PULL_NOT_FOUND].map(
+      (code) => [...outcomes.values()].filter((one) => one === code).length,
+    )
+    assert.equal(counts[0]! + counts[1]!, 64)
+    assert.ok(counts.every((count) => count > 0), `${counts.join()} of 64`)
   })
 
   test('is let go when its connection closes', async (t) => {

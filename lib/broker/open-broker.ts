@@ -115,7 +115,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions }
+  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions, consumers }
   const transactionProducer = producersOf(base, { ...clients, transactions, sender })
   return { ...tables, store, events, sender, consumers, transactionProducer, served, metrics, close: () => (closing ??= close()) }
 }

@@ -2,7 +2,7 @@
  * How far groups have come, as clients elsewhere ask and tell it, and resets that an administrator asks for.
  *
  * A reset counts at once, but the client that has the queue goes on where it is, and would write its own offset over it.
- * So a reset is remembered until a pull of that group and queue was told of it, and what the group commits until then is
+ * So for clients elsewhere a reset is remembered until a pull of that group and queue was told of it, and what the group commits until then is
  * dropped. As in RocketMQ, a restart forgets which resets were not told yet; the offsets themselves stay.
  */
 import { BrokerError } from '../errors.js'
@@ -20,13 +20,16 @@ export interface ResetRequest {
   readonly timestamp: number
 }
 
+/** What it needs. */
+export type ClientOffsetsParts = Pick<ServedParts, 'offsets' | 'store' | 'topics' | 'groups' | 'consumers'>
+
 /** See the head of this file. */
 export class ClientOffsets {
-  readonly #parts: Pick<ServedParts, 'offsets' | 'store' | 'topics' | 'groups'>
+  readonly #parts: ClientOffsetsParts
   readonly #pending = new Map<string, Map<number, number>>()
   readonly #listeners = new Set<(topic: string, group: string, queueId: number) => void>()
 
-  constructor(parts: Pick<ServedParts, 'offsets' | 'store' | 'topics' | 'groups'>) {
+  constructor(parts: ClientOffsetsParts) {
     this.#parts = parts
   }
 
@@ -58,22 +61,13 @@ export class ClientOffsets {
     groups.get(group)
     // Offsets stay in memory and in a file, so that not everything that a client names may get in.
     if (queueId < 0 || queueId >= Math.max(readQueues, writeQueues)) throw unknownQueue(topic, queueId)
-    if (offset >= 0 && this.pending(topic, group, queueId) === undefined) offsets.commit(topic, group, queueId, offset)
-  }
-
-  /** The offset of a reset that no pull was told of yet. */
-  pending(topic: string, group: string, queueId: number): number | undefined {
-    return this.#pending.get(keyOf(topic, group))?.get(queueId)
+    if (offset >= 0 && this.#pendingIn(topic, group, queueId) === undefined) offsets.commit(topic, group, queueId, offset)
   }
 
   /** The reset that a pull is told of now, if there is one. */
   takePending(topic: string, group: string, queueId: number): number | undefined {
-    const key = keyOf(topic, group)
-    const queues = this.#pending.get(key)
-    const offset = queues?.get(queueId)
-    if (offset === undefined) return undefined
-    queues!.delete(queueId)
-    if (queues!.size === 0) this.#pending.delete(key)
+    const offset = this.#pendingIn(topic, group, queueId)
+    if (offset !== undefined) this.#drop(topic, group, queueId)
     return offset
   }
 
@@ -85,7 +79,7 @@ export class ClientOffsets {
    * @throws {RangeError} for an offset outside of its queue; then nothing changed
    */
   async reset(request: ResetRequest): Promise<ReadonlyMap<number, number>> {
-    const { topics, groups, offsets } = this.#parts
+    const { topics, groups } = this.#parts
     const { topic, group, queueId } = request
     const { readQueues } = topics.get(topic)
     groups.get(group)
@@ -93,14 +87,7 @@ export class ClientOffsets {
     const queueIds = queueId === undefined ? Array.from({ length: readQueues }, (_, id) => id) : [queueId]
     const anew = new Map<number, number>()
     for (const id of queueIds) anew.set(id, await this.#placeIn(id, request))
-    const key = keyOf(topic, group)
-    const pending = this.#pending.get(key) ?? new Map<number, number>()
-    this.#pending.set(key, pending)
-    for (const [id, offset] of anew) {
-      offsets.commit(topic, group, id, offset)
-      pending.set(id, offset)
-      for (const listener of this.#listeners) listener(topic, group, id)
-    }
+    for (const [id, offset] of anew) await this.#set(topic, group, id, offset)
     return anew
   }
 
@@ -108,6 +95,34 @@ export class ClientOffsets {
   onReset(listener: (topic: string, group: string, queueId: number) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** The offset of a reset that no pull was told of yet. If the group has moved on from there, a consumer of this process has. */
+  #pendingIn(topic: string, group: string, queueId: number): number | undefined {
+    const offset = this.#pending.get(keyOf(topic, group))?.get(queueId)
+    if (offset === undefined || offset === this.#parts.offsets.find(topic, group, queueId)) return offset
+    this.#drop(topic, group, queueId)
+    return undefined
+  }
+
+  #drop(topic: string, group: string, queueId: number): void {
+    const key = keyOf(topic, group)
+    const queues = this.#pending.get(key)
+    queues?.delete(queueId)
+    if (queues?.size === 0) this.#pending.delete(key)
+  }
+
+  /** A consumer of this process goes there at once; one elsewhere learns it with its next pull. */
+  async #set(topic: string, group: string, queueId: number, offset: number): Promise<void> {
+    const { offsets, consumers } = this.#parts
+    if (await consumers.move(group, topic, queueId, offset)) return
+    const key = keyOf(topic, group)
+    const pending = this.#pending.get(key) ?? new Map<number, number>()
+    this.#pending.set(key, pending.set(queueId, offset))
+    offsets.commit(topic, group, queueId, offset)
+    // Whoever goes back wants to see it all again.
+    offsets.keepAhead(topic, group, queueId, [])
+    for (const listener of this.#listeners) listener(topic, group, queueId)
   }
 
   async #placeIn(queueId: number, { topic, offset, timestamp }: ResetRequest): Promise<number> {

@@ -6,6 +6,7 @@ import { responseCodes } from '../../../lib/remoting/codes.js'
 import { type Command, type CommandParts, oneWayRequest } from '../../../lib/remoting/command.js'
 import { consumeRequests as codes } from '../../../lib/remoting/commands/consume-codes.js'
 import { heartbeat, pull, said } from '../../support/consumer-requests.js'
+import { take, textOf } from '../../support/open-broker.js'
 import { type ServedForTest, type ServeOptions, serveBroker } from '../../support/serve-broker.js'
 
 const place = { consumerGroup: 'G', topic: 'T', queueId: 0 }
@@ -102,6 +103,31 @@ describe('a reset', () => {
     assert.equal((await served.ask(codes.PULL_MESSAGE, pull({ offset: 3 }))).code, responseCodes.PULL_NOT_FOUND)
     await update(served, 2)
     assert.equal(await offsetOf(served), '2')
+  })
+
+  test('moves a consumer of this process at once', async (t) => {
+    const served = await serve(t, { options: { topics: { T: { queues: 1 } } } })
+    await send(served, 3)
+    const consumer = served.broker.consumer({ group: 'G', subscribe: { T: '*' }, startAt: 'first' })
+    for (const delivery of await take(consumer, 3)) await delivery.ack()
+    await reset(served, { timestamp: 0 })
+    const again = await take(consumer, 3)
+    assert.deepEqual(textOf(again), ['m0', 'm1', 'm2'])
+    for (const delivery of again) await delivery.ack()
+    assert.equal(await offsetOf(served), '3')
+    await consumer.close()
+    assert.equal((await served.ask(codes.PULL_MESSAGE, pull({ offset: 3 }))).code, responseCodes.PULL_NOT_FOUND)
+  })
+
+  test('is forgotten when a consumer of this process has gone on from there', async (t) => {
+    const served = await serve(t, { options: { topics: { T: { queues: 1 } } } })
+    await send(served, 3)
+    await reset(served, { timestamp: 0 })
+    const consumer = served.broker.consumer({ group: 'G', subscribe: { T: '*' } })
+    for (const delivery of await take(consumer, 3)) await delivery.ack()
+    await consumer.close()
+    assert.equal((await served.ask(codes.PULL_MESSAGE, pull({ offset: 3 }))).code, responseCodes.PULL_NOT_FOUND)
+    assert.equal(await offsetOf(served), '3')
   })
 
   test('is refused for what there is not, and outside of the queue', async (t) => {

@@ -276,7 +276,10 @@ describe('a pull that waits', () => {
       (code) => [...outcomes.values()].filter((one) => one === code).length,
     )
     assert.equal(counts[0]! + counts[1]!, 64)
-    assert.ok(counts.every((count) => count > 0), `${counts.join()} of 64`)
+    assert.ok(
+      counts.every((count) => count > 0),
+      `${counts.join()} of 64`,
+    )
   })
 
   test('is let go when its connection closes', async (t) => {

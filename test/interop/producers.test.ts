@@ -8,7 +8,7 @@ import { inflateSync } from 'node:zlib'
 import type { MessageStore } from '../../lib/store/message-store.js'
 import type { StoredMessage } from '../../lib/store/stored-message.js'
 import { generations } from './java-build.js'
-import { mqadmin, runClient } from './java-servers.js'
+import { mqadmin, runClient, startNameServer } from './java-servers.js'
 import { serve } from './served.js'
 
 const COUNT = 40
@@ -108,6 +108,25 @@ for (const generation of generations) {
     })
   })
 }
+
+test('a real name server of 5.3.3 leads producers to the broker, which tells it of topics as they are made', async (t) => {
+  const names = await startNameServer(t, '5.3.3')
+  const served = await serve(t, '--no-name-server', '--name-servers', names.address, '--topic', 'here:3', '--auto-create-topics')
+  const sent: Sent[][] = []
+  for (const topic of ['here', 'on_first_use']) {
+    const output = await runClient(t, '4.9.8', 'Producers', [names.address, topic, '5'])
+    sent.push(sentLines(output))
+  }
+  assert.deepEqual(
+    sent.map(({ length }) => length),
+    [17, 17],
+  )
+  assert.match(await mqadmin(t, '5.3.3', ['topicRoute', '-n', names.address, '-t', 'on_first_use']), /"brokerName":\s*"mqlite"/)
+  const store = await served.stop()
+  await checkSent(store, 'here', sent[0]!)
+  await checkSent(store, 'on_first_use', sent[1]!)
+  assert.ok(!(await mqadmin(t, '5.3.3', ['clusterList', '-n', names.address])).includes('mqlite'))
+})
 
 describe('mqadmin of 5.3.3', () => {
   const admin = (t: TestContext, ...line: string[]): Promise<string> => mqadmin(t, '5.3.3', line)

@@ -13,7 +13,7 @@ const main = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url)
 export interface Served {
   /** The broker's `127.0.0.1:port`. */
   readonly broker: string
-  /** The name server's. */
+  /** The name server's; an empty text without one. */
   readonly nameServer: string
   /** Stops it as an administrator does, and opens what it leaves, to be read. @returns the store */
   stop(): Promise<MessageStore>
@@ -32,10 +32,10 @@ export async function serve(t: Scope, ...options: readonly string[]): Promise<Se
   let said = ''
   let complaints = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text))
-  const document = await new Promise<{ broker: string; nameServer: string }>((resolve, reject) => {
+  const document = await new Promise<{ broker: string; nameServer?: string }>((resolve, reject) => {
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       said += text
-      if (said.endsWith('}\n')) resolve(JSON.parse(said) as { broker: string; nameServer: string })
+      if (said.endsWith('}\n')) resolve(JSON.parse(said) as { broker: string; nameServer?: string })
     })
     child.once('close', (code) => reject(new Error(`mqlite serve ended with ${String(code)}: ${complaints}`)))
   })
@@ -47,5 +47,5 @@ export async function serve(t: Scope, ...options: readonly string[]): Promise<Se
     cleanUp(t, () => store.close())
     return store
   }
-  return { ...document, stop }
+  return { nameServer: '', ...document, stop }
 }

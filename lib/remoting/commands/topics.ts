@@ -88,7 +88,7 @@ function wantedTopics({ body }: Command): WantedTopic[] {
     const name = fieldsOf(value)['topicName']
     if (typeof name !== 'string') throw new Refusal(responseCodes.INVALID_PARAMETER, 'a topic has no name')
     const config = readTopicConfig(name, value)
-    const attributes = Object.entries(config.attributes).map(([key, text]) => (key.startsWith('-') ? key : `${key}=${text}`))
+    const attributes = Object.entries(config.attributes).map(([key, text]) => (key.startsWith('-') ? key : `+${key}=${text}`))
     return { ...config, attributes: attributes.join(',') }
   })
 }

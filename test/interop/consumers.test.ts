@@ -19,7 +19,21 @@ async function served(t: TestContext) {
   return { broker, names: endpointText(server.nameServerEndpoint!) }
 }
 
-const topicNames = ['Tags', 'Sql', 'Ordered', 'Everybody', 'Failing', 'Shared', 'Lite', 'Mixed', 'Assigned', 'Progress']
+const topicNames = [
+  'Tags',
+  'Sql',
+  'Ordered',
+  'Everybody',
+  'Failing',
+  'Shared',
+  'Lite',
+  'Mixed',
+  'Assigned',
+  'Progress',
+  'Dead',
+  'Reset',
+  'Handed',
+]
 
 /** Messages `prefix0`, `prefix1` ... over all queues; the tag is `even` or `odd`, the property `n` the number. */
 async function send(broker: Broker, topic: string, count: number, prefix = 'm'): Promise<string[]> {
@@ -105,6 +119,57 @@ for (const generation of generations) {
       assert.deepEqual(got.map(({ reconsumeTimes }) => reconsumeTimes).sort(), [0, 0, 0, 1, 1, 1, 2, 2, 2])
       assert.deepEqual(new Set(got.map(({ topic }) => topic)), new Set(['Failing']))
       await java.stop('f')
+    })
+
+    await t.test('that always fail leave the message among the dead letters of their group', async () => {
+      const bodies = await send(broker, 'Dead', 2)
+      await java.start('d', 'refusing', 'g-dead', 'Dead')
+      await all(java, ['d'], [...bodies, ...bodies])
+      await until(() => broker.store.bounds('%DLQ%g-dead').maxOffset === 2)
+      const { messages } = await broker.store.get({ topic: '%DLQ%g-dead', offset: 0 })
+      assert.deepEqual(messages.map(({ body, properties }) => `${body.toString()} ${properties['RETRY_TOPIC']}`).sort(), [
+        'm0 Dead',
+        'm1 Dead',
+      ])
+      await java.stop('d')
+    })
+
+    await t.test('in order hand queues over without losing the order', async () => {
+      await java.start('h1', 'ordered', 'g-handed', 'Handed')
+      const first = await send(broker, 'Handed', 40, 'a')
+      await all(java, ['h1'], first)
+      await java.start('h2', 'ordered', 'g-handed', 'Handed')
+      const isShared = (): boolean => {
+        const { locks, store } = broker.served
+        const holders = [0, 1, 2, 3].map((queueId) =>
+          locks.holder('g-handed', { topic: 'Handed', brokerName: store.brokerName, queueId }),
+        )
+        return new Set(holders).size === 2 && !holders.includes(undefined)
+      }
+      await until(isShared)
+      const second = await send(broker, 'Handed', 40, 'b')
+      const got = await all(java, ['h1', 'h2'], [...first, ...second])
+      for (let queueId = 0; queueId < QUEUES; queueId++) {
+        const offsets = got.filter((one) => one.queueId === queueId).map(({ queueOffset }) => queueOffset)
+        assert.deepEqual(
+          offsets,
+          Array.from({ length: 20 }, (_, i) => i),
+        )
+      }
+      await java.stop('h1')
+      await java.stop('h2')
+    })
+
+    await t.test('go back where an administrator sends them', async () => {
+      const bodies = await send(broker, 'Reset', 8)
+      await java.start('r', 'concurrent', 'g-reset', 'Reset')
+      await all(java, ['r'], bodies)
+      const told = await mqadmin(t, '5.3.3', ['resetOffsetByTime', '-n', names, '-g', 'g-reset', '-t', 'Reset', '-s', '0'])
+      assert.match(told, /Reset/)
+      await all(java, ['r'], [...bodies, ...bodies])
+      const status = await mqadmin(t, '5.3.3', ['consumerStatus', '-n', names, '-g', 'g-reset'])
+      assert.match(status, /@r/)
+      await java.stop('r')
     })
 
     await t.test('share a topic, and what a member had that died', async () => {

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { cleanUp, type Scope } from './clean-up.js'
 import { clientClassPath, type Generation } from './java-build.js'
 
-/** How a consumer behaves: `failing` fails twice with each message, `assigned` lets the broker share the queues. */
-export type ConsumerKind = 'concurrent' | 'failing' | 'ordered' | 'broadcast' | 'assigned' | 'lite'
+/** How a consumer behaves: `failing` fails twice with each message, `refusing` always, with one more try, `assigned` lets the broker share the queues. */
+export type ConsumerKind = 'concurrent' | 'failing' | 'refusing' | 'ordered' | 'broadcast' | 'assigned' | 'lite'
 
 /** A message that a consumer was given. */
 export interface Got {

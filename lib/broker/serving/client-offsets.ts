@@ -91,6 +91,15 @@ export class ClientOffsets {
     return anew
   }
 
+  /** Gives a group the offsets of another one in a topic. @throws {BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN` */
+  copy(topic: string, from: string, to: string): void {
+    const { topics, groups, offsets } = this.#parts
+    topics.get(topic)
+    groups.get(from)
+    groups.get(to)
+    for (const [queueId, offset] of offsets.ofTopic(topic, from)) offsets.commit(topic, to, queueId, offset)
+  }
+
   /** Calls a listener at each queue whose offset was reset. @returns a function that ends it */
   onReset(listener: (topic: string, group: string, queueId: number) => void): () => void {
     this.#listeners.add(listener)

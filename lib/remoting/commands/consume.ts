@@ -1,8 +1,8 @@
 /** The requests of consumers: they come and go, share queues, pull, say how far they are, and give messages back. */
 import { ClientOffsets } from '../../broker/serving/client-offsets.js'
 import { responseCodes } from '../codes.js'
-import { answer } from '../command.js'
-import { Refusal } from '../errors.js'
+import { answer, type Command } from '../command.js'
+import { Refusal, RemotingError } from '../errors.js'
 import { optionalInt, requiredInt, requiredLong, requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
 import { consumeRequests as codes } from './consume-codes.js'
@@ -26,6 +26,7 @@ export function consumeHandlers(served: ServedBroker, servesSql = true): Entries
     ...groupQueueHandlers(served, offsets),
     [codes.CONSUMER_SEND_MSG_BACK, sendBack(served)],
     [codes.GET_CONSUMER_RUNNING_INFO, runningInfo(served)],
+    [codes.CONSUME_MESSAGE_DIRECTLY, consumeDirectly(served)],
   ]
 }
 
@@ -46,18 +47,31 @@ function sendBack({ served }: ServedBroker): Handler {
 }
 
 /** What a consumer tells of itself, passed on as it is. */
-function runningInfo({ served: { registry }, connections }: ServedBroker): Handler {
+function runningInfo(served: ServedBroker): Handler {
+  return (command) => relay(served, command)
+}
+
+/** A consumer is told to handle a message now; what came of it is passed on as it is. */
+function consumeDirectly(served: ServedBroker): Handler {
   return async (command) => {
-    const group = requiredText(command, 'consumerGroup')
-    const clientId = requiredText(command, 'clientId')
-    const member = registry.find(group, clientId)
-    const client = member === undefined ? undefined : connections.get(member.address)
-    if (client === undefined) throw new Refusal(responseCodes.SYSTEM_ERROR, `The Consumer <${group}> <${clientId}> not online`)
-    try {
-      const { code, remark, body } = await client.invoke({ ...command, flag: 0 }, RELAY_MS)
-      return answer(command, code, { remark, body })
-    } catch (error) {
-      throw new Refusal(responseCodes.CONSUME_MSG_TIMEOUT, `client ${clientId} did not answer: ${(error as Error).message}`)
-    }
+    const messageId = requiredText(command, 'msgId')
+    const message = await served.served.store.lookup(messageId)
+    if (message === undefined) throw new Refusal(responseCodes.SYSTEM_ERROR, `there is no message ${messageId}`)
+    return relay(served, { ...command, body: message.record })
+  }
+}
+
+async function relay({ served: { registry }, connections }: ServedBroker, command: Command): Promise<Command> {
+  const group = requiredText(command, 'consumerGroup')
+  const clientId = requiredText(command, 'clientId')
+  const member = registry.find(group, clientId)
+  const client = member === undefined ? undefined : connections.get(member.address)
+  if (client === undefined) throw new Refusal(responseCodes.SYSTEM_ERROR, `The Consumer <${group}> <${clientId}> not online`)
+  try {
+    const { code, remark, body } = await client.invoke({ ...command, flag: 0 }, RELAY_MS)
+    return answer(command, code, { remark, body })
+  } catch (error) {
+    if (!(error instanceof RemotingError)) throw error
+    throw new Refusal(responseCodes.CONSUME_MSG_TIMEOUT, `client ${clientId} did not answer: ${error.message}`)
   }
 }

@@ -13,7 +13,7 @@ import { answer, type Command } from '../command.js'
 import { Refusal } from '../errors.js'
 import { optionalFlag, optionalInt, optionalLong, requiredInt, requiredLong, requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
-import { listIn, nameIn, wordIn } from './client-body.js'
+import { listIn, nameIn, printSubscription, wordIn } from './client-body.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { queueTableBody } from './queue-table.js'
@@ -52,7 +52,12 @@ function offsetHandlers({ served: { store } }: ServedBroker, offsets: ClientOffs
     const entries = [...anew].map(([id, one]) => [{ brokerName, queueId: id, topic }, one] as const)
     return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries) })
   }
+  const clone: Handler = (command) => {
+    offsets.copy(requiredText(command, 'topic'), requiredText(command, 'srcGroup'), requiredText(command, 'destGroup'))
+    return answer(command, responseCodes.SUCCESS)
+  }
   return [
+    [codes.CLONE_GROUP_OFFSET, clone],
     [codes.QUERY_CONSUMER_OFFSET, query],
     [codes.UPDATE_CONSUMER_OFFSET, update],
     [codes.INVOKE_BROKER_TO_RESET_OFFSET, reset],
@@ -144,7 +149,15 @@ function questionHandlers({ served }: ServedBroker): Entries {
     const topicList = topicsOf(served, requiredText(command, 'group'))
     return answer(command, responseCodes.SUCCESS, { body: printBody({ topicList }) })
   }
+  const subscription: Handler = (command) => {
+    const group = requiredText(command, 'group')
+    const topic = requiredText(command, 'topic')
+    const found = served.registry.subscriptions(group).get(topic)
+    const subscriptionData = found === undefined ? undefined : printSubscription(topic, found)
+    return answer(command, responseCodes.SUCCESS, { body: printBody({ group, subscriptionData, topic }) })
+  }
   return [
+    [codes.QUERY_SUBSCRIPTION_BY_CONSUMER, subscription],
     [codes.GET_CONSUME_STATS, progress],
     [codes.QUERY_TOPIC_CONSUME_BY_WHO, consumers],
     [codes.QUERY_TOPICS_BY_CONSUMER, topics],

@@ -22,7 +22,12 @@ function client(t: TestContext, { address }: ServedForTest) {
     return undefined
   }
   const info: Handler = (command) => answer(command, 0, { body: Buffer.from(`info of ${command.extFields['clientId']}`) })
-  const handlers = new Map([
+  const handleNow: Handler = (command) => {
+    const [message] = messagesIn(command)
+    return answer(command, 0, { body: Buffer.from(JSON.stringify({ handled: message!.body.toString() })) })
+  }
+  const handlers = new Map<number, Handler>([
+    [codes.CONSUME_MESSAGE_DIRECTLY, handleNow],
     [consumerNews.NOTIFY_CONSUMER_IDS_CHANGED, keep],
     [39, keep],
     [codes.GET_CONSUMER_RUNNING_INFO, info],
@@ -226,6 +231,18 @@ describe('who asks about members', () => {
     const ask = (clientId: string) => served.ask(codes.GET_CONSUMER_RUNNING_INFO, { ext: { consumerGroup: 'G', clientId } })
     assert.equal((await ask('c1')).body.toString(), 'info of c1')
     assert.equal((await ask('c2')).code, responseCodes.SYSTEM_ERROR)
+  })
+
+  test('lets a member handle a message now', async (t) => {
+    const served = await serve(t)
+    await client(t, served).beat({})
+    const { messageId } = await served.broker.send({ topic: 'T', body: 'now' })
+    const ask = (msgId: string, clientId = 'c1') =>
+      served.ask(codes.CONSUME_MESSAGE_DIRECTLY, { ext: { consumerGroup: 'G', clientId, msgId, topic: 'T' } })
+    assert.equal((await ask(messageId)).body.toString(), '{"handled":"now"}')
+    assert.equal((await ask(messageId, 'c2')).code, responseCodes.SYSTEM_ERROR)
+    assert.equal((await ask(`${messageId.slice(0, -1)}7`)).code, responseCodes.SYSTEM_ERROR)
+    assert.equal((await ask('no id')).code, responseCodes.MESSAGE_ILLEGAL)
   })
 
   test('is told when there is nobody', async (t) => {

@@ -67,6 +67,23 @@ describe('the offset of a group', () => {
   })
 })
 
+describe('the offsets of a group', () => {
+  test('can be given to another one', async (t) => {
+    const served = await serve(t, { options: { groups: { G: {}, H: {} } } })
+    await update(served, 7)
+    await update(served, 8, { queueId: 1 })
+    const clone = async (destGroup: string, topic = 'T'): Promise<number> =>
+      (await served.ask(codes.CLONE_GROUP_OFFSET, { ext: { topic, srcGroup: 'G', destGroup, offline: true } })).code
+    assert.equal(await clone('H'), 0)
+    assert.deepEqual(
+      [await offsetOf(served, { consumerGroup: 'H' }), await offsetOf(served, { consumerGroup: 'H', queueId: 1 })],
+      ['7', '8'],
+    )
+    assert.equal(await clone('none'), responseCodes.SUBSCRIPTION_GROUP_NOT_EXIST)
+    assert.equal(await clone('H', 'none'), responseCodes.TOPIC_NOT_EXIST)
+  })
+})
+
 describe('a reset', () => {
   const ext = { topic: 'T', group: 'G', isForce: true }
 
@@ -276,6 +293,10 @@ describe('who asks about groups', () => {
     await served.ask(codes.HEART_BEAT, heartbeat({ group: 'Live' }))
     const who = await served.ask(codes.QUERY_TOPIC_CONSUME_BY_WHO, { ext: { topic: 'T' } })
     assert.deepEqual(said(who), { groupList: ['G', 'Live'] })
+    const wanted = await served.ask(codes.QUERY_SUBSCRIPTION_BY_CONSUMER, { ext: { group: 'Live', topic: 'T' } })
+    assert.equal((said(wanted) as { subscriptionData: { subString: string } }).subscriptionData.subString, '*')
+    const none = await served.ask(codes.QUERY_SUBSCRIPTION_BY_CONSUMER, { ext: { group: 'G', topic: 'T' } })
+    assert.deepEqual(said(none), { group: 'G', topic: 'T' })
     for (const group of ['G', 'Live']) {
       const what = await served.ask(codes.QUERY_TOPICS_BY_CONSUMER, { ext: { group } })
       assert.deepEqual(said(what), { topicList: ['T'] })

@@ -18,7 +18,7 @@ import org.apache.rocketmq.common.message.MessageExt;
  * Consumers of RocketMQ's client library, as in its quick start. Commands come as lines, and what happens goes out so.
  *
  * <pre>
- *  start NAME KIND GROUP TOPIC FILTER     KIND: concurrent, failing, ordered, broadcast, assigned, lite
+ *  start NAME KIND GROUP TOPIC FILTER     KIND: concurrent, failing, refusing, ordered, broadcast, assigned, lite
  *  stop NAME
  *  @ NAME TOPIC QUEUE OFFSET RECONSUMED BODY
  * </pre>
@@ -54,6 +54,7 @@ public final class Consumers {
         consumer.setConsumeThreadMax(4);
         if (filter.startsWith("sql:")) consumer.subscribe(topic, MessageSelector.bySql(filter.substring(4)));
         else consumer.subscribe(topic, filter);
+        if (kind.equals("refusing")) consumer.setMaxReconsumeTimes(1);
         if (kind.equals("broadcast")) broadcast(consumer);
         if (kind.equals("assigned")) consumer.getClass().getMethod("setClientRebalance", boolean.class).invoke(consumer, false);
         if (kind.equals("ordered")) {
@@ -64,7 +65,7 @@ public final class Consumers {
         } else {
             consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
                 tell(name, messages);
-                boolean fails = kind.equals("failing") && messages.get(0).getReconsumeTimes() < 2;
+                boolean fails = kind.equals("refusing") || kind.equals("failing") && messages.get(0).getReconsumeTimes() < 2;
                 // One second, the shortest delay.
                 context.setDelayLevelWhenNextConsume(1);
                 return fails ? ConsumeConcurrentlyStatus.RECONSUME_LATER : ConsumeConcurrentlyStatus.CONSUME_SUCCESS;

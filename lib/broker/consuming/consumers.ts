@@ -34,7 +34,7 @@ export interface LocalMember {
 }
 
 /** What consuming needs. */
-export interface ConsumersParts extends Omit<ConsumerQueuesParts, 'holds'> {
+export interface ConsumersParts extends Omit<ConsumerQueuesParts, 'holds' | 'topics'> {
   readonly topics: Pick<Topics, 'find' | 'get' | 'onChange' | 'retryTopic'>
   readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'mayCreate'>
   readonly filters: FilterCache
@@ -58,6 +58,8 @@ export class Consumers {
   readonly #parts: ConsumersParts
   readonly #holds = new QueueHolds()
   readonly #joined = new Set<Joined>()
+  /** Those whose group is made: before, nothing could be sent back. */
+  readonly #begun = new WeakSet<Joined>()
   readonly #stopListening: () => void
 
   constructor(parts: ConsumersParts) {
@@ -116,13 +118,15 @@ export class Consumers {
   /** Makes what the group needs, then takes queues. */
   async #begin(joined: Joined): Promise<void> {
     const { groups, topics, onProblem } = this.#parts
-    const { group, model } = joined.options
+    const { group } = joined.options
     try {
       const { retryQueues } = await groups.forConsuming(group)
-      if (model === 'clustering' && retryQueues > 0) await topics.retryTopic(group, retryQueues)
+      // RocketMQ makes it for broadcasting members too, which never use it.
+      if (retryQueues > 0) await topics.retryTopic(group, retryQueues)
     } catch (error) {
       onProblem(error, `making group ${group}`)
     }
+    this.#begun.add(joined)
     this.#rebalance(joined)
   }
 
@@ -138,7 +142,7 @@ export class Consumers {
   }
 
   #rebalance(joined: Joined): void {
-    if (!this.#joined.has(joined)) return
+    if (!this.#joined.has(joined) || !this.#begun.has(joined)) return
     const { consumer, options, member } = joined
     const { group, model, strategy = average } = options
     const topics = [...member.subscriptions.keys(), ...(model === 'clustering' ? [retryTopicOf(group)] : [])]

@@ -30,6 +30,11 @@ export function filterClassPath(): string {
   return compiled('filter', javaFiles('filter'))
 }
 
+/** The class path that runs `Actors`, clients of 5.3.3; compiles it first if need be. */
+export function actorsClassPath(): string {
+  return compiled('clients', javaFiles('clients'))
+}
+
 function compiled(folder: string, sources: readonly string[]): string {
   const target = join(cacheRoot, folder)
   const stampFile = join(target, 'stamp')

@@ -79,6 +79,29 @@ describe('a group', () => {
     assert.deepEqual(textOf(await take(rest, 3)), ['7', '8', '9'])
   })
 
+  test('does not get again what a handler finished, or let fail, while its consumer closed', async (t) => {
+    for (const fails of [false, true]) {
+      const broker = await openTestBroker(t, { options: { topics: { orders: { queues: 1 } } } })
+      await broker.send({ topic: 'orders', body: 'x' })
+      const consumer = broker.consumer({ group: 'g', subscribe: { orders: '*' } })
+      let end = (): void => {}
+      const called = new Promise<void>((resolve) => {
+        void consumer.run(async () => {
+          resolve()
+          await new Promise<void>((done) => (end = done))
+          if (fails) throw new Error('no')
+        })
+      })
+      await called
+      const closed = consumer.close()
+      end()
+      await closed
+      await broker.send({ topic: 'orders', body: 'y' })
+      assert.deepEqual(textOf(await take(broker.consumer({ group: 'g', subscribe: { orders: '*' } }), 1)), ['y'])
+      assert.equal(broker.store.bounds('SCHEDULE_TOPIC_XXXX', 2).maxOffset, fails ? 1 : 0)
+    }
+  })
+
   test('has a place of its own beside other groups', async (t) => {
     const broker = await openTestBroker(t, { options: { topics } })
     const [one, two] = ['g1', 'g2'].map((group) => broker.consumer({ group, subscribe: { orders: '*' } }))

@@ -36,6 +36,8 @@ export interface Joining {
   readonly fails?: Readonly<Record<string, number>>
   /** The delay level that a failing message asks for. @default 0, the one of its attempt */
   readonly delayLevel?: number
+  /** Milliseconds that it takes over each message. @default 0 */
+  readonly slowMs?: number
 }
 
 /** A line to the actors. */

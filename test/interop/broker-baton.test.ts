@@ -1,7 +1,8 @@
 /**
  * Our broker and RocketMQ 5.3.3 take turns on one directory. Each finds what the other left: messages that nobody has
- * read, groups that stopped half-way, messages that wait to be tried again or have come back and were not taken, delayed
- * ones, dead letters. After a clean close everything that is due comes, once; after a SIGKILL it comes at least once.
+ * read, groups that stopped half-way, messages that wait to be tried again or have come back and were not taken,
+ * delayed ones, dead letters, and a group in the middle of a thousand messages. After a clean close everything that is
+ * due comes, once; after a SIGKILL it comes at least once.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -9,7 +10,7 @@ import { type Actors, type Delivered, startJavaActors, startOurActors } from './
 import { temporary } from './ours.js'
 
 /** Groups by name, each with a topic of its own, and how its messages of a turn fail. */
-const groups: Readonly<Record<string, { readonly topic: string; readonly delayLevel?: number }>> = {
+const groups: Readonly<Record<string, { readonly topic: string; readonly delayLevel?: number; readonly slowMs?: number }>> = {
   half: { topic: 'half' },
   // Five seconds pass before the turn ends, ten do not.
   returned: { topic: 'returned', delayLevel: 2 },
@@ -18,7 +19,13 @@ const groups: Readonly<Record<string, { readonly topic: string; readonly delayLe
   dead: { topic: 'dead', delayLevel: -1 },
   undertaker: { topic: '%DLQ%dead' },
   unread: { topic: 'unread' },
+  // In the middle of many when its turn ends.
+  busy: { topic: 'busy', slowMs: 1 },
 }
+
+/** Messages of the busy group, in batches. */
+const BUSY = 1000
+const BATCH = 100
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i)
 
@@ -53,11 +60,11 @@ class Turn {
   }
 
   join(group: string): Promise<void> {
-    const { topic, delayLevel } = groups[group]!
+    const { topic, delayLevel, slowMs = 0 } = groups[group]!
     // Of its own messages, a turn lets the first fail.
     const fails = delayLevel === undefined ? {} : { [this.#body(topic, 0)]: -1 }
     const member = { member: `${group}-${this.#number}`, group, subscribe: { [topic]: '*' }, startAt: 'first' } as const
-    return this.#actors.tell({ do: 'join', ...member, fails, delayLevel: delayLevel ?? 0 })
+    return this.#actors.tell({ do: 'join', ...member, fails, delayLevel: delayLevel ?? 0, slowMs })
   }
 
   leave(group: string): Promise<void> {
@@ -114,6 +121,11 @@ class Turn {
     await this.send('half', range(10, 20))
     await this.send('unread', range(0, 5))
     await this.send('delayed', range(0, 3), (i) => (i === 0 ? {} : { delayLevel: 2 * i - 1 }))
+    for (let i = 0; i < BUSY; i += BATCH) {
+      const messages = range(i, i + BATCH).map((j) => ({ body: this.#body('busy', j) }))
+      await this.#actors.tell({ do: 'sendBatch', topic: 'busy', queueId: (i / BATCH) % 2, messages })
+    }
+    await this.gets('busy', [`${this.#body('busy', BUSY / 10)} +0`])
   }
 
   /** What a group got over and above what it had to get from the turn before and in this one. */
@@ -153,7 +165,16 @@ const turns = [
   { who: 'ours', end: 'close' },
 ] as const
 
-async function play(t: TestContext, directory: string, number: number): Promise<void> {
+/** Of the busy group: what its turn did not come to. */
+function leftOver(turn: Turn, number: number): string[] {
+  const got = new Set(turn.got('busy').map(asText))
+  return range(0, BUSY)
+    .map((i) => `busy:${number}-${i} +0`)
+    .filter((text) => !got.has(text))
+}
+
+/** @returns what the busy group did not come to */
+async function play(t: TestContext, directory: string, number: number, busy: readonly string[]): Promise<string[]> {
   const { who, end } = turns[number]!
   const actors = await (who === 'ours' ? startOurActors(t, directory) : startJavaActors(t, directory))
   const turn = new Turn(actors, number)
@@ -162,7 +183,7 @@ async function play(t: TestContext, directory: string, number: number): Promise<
     // There are no dead letters before the first turn ends.
     if (number > 0 || group !== 'undertaker') await turn.join(group)
   }
-  const due = number === 0 ? {} : dueAfter(number - 1)
+  const due: Record<string, readonly string[]> = number === 0 ? {} : { ...dueAfter(number - 1), busy }
   for (const [group, bodies] of Object.entries(due)) await turn.gets(group, bodies)
   const isLast = number === turns.length - 1
   if (!isLast) await turn.prepare()
@@ -175,12 +196,17 @@ async function play(t: TestContext, directory: string, number: number): Promise<
     assert.deepEqual(again, [], `${group} got again`)
     assertInOrder(turn.got(group))
   }
+  return leftOver(turn, number)
 }
 
 test('our broker and RocketMQ 5.3.3 go on where the other stopped or was killed', async (t) => {
   const directory = temporary(t)
+  let busy: string[] = []
   for (const [number, { who }] of turns.entries()) {
     const before = number === 0 ? 'begins' : `goes on after ${turns[number - 1]!.end === 'kill' ? 'a kill' : 'a clean close'}`
-    await t.test(`${who} ${before}`, (inner) => play(inner, directory, number))
+    await t.test(`${who} ${before}`, async (inner) => {
+      busy = await play(inner, directory, number, busy)
+      inner.diagnostic(`${busy.length} of ${BUSY} messages are left to the next turn`)
+    })
   }
 })

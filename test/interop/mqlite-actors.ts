@@ -56,7 +56,7 @@ function requestOf(topic: string, { body, queueId, tags, keys, properties, delay
 }
 
 function join(command: JoinCommand): void {
-  const { member: name, group, subscribe, model, ordered, startAt, maxRetries, suspendMs, delayLevel = 0 } = command
+  const { member: name, group, subscribe, model, ordered, startAt, maxRetries, suspendMs, delayLevel = 0, slowMs = 0 } = command
   const options = { name, group, subscribe, model, ordered, startAt, maxRetries, suspendMs }
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   const consumer = broker.consumer(given as unknown as ConsumerOptions)
@@ -67,14 +67,12 @@ function join(command: JoinCommand): void {
     const { topic, queueId, queueOffset } = message
     const body = message.body.toString('utf8')
     print({ delivery: { member: name, topic, queueId, queueOffset, reconsumeTimes: attempt - 1, body } })
+    if (slowMs > 0) await new Promise((resolve) => setTimeout(resolve, slowMs / speed))
     const times = left.get(body) ?? 0
     if (times > 0) left.set(body, times - 1)
-    if (times === 0) await delivery.ack()
-    else await delivery.retry(delayLevel === 0 ? {} : { delayLevel })
+    if (times !== 0) await delivery.retry(delayLevel === 0 ? {} : { delayLevel })
   }
-  void (async () => {
-    for (let delivery = await consumer.next(); delivery !== undefined; delivery = await consumer.next()) await handle(delivery)
-  })()
+  void consumer.run((_message, delivery) => handle(delivery))
 }
 
 function sought(group: string): Consumer[] {

@@ -11,13 +11,16 @@ import java.util.Date;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.LockSupport;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.producer.SendStatus;
@@ -130,7 +133,8 @@ public final class Actors {
         for (Object each : command.getJSONArray("messages")) {
             JSONObject spec = (JSONObject) each;
             MessageQueue queue = new MessageQueue(command.getString("topic"), brokerName, spec.getIntValue("queueId"));
-            receipts.add(receipt(PRODUCER.send(message(command, spec), queue)));
+            Message message = message(command, spec);
+            receipts.add(receipt(sent(() -> PRODUCER.send(message, queue))));
         }
         return receipts;
     }
@@ -139,7 +143,19 @@ public final class Actors {
         List<Message> messages = new ArrayList<>();
         for (Object each : command.getJSONArray("messages")) messages.add(message(command, (JSONObject) each));
         MessageQueue queue = new MessageQueue(command.getString("topic"), brokerName, command.getIntValue("queueId"));
-        return receipt(PRODUCER.send(messages, queue));
+        return receipt(sent(() -> PRODUCER.send(messages, queue)));
+    }
+
+    /** Sends; again while the client has not heard of the broker, and so has sent nothing. */
+    private static SendResult sent(Callable<SendResult> send) throws Exception {
+        for (int attempt = 0;; attempt++) {
+            try {
+                return send.call();
+            } catch (MQClientException error) {
+                if (attempt == 200 || !error.getMessage().contains("not exist")) throw error;
+                Thread.sleep(100);
+            }
+        }
     }
 
     private static JSONObject receipt(SendResult result) {
@@ -216,8 +232,10 @@ public final class Actors {
     /** How often the messages of a member still fail, by body; -1 is always. */
     private static final class Fails {
         private final Map<String, Object> left = new ConcurrentHashMap<>();
+        private final long slowMs;
 
         Fails(JSONObject command) {
+            slowMs = command.getLongValue("slowMs");
             if (command.containsKey("fails")) left.putAll(command.getJSONObject("fails"));
         }
 
@@ -233,6 +251,7 @@ public final class Actors {
                 delivery.put("reconsumeTimes", message.getReconsumeTimes());
                 delivery.put("body", body);
                 tell(null, "delivery", delivery);
+                if (slowMs > 0) LockSupport.parkNanos(slowMs * 1_000_000);
                 int times = ((Number) left.getOrDefault(body, 0)).intValue();
                 if (times == 0) continue;
                 if (times > 0) left.put(body, times - 1);

@@ -180,7 +180,8 @@ export async function startJavaActors(t: Scope, directory: string, settings: Par
     storePathRootDir: directory,
     storePathCommitLog: `${directory}/commitlog`,
     enablePropertyFilter: true,
-    traceTopicEnable: false,
+    // A busy machine is no reason to refuse messages.
+    brokerFastFailureEnable: false,
     ...settings,
   })
   const child = spawnProgram(actorsClassPath(), makeHome(t), 'Actors', [nameServer.address, broker.address, 'broker'])

@@ -1,11 +1,14 @@
 /** mqlite: Apache RocketMQ's message store, embedded. */
 export { type ErrorCode, errorCodes, InvariantError, MessageStoreError, type Reaction } from './base/errors.js'
 export type { Clock, Timer, Timers } from './base/system.js'
+export type { RedriveRequest, RedriveResult } from './broker/administration/redrive.js'
+export type { ResetOffset, ResetRequest } from './broker/administration/reset-offsets.js'
 export { Broker } from './broker/broker.js'
-export type { BacklogOptions, BrokerOptions, TransactionOptions } from './broker/broker-options.js'
+export type { BacklogOptions, BrokerOptions, IdempotenceOptions, TransactionOptions } from './broker/broker-options.js'
 export type { GroupConfig, GroupSettings } from './broker/config/group-config.js'
 export type { Groups } from './broker/config/groups.js'
 export type { ClampedOffset } from './broker/config/offsets.js'
+export type { QuotaOptions } from './broker/config/quotas.js'
 export type { TopicConfig, TopicSettings } from './broker/config/topic-config.js'
 export type { Topics } from './broker/config/topics.js'
 export type { Consumer, ConsumerEvents, RunOptions, SeekTarget } from './broker/consuming/consumer.js'
@@ -20,6 +23,7 @@ export { consistentHash } from './broker/group/consistent-hash.js'
 export { machineRoom, machineRoomNearby, type RoomResolver } from './broker/group/machine-rooms.js'
 export type { MessageQueue } from './broker/group/message-queue.js'
 export { type AllocationStrategy, average, averageByCircle, byConfig } from './broker/group/strategies.js'
+export type { OnceOptions } from './broker/idempotence/once-options.js'
 export type { ChannelPayloads } from './broker/numbers/channels.js'
 export type { BrokerMetrics } from './broker/numbers/metrics.js'
 export { type PrometheusOptions, registerPrometheus } from './broker/numbers/prometheus.js'
@@ -36,6 +40,9 @@ export type {
   TopicQueueNumbers,
 } from './broker/numbers/snapshot.js'
 export type { BrokerEvents, BrokerPorts } from './broker/parts.js'
+export type { PopConsumer, PopOptions } from './broker/pop/pop-consumer.js'
+export type { PopDelivery, PopRetryOptions } from './broker/pop/pop-delivery.js'
+export type { PopConsumerOptions } from './broker/pop/pop-options.js'
 export type { SendReceipt, SendRequest } from './broker/sending/send-request.js'
 export type {
   LocalTransaction,

@@ -15,6 +15,9 @@ export const TEMPLATE_TOPIC = 'TBW102'
 /** Traces of clients. */
 export const TRACE_TOPIC = 'RMQ_SYS_TRACE_TOPIC'
 
+/** What groups have handled, for consumers that ask to get nothing twice. This broker's own. Persistent. Never rename. */
+export const HANDLED_TOPIC = 'rmq_sys_mqlite_handled'
+
 /** Messages that a group will try again. */
 export function retryTopicOf(group: string): string {
   return `%RETRY%${group}`
@@ -36,6 +39,7 @@ const closedTopics: ReadonlySet<string> = new Set([
   HALF_TOPIC,
   OP_TOPIC,
   UNDECIDED_TOPIC,
+  HANDLED_TOPIC,
   'SELF_TEST_TOPIC',
   'OFFSET_MOVED_EVENT',
 ])

@@ -156,7 +156,8 @@ export class Popping {
     for (let gets = 0; gets < MAX_EMPTY_GETS; gets++) {
       let offset = offsets.find(topic, group, queueId)
       if (offset === undefined) {
-        offset = await startOffset(store, topic, queueId, startAt)
+        const { maxOffset: end } = store.bounds(topic, queueId)
+        offset = await startOffset(store, { topic, queueId, end }, { startAt, model: 'clustering' })
         offsets.commit(topic, group, queueId, offset)
       }
       const { maxOffset } = store.bounds(topic, queueId)

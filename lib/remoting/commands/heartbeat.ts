@@ -94,7 +94,7 @@ class ConnectedClients {
   /** The client is a member of a group. A group that is unknown and may not be made is passed over. */
   async consumes(client: RemoteClient, { group, facts }: ToldConsumer): Promise<void> {
     const { groups, topics, registry } = this.#parts
-    if (groups.find(group) === undefined && !groups.mayCreate) return
+    if (!groups.mayConsume(group)) return
     const { retryQueues } = await groups.forConsuming(group)
     if (retryQueues > 0) await topics.retryTopic(group, retryQueues)
     if (client.connection.isOpen) registry.heartbeat(group, client, facts)

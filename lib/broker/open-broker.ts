@@ -14,7 +14,9 @@ import { Topics } from './config/topics.js'
 import { Consumers } from './consuming/consumers.js'
 import { inflatedBody } from './consuming/inflate.js'
 import { SendBack } from './consuming/send-back.js'
-import { delayLevelOf, Schedule, waitingMessage } from './delay/schedule.js'
+import { Schedule } from './delay/schedule.js'
+import { type TimedReceipt, Timer } from './delay/timer.js'
+import { delayedMessage } from './delay/timer-messages.js'
 import { BrokerError } from './errors.js'
 import { FilterCache } from './filter/filter-cache.js'
 import { QueueLocks } from './group/queue-locks.js'
@@ -29,6 +31,7 @@ import { BrokerMetrics } from './numbers/metrics.js'
 import { Numbers } from './numbers/numbers.js'
 import { type BrokerEvents, type BrokerPorts, type BrokerSurroundings, brokerEvents } from './parts.js'
 import { Periodic } from './periodic.js'
+import { Pop } from './pop/pop.js'
 import { Backlog } from './sending/backlog.js'
 import { Pipeline } from './sending/pipeline.js'
 import { Sender, type SenderOptions } from './sending/sender.js'
@@ -79,13 +82,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const { topics, groups, offsets, ownOffsets } = tables
   for (const [topic, settings] of Object.entries(base.options.topics)) await topics.create(topic, settings)
   for (const [group, settings] of Object.entries(base.options.groups)) await groups.create(group, settings)
-  const schedule = buildSchedule(base)
-  const pipeline = new Pipeline(base.store, {
-    rewrite: (message) => {
-      const level = delayLevelOf(message.properties ?? {})
-      return level === 0 ? message : waitingMessage(message, level)
-    },
-  })
+  const { schedule, timer, pipeline } = buildDelays(base)
   const backlog = backlogOf(base, tables)
   const admit: SenderOptions['admit'] = (topic, count) => backlog?.admit(topic, count)
   const sending = { shardOf: await loadSharding(), admit, pipeline }
@@ -95,29 +92,36 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const sendBack = buildSendBack(base, tables, pipeline)
   const handled = new Handled({ ...tables, store: base.store, shardOf: sending.shardOf, clock: base.ports.clock })
   const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack, handled })
+  const pop = buildPop(base, tables, { pipeline, filters, sendBack })
   const transactions = await openTransactions(base, tables, pipeline, clients)
   const metrics = buildMetrics(base, tables, clients)
   const administration = buildAdministration(base, tables, { ...sending, filters, consumers })
-  const flushOffsets = async (): Promise<void> => {
-    await offsets.flush()
-    await ownOffsets.flush()
-  }
+  const flushOffsets = (): Promise<void> =>
+    pop.whileStill(async () => {
+      await offsets.flush()
+      await ownOffsets.flush()
+    })
   const periodic = [
     repeated(base, base.options.offsetIntervalMs, flushOffsets, 'writing offsets'),
     repeated(base, SAMPLE_EVERY_MS, async () => metrics.sample(), 'taking numbers'),
     repeated(base, base.options.delayOffsetIntervalMs, () => schedule.flush(), 'writing delay offsets'),
+    repeated(base, base.options.delayOffsetIntervalMs, () => timer.flush(), 'writing how far the timer is'),
   ]
   schedule.start()
+  timer.start()
+  pop.start()
   const close = async (): Promise<void> => {
     base.isClosing = true
     try {
       await consumers.close()
       await handled.idle()
+      await pop.close()
       await transactions.close()
       clients.registry.close()
       for (const one of periodic) await one.stop()
-      await schedule.close()
       await flushOffsets()
+      await schedule.close()
+      await timer.close()
     } finally {
       if (ownsStore) await base.store.close()
       base.events.emit('closed', undefined)
@@ -125,10 +129,15 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions, metrics, backlog }
+  const cancel = (receipt: TimedReceipt): Promise<boolean> => {
+    base.checkOpen()
+    return timer.cancel(receipt)
+  }
+  const offered = { pipeline, sendBack, filters, transactions, pop, metrics, backlog, consumers }
+  const served: ServedParts = { ...tables, ...clients, ...offered, base, store }
   const transactionProducer = producersOf(base, { ...clients, transactions, sender })
-  const parts = { ...tables, store, events, sender, consumers, transactionProducer, served, metrics, administration }
-  return { ...parts, close: () => (closing ??= close()) }
+  const parts = { ...tables, store, events, sender, consumers, pop, served, metrics, administration, cancel }
+  return { ...parts, transactionProducer, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
@@ -174,11 +183,31 @@ function buildSchedule({ store, ports, onProblem }: BrokerSurroundings): Schedul
   const { clock, timers } = ports
   return new Schedule({
     store,
+    levelsMs: store.delayLevelsMs,
     config: store.config,
     clock,
     timers,
     onProblem: (error) => onProblem(error, 'delivering delayed messages'),
   })
+}
+
+/** Where messages wait that are not to be delivered at once, and the way of all messages there. */
+function buildDelays(base: BrokerSurroundings) {
+  const { maxDelayMs } = base.options
+  const { store, ports } = base
+  const levels = store.delayLevelsMs.length
+  const pipeline = new Pipeline(store, {
+    rewrite: (message) => delayedMessage(message, { now: ports.clock.now(), maxDelayMs, levels }),
+  })
+  return { schedule: buildSchedule(base), timer: buildTimer(base), pipeline }
+}
+
+function buildTimer({ store, ports, onProblem }: BrokerSurroundings): Timer {
+  const { disk, clock, timers } = ports
+  const { directory } = store
+  const retentionMs = store.retentionHours * 3_600_000
+  const tell = (error: unknown): void => onProblem(error, 'delivering messages for a time')
+  return new Timer({ store, disk, directory, retentionMs, clock, timers, onProblem: tell })
 }
 
 type Sending = Pick<SenderOptions, 'shardOf' | 'admit' | 'pipeline'>
@@ -191,6 +220,7 @@ function buildSender(base: BrokerSurroundings, tables: Tables, sending: Sending)
   return new Sender({
     topics,
     clock,
+    delayLevels: store.delayLevelsMs.length,
     nextUniqueKey: () => ids.next(),
     ...sending,
     sentKeys: new SentKeys({ store, brokerName: store.brokerName, clock, ...base.options.idempotence }),
@@ -312,6 +342,22 @@ function buildConsumers(
     nextClientId: () => `${host}@${ids.next()}`,
     clock,
     timers,
+    onProblem: base.onProblem,
+    checkOpen: base.checkOpen,
+  })
+}
+
+function buildPop(base: BrokerSurroundings, tables: Tables, parts: Pick<ServedParts, 'pipeline' | 'filters' | 'sendBack'>): Pop {
+  const { store, ports, options } = base
+  return new Pop({
+    ...tables,
+    ...parts,
+    ...ports,
+    store,
+    config: store.config,
+    brokerName: store.brokerName,
+    clusterName: options.clusterName,
+    inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
     onProblem: base.onProblem,
     checkOpen: base.checkOpen,
   })

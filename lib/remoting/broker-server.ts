@@ -40,6 +40,8 @@ export interface BrokerServerOptions {
   readonly insecure?: boolean
   /** Limits other than the standard ones. */
   readonly limits?: Partial<ServerLimits>
+  /** Whether clients may filter with SQL. @default true */
+  readonly sqlFilters?: boolean
   /** Told of what went wrong with a client. */
   readonly onFault?: (error: Error, connection: Connection) => void
 }
@@ -92,7 +94,7 @@ export class BrokerServer implements AsyncDisposable {
     const handlers = tableOf([
       produceHandlers(served),
       transactionHandlers(served),
-      consumeHandlers(served),
+      consumeHandlers(served, options.sqlFilters),
       administerHandlers(served),
     ])
     const onConnection = (connection: Connection): void => {

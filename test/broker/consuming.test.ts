@@ -56,6 +56,21 @@ describe('a group', () => {
     assert.deepEqual(textOf(await take(young, 1)), ['4'])
   })
 
+  test('lets a member close that still waits for a queue, which goes to the next one then', async (t) => {
+    const broker = await openTestBroker(t, { options: { topics: { orders: { queues: 1 } } } })
+    const [old, waiting] = ['b', 'a'].map((name) => broker.consumer({ group: 'g', subscribe: { orders: '*' }, name }))
+    await waiting!.close()
+    await broker.send({ topic: 'orders', body: '1' })
+    const [held] = await take(old!, 1)
+    const young = broker.consumer({ group: 'g', subscribe: { orders: '*' }, name: 'a' })
+    await turn()
+    // The queue is the newcomer's, and still in the hands of the other.
+    await young.close()
+    await held!.ack()
+    await broker.send({ topic: 'orders', body: '2' })
+    assert.deepEqual(textOf(await take(old!, 1)), ['2'])
+  })
+
   test('gets again what a member did not settle before it closed', async (t) => {
     const broker = await openTestBroker(t, { options: { topics: { orders: { queues: 1 } } } })
     for (const body of ['1', '2', '3']) await broker.send({ topic: 'orders', body })

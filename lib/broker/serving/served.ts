@@ -6,6 +6,7 @@ import type { MessageStore } from '../../store/message-store.js'
 import type { Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import type { Topics } from '../config/topics.js'
+import type { Consumers } from '../consuming/consumers.js'
 import type { SendBack } from '../consuming/send-back.js'
 import type { FilterCache } from '../filter/filter-cache.js'
 import type { QueueLocks } from '../group/queue-locks.js'
@@ -13,6 +14,7 @@ import type { ClientRegistry } from '../group/registry.js'
 import type { BrokerMetrics } from '../numbers/metrics.js'
 import type { Numbers } from '../numbers/numbers.js'
 import type { BrokerSurroundings } from '../parts.js'
+import type { Pop } from '../pop/pop.js'
 import type { Backlog } from '../sending/backlog.js'
 import type { Pipeline } from '../sending/pipeline.js'
 import type { ProducingMember } from '../transaction/transaction-producer.js'
@@ -28,7 +30,10 @@ export interface ServedParts {
   readonly registry: ClientRegistry<ProducingMember>
   readonly locks: QueueLocks
   readonly pipeline: Pipeline
+  readonly pop: Pop
   readonly sendBack: SendBack
+  /** The consumers of this process, which share groups with those elsewhere. */
+  readonly consumers: Consumers
   readonly filters: FilterCache
   /** Where what is sent and delivered is counted. */
   readonly numbers: Numbers

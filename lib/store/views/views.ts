@@ -54,6 +54,7 @@ export class Views {
   readonly #indexSizes: Manifest['indexSizes']
   readonly #dispatcher: Dispatcher
   readonly #plain: PlainDispatch
+  readonly #delayLevelsMs: readonly number[]
   /** Store timestamp of the oldest record dispatched since the last flush began, `Infinity` without one. */
   #oldestUnflushedMs = Number.POSITIVE_INFINITY
   #newestMs = 0
@@ -63,6 +64,7 @@ export class Views {
   constructor({ layout, options, ports, files }: RecoverInput, known: KnownViews) {
     const { logStart, trustedEnd, manifest, indexSizes } = known
     this.#trimmedTo = manifest?.logStart ?? -1
+    this.#delayLevelsMs = options.message.delayLevelsMs
     const isLive = known.isLive === true && manifest !== undefined
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd, isLive }
     const asked = options.views.queueSegmentEntries
@@ -147,7 +149,7 @@ export class Views {
     if (storeTimestamp < this.#oldestUnflushedMs) this.#oldestUnflushedMs = storeTimestamp
     if (storeTimestamp > this.#newestMs) this.#newestMs = storeTimestamp
     if (!this.#plain.dispatch(block, at, size, address, storeTimestamp))
-      this.#dispatcher.dispatch(dispatchedRecord(block, at, size, address))
+      this.#dispatcher.dispatch(dispatchedRecord(block, at, size, address, this.#delayLevelsMs))
   }
 
   /** Enters a put that may now be read. */

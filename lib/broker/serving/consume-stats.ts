@@ -1,0 +1,45 @@
+/** How far groups are, as administrators ask for it. */
+import { storeTimeAt } from './queue-facts.js'
+import type { ServedParts } from './served.js'
+
+/** How far a group is in a queue. */
+export interface QueueProgress {
+  readonly topic: string
+  readonly queueId: number
+  /** What the next message of the queue will get. */
+  readonly maxOffset: number
+  /** What the group consumes next; 0 when it never did. */
+  readonly offset: number
+  /** When the message before that was stored, milliseconds since 1970; 0 when there is none. */
+  readonly lastTimestamp: number
+}
+
+type Parts = Pick<ServedParts, 'offsets' | 'store' | 'topics' | 'registry'>
+
+/** The topics that a group consumes, or did, sorted. */
+export function topicsOf({ offsets, registry }: Parts, group: string): string[] {
+  const consumed = [...offsets.entries()].filter((entry) => entry.group === group).map(({ topic }) => topic)
+  return [...new Set([...consumed, ...registry.subscriptions(group).keys()])].sort()
+}
+
+/** The groups that consume a topic, or did, sorted. */
+export function groupsOf({ offsets, registry }: Parts, topic: string): string[] {
+  return [...new Set([...offsets.groupsOf(topic), ...registry.groupsOf(topic)])].sort()
+}
+
+/** How far a group is, in the topics given; those that there are not are passed over. */
+export async function progressOf(parts: Parts, group: string, topics: readonly string[]): Promise<QueueProgress[]> {
+  const { offsets, store } = parts
+  const progress: QueueProgress[] = []
+  for (const topic of topics) {
+    const { readQueues } = parts.topics.find(topic) ?? { readQueues: 0 }
+    for (let queueId = 0; queueId < readQueues; queueId++) {
+      const { minOffset, maxOffset } = store.bounds(topic, queueId)
+      const offset = Math.max(0, offsets.find(topic, group, queueId) ?? 0)
+      const isThere = offset > minOffset && offset <= maxOffset
+      const last = isThere ? await storeTimeAt(store, topic, queueId, offset - 1) : undefined
+      progress.push({ topic, queueId, maxOffset, offset, lastTimestamp: last ?? 0 })
+    }
+  }
+  return progress
+}

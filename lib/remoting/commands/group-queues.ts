@@ -1,0 +1,165 @@
+/** The requests about the queues of a group: offsets, locks, shares, and what administrators ask about them. */
+import { fieldsOf } from '../../broker/config/config-object.js'
+import { RETRY_PREFIX } from '../../broker/config/system-topics.js'
+import type { ConsumeModel } from '../../broker/group/members.js'
+import type { MessageQueue } from '../../broker/group/message-queue.js'
+import type { ClientOffsets } from '../../broker/serving/client-offsets.js'
+import { groupsOf, progressOf, topicsOf } from '../../broker/serving/consume-stats.js'
+import { queuesHere, shareOf } from '../../broker/serving/shares.js'
+import type { ConfigValue } from '../../format/config-json.js'
+import { parseBody, printBody } from '../body-json.js'
+import { responseCodes } from '../codes.js'
+import { answer, type Command } from '../command.js'
+import { Refusal } from '../errors.js'
+import { optionalFlag, optionalInt, optionalLong, requiredInt, requiredLong, requiredText } from '../ext-fields.js'
+import type { Handler } from '../handling.js'
+import { listIn, nameIn, printSubscription, wordIn } from './client-body.js'
+import { consumeRequests as codes } from './consume-codes.js'
+import type { Entries, ServedBroker } from './entries.js'
+import { queueTableBody } from './queue-table.js'
+
+const models: readonly ConsumeModel[] = ['CLUSTERING', 'BROADCASTING']
+
+/** See the head of this file. */
+export function groupQueueHandlers(served: ServedBroker, offsets: ClientOffsets): Entries {
+  return [...offsetHandlers(served, offsets), ...shareHandlers(served), ...questionHandlers(served)]
+}
+
+function offsetHandlers({ served: { store } }: ServedBroker, offsets: ClientOffsets): Entries {
+  const query: Handler = (command) => {
+    const mayStart = optionalFlag(command, 'setZeroIfNotFound', true)
+    const offset = offsets.find(...placeIn(command), mayStart)
+    if (offset !== undefined) return answer(command, responseCodes.SUCCESS, { ext: { offset } })
+    throw new Refusal(responseCodes.QUERY_NOT_FOUND, 'Not found, maybe this group consumer boot first')
+  }
+  const update: Handler = (command) => {
+    offsets.commit(...placeIn(command), requiredLong(command, 'commitOffset'))
+    return answer(command, responseCodes.SUCCESS)
+  }
+  const reset: Handler = async (command) => {
+    const topic = requiredText(command, 'topic')
+    const queueId = optionalInt(command, 'queueId', -1)
+    const offset = optionalLong(command, 'offset', -1)
+    const isOne = queueId >= 0
+    const anew = await offsets.reset({
+      topic,
+      group: requiredText(command, 'group'),
+      queueId: isOne ? queueId : undefined,
+      offset: isOne && offset !== -1 ? offset : undefined,
+      timestamp: requiredLong(command, 'timestamp'),
+    })
+    const { brokerName } = store
+    const entries = [...anew].map(([id, one]) => [{ brokerName, queueId: id, topic }, one] as const)
+    return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries) })
+  }
+  const clone: Handler = (command) => {
+    offsets.copy(requiredText(command, 'topic'), requiredText(command, 'srcGroup'), requiredText(command, 'destGroup'))
+    return answer(command, responseCodes.SUCCESS)
+  }
+  return [
+    [codes.CLONE_GROUP_OFFSET, clone],
+    [codes.QUERY_CONSUMER_OFFSET, query],
+    [codes.UPDATE_CONSUMER_OFFSET, update],
+    [codes.INVOKE_BROKER_TO_RESET_OFFSET, reset],
+  ]
+}
+
+function placeIn(command: Command): [topic: string, group: string, queueId: number] {
+  return [requiredText(command, 'topic'), requiredText(command, 'consumerGroup'), requiredInt(command, 'queueId')]
+}
+
+function shareHandlers({ served }: ServedBroker): Entries {
+  const { locks, topics, groups } = served
+  const lock: Handler = (command) => {
+    const { group, clientId, queues } = readLock(command)
+    const granted = locks.lock(group, queuesHere(served, queues), clientId)
+    return answer(command, responseCodes.SUCCESS, { body: printBody({ lockOKMQSet: granted.map(queueBody) }) })
+  }
+  const unlock: Handler = (command) => {
+    const { group, clientId, queues } = readLock(command)
+    locks.unlock(group, queues, clientId)
+    return answer(command, responseCodes.SUCCESS)
+  }
+  const assignment: Handler = (command) => {
+    const fields = fieldsOf(parseBody(command.body))
+    const share = shareOf(served, {
+      topic: nameIn(fields, 'topic'),
+      group: nameIn(fields, 'consumerGroup'),
+      clientId: nameIn(fields, 'clientId'),
+      model: wordIn(fields, 'messageModel', models),
+      strategy: nameIn(fields, 'strategyName'),
+    })
+    const messageQueueAssignments = share?.map((queue) => ({ messageQueue: queueBody(queue), mode: 'PULL' }))
+    return answer(command, responseCodes.SUCCESS, { body: printBody({ messageQueueAssignments }) })
+  }
+  const setMode: Handler = (command) => {
+    const fields = fieldsOf(parseBody(command.body))
+    const topic = nameIn(fields, 'topic')
+    if (topic.startsWith(RETRY_PREFIX)) throw new Refusal(responseCodes.NO_PERMISSION, 'retry topic is not allowed to set mode')
+    topics.get(topic)
+    groups.get(nameIn(fields, 'consumerGroup'))
+    // Shares are pulled here, so that is what may be set.
+    if (fields['mode'] === 'PULL') return answer(command, responseCodes.SUCCESS)
+    throw new Refusal(responseCodes.SYSTEM_ERROR, 'groups that share queues through the broker pull here; pop is not served')
+  }
+  return [
+    [codes.LOCK_BATCH_MQ, lock],
+    [codes.UNLOCK_BATCH_MQ, unlock],
+    [codes.QUERY_ASSIGNMENT, assignment],
+    [codes.SET_MESSAGE_REQUEST_MODE, setMode],
+  ]
+}
+
+function readLock({ body }: Command): { group: string; clientId: string; queues: MessageQueue[] } {
+  const fields = fieldsOf(parseBody(body))
+  const queues = listIn(fields, 'mqSet').map(readQueue)
+  return { group: nameIn(fields, 'consumerGroup'), clientId: nameIn(fields, 'clientId'), queues }
+}
+
+function readQueue(value: ConfigValue): MessageQueue {
+  const fields = fieldsOf(value)
+  const { queueId } = fields
+  if (typeof queueId !== 'number') throw new Refusal(responseCodes.SYSTEM_ERROR, 'a queue needs a queueId')
+  return { topic: nameIn(fields, 'topic'), brokerName: nameIn(fields, 'brokerName'), queueId }
+}
+
+function queueBody({ topic, brokerName, queueId }: MessageQueue) {
+  return { brokerName, queueId, topic }
+}
+
+function questionHandlers({ served }: ServedBroker): Entries {
+  const { brokerName } = served.store
+  const progress: Handler = async (command) => {
+    const group = requiredText(command, 'consumerGroup')
+    const { topic, topicList } = command.extFields
+    const named = topic || topicList ? [topic, ...(topicList?.split(';') ?? [])].filter((one) => one) : undefined
+    const topics = [...new Set(named as string[] | undefined)]
+    const entries = (await progressOf(served, group, named === undefined ? topicsOf(served, group) : topics)).map((one) => {
+      const { queueId, maxOffset, offset, lastTimestamp } = one
+      const value = { brokerOffset: maxOffset, consumerOffset: offset, lastTimestamp, pullOffset: offset }
+      return [{ brokerName, queueId, topic: one.topic }, value] as const
+    })
+    return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries, { consumeTps: 0 }) })
+  }
+  const consumers: Handler = (command) => {
+    const groupList = groupsOf(served, requiredText(command, 'topic'))
+    return answer(command, responseCodes.SUCCESS, { body: printBody({ groupList }) })
+  }
+  const topics: Handler = (command) => {
+    const topicList = topicsOf(served, requiredText(command, 'group'))
+    return answer(command, responseCodes.SUCCESS, { body: printBody({ topicList }) })
+  }
+  const subscription: Handler = (command) => {
+    const group = requiredText(command, 'group')
+    const topic = requiredText(command, 'topic')
+    const found = served.registry.subscriptions(group).get(topic)
+    const subscriptionData = found === undefined ? undefined : printSubscription(topic, found)
+    return answer(command, responseCodes.SUCCESS, { body: printBody({ group, subscriptionData, topic }) })
+  }
+  return [
+    [codes.QUERY_SUBSCRIPTION_BY_CONSUMER, subscription],
+    [codes.GET_CONSUME_STATS, progress],
+    [codes.QUERY_TOPIC_CONSUME_BY_WHO, consumers],
+    [codes.QUERY_TOPICS_BY_CONSUMER, topics],
+  ]
+}

@@ -1,0 +1,149 @@
+/** Clients come, stay and go: heartbeats, farewells, and connections that close. */
+import type { Member } from '../../broker/group/members.js'
+import type { ServedParts } from '../../broker/serving/served.js'
+import { printBody } from '../body-json.js'
+import { responseCodes } from '../codes.js'
+import { answer, type Command } from '../command.js'
+import type { Connection } from '../connection.js'
+import { Refusal } from '../errors.js'
+import { requiredText } from '../ext-fields.js'
+import type { Handler } from '../handling.js'
+import { printSubscription, readAskedSubscription, readHeartbeat, type ToldConsumer } from './client-body.js'
+import { consumeRequests as codes } from './consume-codes.js'
+import type { Entries, ServedBroker } from './entries.js'
+import { RemoteClient } from './remote-client.js'
+
+/** Clients that may speak over one connection: programs such as proxies have many. */
+const MOST_CLIENTS = 1024
+
+/** See the head of this file. @param servesSql - whether clients may filter with SQL */
+export function heartbeatHandlers({ served }: ServedBroker, servesSql: boolean): Entries {
+  const clients = new ConnectedClients(served)
+  const heartbeat: Handler = async (command, connection) => {
+    const { clientId, producerGroups, consumers } = readHeartbeat(command.body)
+    const client = clients.known(clientId, command, connection)
+    for (const group of producerGroups) served.registry.producerHeartbeat(group, client)
+    let failure: unknown
+    for (const consumer of consumers) {
+      try {
+        await clients.consumes(client, consumer)
+      } catch (error) {
+        // The other groups of the client do not suffer for it.
+        failure ??= error
+      }
+    }
+    if (failure !== undefined) throw failure
+    return answer(command, responseCodes.SUCCESS)
+  }
+  const unregister: Handler = (command, connection) => {
+    const client = clients.find(requiredText(command, 'clientID'), connection)
+    const { producerGroup, consumerGroup } = command.extFields
+    if (client !== undefined && producerGroup !== undefined) served.registry.producerLeave(producerGroup, client)
+    if (client !== undefined && consumerGroup !== undefined) served.registry.leave(consumerGroup, client)
+    return answer(command, responseCodes.SUCCESS)
+  }
+  const check: Handler = (command) => {
+    const asked = readAskedSubscription(command.body)
+    if (asked?.kind !== 'SQL92') return answer(command, responseCodes.SUCCESS)
+    if (!servesSql) {
+      const remark = 'The broker does not support consumer to filter message by SQL92'
+      throw new Refusal(responseCodes.SYSTEM_ERROR, remark)
+    }
+    served.filters.get({ sql: asked.expression })
+    return answer(command, responseCodes.SUCCESS)
+  }
+  return [
+    [codes.HEART_BEAT, heartbeat],
+    [codes.UNREGISTER_CLIENT, unregister],
+    [codes.CHECK_CLIENT_CONFIG, check],
+    [codes.GET_CONSUMER_LIST_BY_GROUP, listOf(served)],
+    [codes.GET_CONSUMER_CONNECTION_LIST, consumersOf(served)],
+    [codes.GET_PRODUCER_CONNECTION_LIST, producersOf(served)],
+  ]
+}
+
+/** Which clients speak over which connection. */
+class ConnectedClients {
+  readonly #parts: ServedParts
+  readonly #byConnection = new Map<Connection, Map<string, RemoteClient>>()
+
+  constructor(parts: ServedParts) {
+    this.#parts = parts
+  }
+
+  find(clientId: string, connection: Connection): RemoteClient | undefined {
+    return this.#byConnection.get(connection)?.get(clientId)
+  }
+
+  /** The client, from now on until its connection closes. @throws {Refusal} when the connection has too many */
+  known(clientId: string, command: Command, connection: Connection): RemoteClient {
+    let clients = this.#byConnection.get(connection)
+    if (clients === undefined) {
+      this.#byConnection.set(connection, (clients = new Map<string, RemoteClient>()))
+      connection.onClose(() => this.#closed(connection))
+    }
+    const found = clients.get(clientId)
+    if (found !== undefined) return found
+    if (clients.size >= MOST_CLIENTS)
+      throw new Refusal(responseCodes.SYSTEM_BUSY, `a connection may have ${MOST_CLIENTS} clients at most`)
+    const made = new RemoteClient(clientId, command, connection, this.#parts.store.brokerName)
+    clients.set(clientId, made)
+    return made
+  }
+
+  /** The client is a member of a group. A group that is unknown and may not be made is passed over. */
+  async consumes(client: RemoteClient, { group, facts }: ToldConsumer): Promise<void> {
+    const { groups, topics, registry } = this.#parts
+    if (groups.find(group) === undefined && !groups.mayCreate) return
+    const { retryQueues } = await groups.forConsuming(group)
+    if (retryQueues > 0) await topics.retryTopic(group, retryQueues)
+    if (client.connection.isOpen) registry.heartbeat(group, client, facts)
+  }
+
+  #closed(connection: Connection): void {
+    const clients = this.#byConnection.get(connection)
+    this.#byConnection.delete(connection)
+    for (const client of clients?.values() ?? []) this.#parts.registry.disconnect(client)
+  }
+}
+
+function listOf({ registry }: ServedParts): Handler {
+  return (command) => {
+    const group = requiredText(command, 'consumerGroup')
+    const consumerIdList = registry.clientIds(group)
+    if (consumerIdList.length === 0) throw new Refusal(responseCodes.SYSTEM_ERROR, `no consumer for this group, ${group}`)
+    return answer(command, responseCodes.SUCCESS, { body: printBody({ consumerIdList }) })
+  }
+}
+
+function consumersOf({ registry }: ServedParts): Handler {
+  return (command) => {
+    const group = requiredText(command, 'consumerGroup')
+    const facts = registry.facts(group)
+    if (facts === undefined) throw new Refusal(responseCodes.CONSUMER_NOT_ONLINE, `the consumer group[${group}] not online`)
+    const subscriptions = [...registry.subscriptions(group)].map(
+      ([topic, one]) => [topic, printSubscription(topic, one)] as const,
+    )
+    const body = printBody({
+      connectionSet: registry.members(group).map(connectionOf),
+      consumeFromWhere: facts.consumeFrom,
+      consumeType: facts.consumeType,
+      messageModel: facts.model,
+      subscriptionTable: Object.fromEntries(subscriptions),
+    })
+    return answer(command, responseCodes.SUCCESS, { body })
+  }
+}
+
+function producersOf({ registry }: ServedParts): Handler {
+  return (command) => {
+    const group = requiredText(command, 'producerGroup')
+    const producers = registry.producers(group)
+    if (producers.length === 0) throw new Refusal(responseCodes.SYSTEM_ERROR, `the producer group[${group}] not exist`)
+    return answer(command, responseCodes.SUCCESS, { body: printBody({ connectionSet: producers.map(connectionOf) }) })
+  }
+}
+
+function connectionOf({ clientId, address, language, version }: Member) {
+  return { clientAddr: address, clientId, language, version }
+}

@@ -1,0 +1,273 @@
+/**
+ * RocketMQ's consumers, unchanged, against our broker and the name server beside it. Each test has a group and a topic
+ * of its own; the consumers of a generation share a process.
+ */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { Broker } from '../../lib/broker/broker.js'
+import { endpointText } from '../../lib/remoting/endpoint.js'
+import { serveBroker } from '../support/serve-broker.js'
+import { generations } from './java-build.js'
+import { type Got, type JavaConsumers, startConsumers, until } from './java-consumers.js'
+import { mqadmin } from './java-servers.js'
+
+const QUEUES = 4
+
+async function served(t: TestContext) {
+  const topics = Object.fromEntries(topicNames.map((topic) => [topic, { queues: QUEUES }]))
+  const { broker, server } = await serveBroker(t, { options: { topics, offsetIntervalMs: 200 } })
+  return { broker, names: endpointText(server.nameServerEndpoint!) }
+}
+
+const topicNames = [
+  'Tags',
+  'Sql',
+  'Ordered',
+  'Everybody',
+  'Failing',
+  'Shared',
+  'Lite',
+  'Mixed',
+  'Assigned',
+  'Progress',
+  'Dead',
+  'Reset',
+  'Handed',
+]
+
+/** Messages `prefix0`, `prefix1` ... over all queues; the tag is `even` or `odd`, the property `n` the number. */
+async function send(broker: Broker, topic: string, count: number, prefix = 'm'): Promise<string[]> {
+  const bodies = Array.from({ length: count }, (_, i) => `${prefix}${i}`)
+  for (const [i, body] of bodies.entries()) {
+    await broker.send({ topic, body, tags: i % 2 === 0 ? 'even' : 'odd', properties: { n: String(i) }, queueId: i % QUEUES })
+  }
+  return bodies
+}
+
+const bodiesOf = (got: readonly Got[]): string[] => got.map(({ body }) => body).sort()
+
+/** Waits until the consumers of these names have as many messages as there are, and then has a look at which. */
+async function all({ got }: JavaConsumers, names: readonly string[], expected: readonly string[]): Promise<Got[]> {
+  const own = (): Got[] => got.filter(({ name }) => names.includes(name))
+  await until(
+    () => own().length >= expected.length,
+    () => `${names.join()} got ${own().length} of ${expected.length}`,
+  )
+  assert.deepEqual(bodiesOf(own()), [...expected].sort())
+  return own()
+}
+
+const even = (bodies: readonly string[]): string[] => bodies.filter((_, i) => i % 2 === 0)
+
+for (const generation of generations) {
+  test(`consumers of ${generation}`, async (t) => {
+    const { broker, names } = await served(t)
+    const java = await startConsumers(t, generation, names)
+
+    await t.test('get what has their tags, and go on after a restart where they stopped', async () => {
+      const first = await send(broker, 'Tags', 20, 'a')
+      await java.start('tags', 'concurrent', 'g-tags', 'Tags', 'even||other')
+      await all(java, ['tags'], even(first))
+      const second = await send(broker, 'Tags', 20, 'b')
+      await all(java, ['tags'], even([...first, ...second]))
+      await java.stop('tags')
+      await java.start('tags2', 'concurrent', 'g-tags', 'Tags', 'even||other')
+      const third = await send(broker, 'Tags', 20, 'c')
+      await all(java, ['tags2'], even(third))
+      await java.stop('tags2')
+    })
+
+    await t.test('get what passes their SQL filter', async () => {
+      const bodies = await send(broker, 'Sql', 20)
+      await java.start('sql', 'concurrent', 'g-sql', 'Sql', "sql:n > 9 AND TAGS = 'even'")
+      await all(java, ['sql'], even(bodies.slice(10)))
+      const [late] = await send(broker, 'Sql', 1, 'late')
+      await broker.send({ topic: 'Sql', body: 'last', tags: 'even', properties: { n: '77' } })
+      await until(() => java.got.some(({ body }) => body === 'last'))
+      assert.ok(!java.got.some(({ body }) => body === late))
+      await java.stop('sql')
+    })
+
+    await t.test('in order get each queue in its order', async () => {
+      const bodies = await send(broker, 'Ordered', 100)
+      await java.start('o1', 'ordered', 'g-ordered', 'Ordered')
+      const got = await all(java, ['o1'], bodies)
+      for (let queueId = 0; queueId < QUEUES; queueId++) {
+        const offsets = got.filter((one) => one.queueId === queueId).map(({ queueOffset }) => queueOffset)
+        assert.deepEqual(
+          offsets,
+          Array.from({ length: 25 }, (_, i) => i),
+        )
+      }
+      await java.stop('o1')
+    })
+
+    await t.test('that broadcast each get all', async () => {
+      await java.start('b1', 'broadcast', 'g-all', 'Everybody')
+      await java.start('b2', 'broadcast', 'g-all', 'Everybody')
+      const bodies = await send(broker, 'Everybody', 20)
+      await all(java, ['b1'], bodies)
+      await all(java, ['b2'], bodies)
+      await java.stop('b1')
+      await java.stop('b2')
+    })
+
+    await t.test('that fail get the message again, under its own topic', async () => {
+      const bodies = await send(broker, 'Failing', 3)
+      await java.start('f', 'failing', 'g-failing', 'Failing')
+      const got = await all(java, ['f'], [...bodies, ...bodies, ...bodies])
+      assert.deepEqual(got.map(({ reconsumeTimes }) => reconsumeTimes).sort(), [0, 0, 0, 1, 1, 1, 2, 2, 2])
+      assert.deepEqual(new Set(got.map(({ topic }) => topic)), new Set(['Failing']))
+      await java.stop('f')
+    })
+
+    await t.test('that always fail leave the message among the dead letters of their group', async () => {
+      const bodies = await send(broker, 'Dead', 2)
+      await java.start('d', 'refusing', 'g-dead', 'Dead')
+      await all(java, ['d'], [...bodies, ...bodies])
+      await until(() => broker.store.bounds('%DLQ%g-dead').maxOffset === 2)
+      const { messages } = await broker.store.get({ topic: '%DLQ%g-dead', offset: 0 })
+      assert.deepEqual(messages.map(({ body, properties }) => `${body.toString()} ${properties['RETRY_TOPIC']}`).sort(), [
+        'm0 Dead',
+        'm1 Dead',
+      ])
+      await java.stop('d')
+    })
+
+    await t.test('in order hand queues over without losing the order', async () => {
+      await java.start('h1', 'ordered', 'g-handed', 'Handed')
+      const first = await send(broker, 'Handed', 40, 'a')
+      await all(java, ['h1'], first)
+      await java.start('h2', 'ordered', 'g-handed', 'Handed')
+      const isShared = (): boolean => {
+        const { locks, store } = broker.served
+        const holders = [0, 1, 2, 3].map((queueId) =>
+          locks.holder('g-handed', { topic: 'Handed', brokerName: store.brokerName, queueId }),
+        )
+        return new Set(holders).size === 2 && !holders.includes(undefined)
+      }
+      await until(isShared)
+      const second = await send(broker, 'Handed', 40, 'b')
+      const got = await all(java, ['h1', 'h2'], [...first, ...second])
+      for (let queueId = 0; queueId < QUEUES; queueId++) {
+        const offsets = got.filter((one) => one.queueId === queueId).map(({ queueOffset }) => queueOffset)
+        assert.deepEqual(
+          offsets,
+          Array.from({ length: 20 }, (_, i) => i),
+        )
+      }
+      await java.stop('h1')
+      await java.stop('h2')
+    })
+
+    await t.test('go back where an administrator sends them', async () => {
+      const bodies = await send(broker, 'Reset', 8)
+      await java.start('r', 'concurrent', 'g-reset', 'Reset')
+      await all(java, ['r'], bodies)
+      const told = await mqadmin(t, '5.3.3', ['resetOffsetByTime', '-n', names, '-g', 'g-reset', '-t', 'Reset', '-s', '0'])
+      assert.match(told, /Reset/)
+      await all(java, ['r'], [...bodies, ...bodies])
+      const status = await mqadmin(t, '5.3.3', ['consumerStatus', '-n', names, '-g', 'g-reset'])
+      assert.match(status, /@r/)
+      await java.stop('r')
+    })
+
+    await t.test('share a topic, and what a member had that died', async () => {
+      const other = await startConsumers(t, generation, names)
+      await java.start('s1', 'concurrent', 'g-shared', 'Shared')
+      await other.start('s2', 'concurrent', 'g-shared', 'Shared')
+      await until(() => broker.served.registry.clientIds('g-shared').length === 2)
+      const first = await sendUntilShared(broker, java, other)
+      await other.kill()
+      const second = await send(broker, 'Shared', 40, 'after')
+      const own = (): string[] => java.got.filter(({ name }) => name === 's1').map(({ body }) => body)
+      await until(() => second.every((body) => own().includes(body)))
+      const seen = new Set([...own(), ...other.got.map(({ body }) => body)])
+      assert.deepEqual([...seen].sort(), [...first, ...second].sort())
+      await java.stop('s1')
+    })
+
+    await t.test('that pull as they like get everything', async () => {
+      const first = await send(broker, 'Lite', 50, 'a')
+      await java.start('l', 'lite', 'g-lite', 'Lite')
+      await all(java, ['l'], first)
+      const second = await send(broker, 'Lite', 10, 'b')
+      await all(java, ['l'], [...first, ...second])
+      await java.stop('l')
+    })
+
+    if (generation === '5.3.3') {
+      await t.test('get the queues that the broker gives them', async () => {
+        await java.start('as1', 'assigned', 'g-assigned', 'Assigned')
+        await java.start('as2', 'assigned', 'g-assigned', 'Assigned')
+        const bodies = await send(broker, 'Assigned', 40)
+        const own = (): string[] => java.got.filter(({ name }) => name.startsWith('as')).map(({ body }) => body)
+        await until(() => bodies.every((body) => own().includes(body)))
+        await java.stop('as1')
+        await java.stop('as2')
+      })
+    }
+
+    await t.test('are members of one group with consumers of this process, and all of them get each message once', async () => {
+      const local: string[] = []
+      const consumers = ['x1', 'x2'].map((name) =>
+        broker.consumer({ group: 'g-mixed', subscribe: { Mixed: '*' }, startAt: 'first', name }),
+      )
+      const reading = consumers.map(async (consumer) => {
+        for await (const delivery of consumer) {
+          local.push(delivery.message.body.toString())
+          await delivery.ack()
+        }
+      })
+      await java.start('m1', 'concurrent', 'g-mixed', 'Mixed')
+      await java.start('m2', 'concurrent', 'g-mixed', 'Mixed')
+      const mixed = (): Got[] => java.got.filter(({ name }) => name.startsWith('m'))
+      // Shared when each of the four has a queue.
+      const probes: string[] = []
+      const sharedOut = (): boolean => {
+        const shares = consumers.map(({ queues }) => queues.filter(({ topic }) => topic === 'Mixed').length)
+        return shares.every((count) => count === 1)
+      }
+      await until(sharedOut)
+      for (let i = 0; new Set(mixed().map(({ name }) => name)).size < 2 && i < 200; i++) {
+        probes.push(...(await send(broker, 'Mixed', QUEUES, `probe${i}-`)))
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+      const seen = (): string[] => [...local, ...mixed().map(({ body }) => body)]
+      await until(() => probes.every((body) => seen().includes(body)))
+      const bodies = await send(broker, 'Mixed', 400)
+      await until(() => bodies.every((body) => seen().includes(body)))
+      assert.deepEqual(seen().sort(), [...probes, ...bodies].sort())
+      assert.equal(new Set(mixed().map(({ name }) => name)).size, 2)
+      for (const consumer of consumers) await consumer.close()
+      await Promise.all(reading)
+      await java.stop('m1')
+      await java.stop('m2')
+    })
+
+    await t.test('are seen by the administration program', async () => {
+      const bodies = await send(broker, 'Progress', 12)
+      await java.start('p', 'concurrent', 'g-progress', 'Progress', 'even||odd')
+      await all(java, ['p'], bodies)
+      const connection = await mqadmin(t, '5.3.3', ['consumerConnection', '-n', names, '-g', 'g-progress'])
+      assert.match(connection, /@p/)
+      assert.match(connection, /Progress +even ?\|\| ?odd/)
+      await java.stop('p')
+      const progress = await mqadmin(t, '5.3.3', ['consumerProgress', '-n', names, '-g', 'g-progress'])
+      assert.match(progress, /Progress +\S+ +0 +3 +3 /)
+      assert.match(progress, /Consume Diff Total: 0/)
+    })
+  })
+}
+
+/** Sends until both members have had a message, and all have come. */
+async function sendUntilShared(broker: Broker, a: JavaConsumers, b: JavaConsumers): Promise<string[]> {
+  const sent: string[] = []
+  const own = (): Got[] => [...a.got, ...b.got].filter(({ name }) => name === 's1' || name === 's2')
+  for (let i = 0; new Set(own().map(({ name }) => name)).size < 2 && i < 200; i++) {
+    sent.push(...(await send(broker, 'Shared', QUEUES, `before${i}-`)))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  await until(() => new Set(own().map(({ body }) => body)).size === sent.length)
+  return sent
+}

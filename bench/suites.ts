@@ -154,5 +154,10 @@ export const suites: Readonly<Record<string, readonly Row[]>> = {
   ],
   queues: [{ title: 'put, async, 10,000 queues', unit: '/s', timing: 'hand', columns: { mqlite: own('manyQueues') } }],
   crc: [128, 260, 1024].flatMap(crc),
+  broker: [
+    { title: 'broker: send, deliver, acknowledge', unit: '/s', timing: 'hand', columns: { mqlite: own('sendAndConsume') } },
+    { title: 'broker: give back for a retry', unit: '/s', timing: 'hand', columns: { mqlite: own('sendBack') } },
+    { title: 'broker: keep the offsets of 1,000 groups', unit: 'ms', timing: 'hand', columns: { mqlite: own('keepOffsets') } },
+  ],
   memory: [{ title: 'memory, puts then reads', unit: 'MiB', timing: 'hand', columns: { mqlite: own('putThenRead') } }],
 }

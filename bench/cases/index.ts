@@ -19,6 +19,10 @@ export const cases = {
   crcZlib: async (): Promise<Case> => (await import('./crc.js')).crcZlib,
   putThenRead: async (): Promise<Case> => (await import('./memory.js')).putThenRead,
   manyQueues: async (): Promise<Case> => (await import('./memory.js')).manyQueues,
+  sendAndConsume: async (): Promise<Case> => (await import('./broker.js')).sendAndConsume,
+  sendBack: async (): Promise<Case> => (await import('./broker.js')).sendBack,
+  dueAtOnce: async (): Promise<Case> => (await import('./broker.js')).dueAtOnce,
+  keepOffsets: async (): Promise<Case> => (await import('./broker.js')).keepOffsets,
 } as const
 
 export type CaseName = keyof typeof cases

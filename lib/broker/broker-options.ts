@@ -2,6 +2,7 @@
 import { shown } from '../base/errors.js'
 import type { StoreOptions } from '../store/options.js'
 import type { GroupSettings } from './config/group-config.js'
+import { type QuotaOptions, type Quotas, resolveQuotas } from './config/quotas.js'
 import type { TopicSettings } from './config/topic-config.js'
 
 /** What happens when a topic has as many unread messages as it may. */
@@ -20,6 +21,14 @@ export interface TransactionOptions {
   readonly timeoutMs?: number
   /** How often producers are asked about a message; then it goes to `TRANS_CHECK_MAX_TIME_TOPIC`. @default 15 */
   readonly maxChecks?: number
+}
+
+/** How messages with an `idempotencyKey` are kept from being sent twice. */
+export interface IdempotenceOptions {
+  /** Milliseconds for which a key is refused when it comes again; no longer than the store keeps messages. @default 600,000 */
+  readonly windowMs?: number
+  /** Most keys in memory. Those that do not fit are looked up in the store's index. @default 100,000 */
+  readonly maxKeys?: number
 }
 
 /** Options of {@link Broker.open}. */
@@ -44,6 +53,10 @@ export interface BrokerOptions {
   readonly backlog?: BacklogOptions
   /** When producers are asked about their transactions. */
   readonly transactions?: TransactionOptions
+  /** How many topics, queues and groups there may be. */
+  readonly quotas?: QuotaOptions
+  /** How messages with an `idempotencyKey` are kept from being sent twice. */
+  readonly idempotence?: IdempotenceOptions
   /** Largest body after inflation. @default 16 MiB */
   readonly maxInflatedBytes?: number
   /** Options of the store, when the broker opens it. */
@@ -51,7 +64,11 @@ export interface BrokerOptions {
 }
 
 /** Options with every default filled in. */
-export type ResolvedBrokerOptions = Required<Omit<BrokerOptions, 'backlog' | 'transactions' | 'store'>> & {
+export type ResolvedBrokerOptions = Required<
+  Omit<BrokerOptions, 'backlog' | 'transactions' | 'quotas' | 'idempotence' | 'store'>
+> & {
+  readonly quotas: Quotas
+  readonly idempotence: Required<IdempotenceOptions>
   readonly backlog: Required<BacklogOptions> | undefined
   readonly transactions: Required<TransactionOptions>
 }
@@ -67,6 +84,8 @@ const optionNames = [
   'delayOffsetIntervalMs',
   'backlog',
   'transactions',
+  'quotas',
+  'idempotence',
   'maxInflatedBytes',
   'store',
 ]
@@ -98,6 +117,8 @@ export function resolveBrokerOptions(options: BrokerOptions = {}): ResolvedBroke
     maxInflatedBytes: whole('maxInflatedBytes', options.maxInflatedBytes ?? 16 * 1024 * 1024, 1, 0x7fffffff),
     backlog: resolveBacklog(options.backlog),
     transactions: resolveTransactions(options.transactions),
+    quotas: resolveQuotas(options.quotas),
+    idempotence: resolveIdempotence(options.idempotence),
   }
 }
 
@@ -119,6 +140,17 @@ function resolveTransactions(given: TransactionOptions = {}): Required<Transacti
     checkIntervalMs: whole('transactions.checkIntervalMs', checkIntervalMs, 10, 0x7fffffff),
     timeoutMs: whole('transactions.timeoutMs', timeoutMs, 0, 0x7fffffff),
     maxChecks: whole('transactions.maxChecks', maxChecks, 1, 1000),
+  }
+}
+
+function resolveIdempotence(given: IdempotenceOptions = {}): Required<IdempotenceOptions> {
+  if (typeof given !== 'object' || given === null) throw new TypeError(`idempotence must be an object, got ${shown(given)}`)
+  const { windowMs = 600_000, maxKeys = 100_000, ...others } = given
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw new TypeError(`unknown option idempotence.${unknown}`)
+  return {
+    windowMs: whole('idempotence.windowMs', windowMs, 1, Number.MAX_SAFE_INTEGER),
+    maxKeys: whole('idempotence.maxKeys', maxKeys, 1, 10_000_000),
   }
 }
 

@@ -1,5 +1,7 @@
 /** The one door to a broker. It forwards; the logic is in the parts that `open-broker.ts` wires together. */
 import type { MessageStore } from '../store/message-store.js'
+import type { RedriveRequest, RedriveResult } from './administration/redrive.js'
+import type { ResetOffset, ResetRequest } from './administration/reset-offsets.js'
 import type { BrokerOptions } from './broker-options.js'
 import type { Groups } from './config/groups.js'
 import type { ClampedOffset } from './config/offsets.js'
@@ -100,6 +102,30 @@ export class Broker implements AsyncDisposable {
   /** What it offers to clients in other processes; for facades such as {@link BrokerServer}. */
   get served(): ServedParts {
     return this.#open.served
+  }
+
+  /**
+   * Moves a group to another place of a topic: forward passes messages over, back delivers them again. It is written when
+   * this resolves. Members of this process that consume go on there; what is out of those queues can no longer be
+   * settled. Broadcasting members keep places of their own, which stay.
+   *
+   * @returns for each queue where the group was and where it is
+   * @throws {BrokerError} `GROUP_UNKNOWN`, `TOPIC_UNKNOWN`, `QUEUE_UNKNOWN`; {@link TypeError} {@link RangeError} for a
+   *   place that cannot be. No queue was moved.
+   */
+  resetOffsets(request: ResetRequest): Promise<ResetOffset[]> {
+    return this.#open.administration.resetOffsets(request)
+  }
+
+  /**
+   * Sends dead letters of a group again, to the topics that they came from, as if nobody had tried them. Every group of
+   * the topic gets them. Each is sent at least once, and once only unless the machine loses power meanwhile or the store
+   * has no index; a letter stays where it is until its segment expires.
+   *
+   * @throws {BrokerError} `GROUP_UNKNOWN`, `BACKLOG_FULL`; what the store throws. What was sent before is remembered.
+   */
+  redrive(request: RedriveRequest): Promise<RedriveResult> {
+    return this.#open.administration.redrive(request)
   }
 
   /**

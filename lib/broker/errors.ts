@@ -26,6 +26,7 @@ export const brokerErrorCodes = {
   },
   TRANSACTION_UNKNOWN: { reaction: 'reject', meaning: 'no half message stands where the transaction says' },
   MESSAGE_REPEATED: { reaction: 'reject', meaning: 'a message with that key was sent before, within the window' },
+  QUOTA_EXCEEDED: { reaction: 'reject', meaning: 'there are as many topics, queues or groups as there may be' },
   BACKLOG_FULL: { reaction: 'retry', meaning: 'the topic or a group has as many unread messages as it may' },
 } as const satisfies Record<string, { reaction: Reaction; meaning: string }>
 

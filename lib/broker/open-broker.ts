@@ -5,6 +5,8 @@ import { Emitter } from '../base/signals.js'
 import { systemClock, systemRandom, systemTimers } from '../base/system.js'
 import { nodeDisk } from '../disk/node-disk.js'
 import { MessageStore } from '../store/message-store.js'
+import type { StoredMessage } from '../store/stored-message.js'
+import { Administration } from './administration/administration.js'
 import { type BrokerOptions, type ResolvedBrokerOptions, resolveBrokerOptions } from './broker-options.js'
 import { Groups } from './config/groups.js'
 import { ConsumerOffsets } from './config/offsets.js'
@@ -18,6 +20,8 @@ import { FilterCache } from './filter/filter-cache.js'
 import { QueueLocks } from './group/queue-locks.js'
 import { locksOf, RegisteredMembers } from './group/registered-members.js'
 import { ClientRegistry } from './group/registry.js'
+import { Handled } from './idempotence/handled.js'
+import { SentKeys } from './idempotence/sent-keys.js'
 import { publishMembers } from './numbers/channels.js'
 import { Counters } from './numbers/counters.js'
 import { SAMPLE_EVERY_MS } from './numbers/meter.js'
@@ -82,13 +86,16 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
       return level === 0 ? message : waitingMessage(message, level)
     },
   })
-  const sender = await buildSender(base, tables, pipeline)
+  const sending = { shardOf: await loadSharding(), admit: admissionOf(base, tables), pipeline }
+  const sender = buildSender(base, tables, sending)
   const clients = buildClients(base, tables)
   const filters = new FilterCache()
   const sendBack = buildSendBack(base, tables, pipeline)
-  const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack })
+  const handled = new Handled({ ...tables, store: base.store, shardOf: sending.shardOf, clock: base.ports.clock })
+  const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack, handled })
   const transactions = await openTransactions(base, tables, pipeline, clients)
   const metrics = buildMetrics(base, tables, clients)
+  const administration = buildAdministration(base, tables, { ...sending, filters, consumers })
   const flushOffsets = async (): Promise<void> => {
     await offsets.flush()
     await ownOffsets.flush()
@@ -103,6 +110,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
     base.isClosing = true
     try {
       await consumers.close()
+      await handled.idle()
       await transactions.close()
       clients.registry.close()
       for (const one of periodic) await one.stop()
@@ -115,9 +123,10 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   }
   let closing: Promise<void> | undefined
   const { store, events } = base
-  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions, consumers }
+  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions }
   const transactionProducer = producersOf(base, { ...clients, transactions, sender })
-  return { ...tables, store, events, sender, consumers, transactionProducer, served, metrics, close: () => (closing ??= close()) }
+  const parts = { ...tables, store, events, sender, consumers, transactionProducer, served, metrics, administration }
+  return { ...parts, close: () => (closing ??= close()) }
 }
 
 /** What `config/*.json` holds. */
@@ -140,6 +149,7 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     names: { brokerName, clusterName: options.clusterName },
     autoCreate: options.autoCreateTopics,
     defaultQueues: options.defaultQueues,
+    quotas: options.quotas,
     deleteQueues: async (topic) => {
       await forget({ topic })
       await store.deleteTopic(topic)
@@ -149,6 +159,7 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     config,
     clock,
     autoCreate: options.autoCreateGroups,
+    quotas: options.quotas,
     forgetOffsets: (group) => forget({ group }),
   })
   const numbers = new Numbers(brokerName, counters)
@@ -168,18 +179,19 @@ function buildSchedule({ store, ports, onProblem }: BrokerSurroundings): Schedul
   })
 }
 
-async function buildSender(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline): Promise<Sender> {
+type Sending = Pick<SenderOptions, 'shardOf' | 'admit' | 'pipeline'>
+
+function buildSender(base: BrokerSurroundings, tables: Tables, sending: Sending): Sender {
   const { store, ports, checkOpen } = base
   const { topics, numbers } = tables
   const { clock } = ports
   const ids = processUniqueIds(clock, store.storeHost)
   return new Sender({
     topics,
-    pipeline,
     clock,
     nextUniqueKey: () => ids.next(),
-    shardOf: await loadSharding(),
-    admit: admissionOf(base, tables),
+    ...sending,
+    sentKeys: new SentKeys({ store, brokerName: store.brokerName, clock, ...base.options.idempotence }),
     numbers,
     checkOpen,
   })
@@ -237,7 +249,7 @@ function producersOf(
 }
 
 function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: Tables, { registry }: Clients): BrokerMetrics {
-  return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, checkOpen })
+  return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, timers: ports.timers, checkOpen })
 }
 
 /** What lets messages in, or keeps them out. */
@@ -248,6 +260,16 @@ function admissionOf(
   if (options.backlog === undefined) return () => undefined
   const backlog = new Backlog({ store, topics, offsets, timers: ports.timers, ...options.backlog, checkOpen })
   return (topic, count) => backlog.admit(topic, count)
+}
+
+function buildAdministration(
+  { store, options, checkOpen }: BrokerSurroundings,
+  tables: Tables,
+  others: Sending & { readonly filters: FilterCache; readonly consumers: Consumers },
+): Administration {
+  const { brokerName } = store
+  const inflate = (message: StoredMessage): Buffer => inflatedBody(message, options.maxInflatedBytes)
+  return new Administration({ ...tables, ...others, store, brokerName, inflate, checkOpen })
 }
 
 function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups, numbers }: Tables, pipeline: Pipeline): SendBack {
@@ -266,7 +288,13 @@ function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups, 
 function buildConsumers(
   base: BrokerSurroundings,
   tables: Tables,
-  { registry, locks, filters, sendBack }: Clients & Pick<ServedParts, 'filters' | 'sendBack'>,
+  {
+    registry,
+    locks,
+    filters,
+    sendBack,
+    handled,
+  }: Clients & Pick<ServedParts, 'filters' | 'sendBack'> & { readonly handled: Handled },
 ): Consumers {
   const { store, ports, options } = base
   const { clock, timers } = ports
@@ -278,6 +306,7 @@ function buildConsumers(
     store,
     filters,
     sendBack,
+    handled,
     members: new RegisteredMembers({ registry, clock, address: storeHost }),
     locks: locksOf(locks, brokerName),
     brokerName,

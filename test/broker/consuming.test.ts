@@ -104,6 +104,17 @@ describe('a group', () => {
 })
 
 describe('a message that fails', () => {
+  test('can be given back by the first members of a group, however soon', async (t) => {
+    const broker = await openTestBroker(t, { options: { topics } })
+    for (let i = 0; i < 40; i++) await broker.send({ topic: 'orders', body: `${i}` })
+    const members = Array.from({ length: 4 }, () => broker.consumer({ group: 'g', subscribe: { orders: '*' } }))
+    for (const member of members) {
+      const [delivery] = await take(member, 1)
+      await delivery!.retry()
+    }
+    assert.equal(broker.store.bounds('SCHEDULE_TOPIC_XXXX', 2).maxOffset, 4)
+  })
+
   test('comes again after its delay, under its own topic, and at last is a dead letter', async (t) => {
     const time = new ManualTime()
     const disk = freshDisk()

@@ -23,13 +23,14 @@ const kills = sized(20, 500)
 const mostAwaited = sized(500, 1500)
 const leastAcks = sized(2000, 500_000)
 
-test(`of all messages acknowledged before ${kills} kills none is lost`, async (context) => {
+test(`of ${leastAcks} messages acknowledged before ${kills} kills, or more, none is lost`, async (context) => {
   const seed = seedOf(Math.floor(Math.random() * 2 ** 32))
   const random = new Random(seed)
   const totals = { kills: 0, acks: 0, lost: 0, early: 0 }
   try {
-    while (totals.kills < kills) {
-      const count = Math.min(random.between(2, 8), kills - totals.kills)
+    // On a busy machine a writer gets less done before it dies; then more of them die.
+    while (totals.kills < kills || totals.acks < leastAcks) {
+      const count = random.between(2, 8)
       await inDirectory('kill', (root) => oneDirectory(root, random.fork(), count, totals))
     }
   } catch (error) {
@@ -40,7 +41,6 @@ test(`of all messages acknowledged before ${kills} kills none is lost`, async (c
     `${totals.kills} kills (${totals.early} too early to hear of any acknowledgement), ${totals.acks} acknowledged, ${totals.lost} lost`,
   )
   assert.equal(totals.lost, 0, `seed ${seed}`)
-  assert.ok(totals.acks >= leastAcks, `${totals.acks} acknowledgements are too few to prove much; ${leastAcks} are asked for`)
 })
 
 interface Totals {

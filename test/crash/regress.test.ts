@@ -3,8 +3,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MessageStoreError } from '../../lib/base/errors.js'
+import { MemoryDisk } from '../../lib/disk/memory-disk.js'
 import type { MessageStore } from '../../lib/store/message-store.js'
 import type { StoreOptions } from '../../lib/store/options.js'
+import { judge, storeImage } from '../support/flip-store.js'
+import { root } from '../support/open-store.js'
 import type { Chooser } from '../support/random.js'
 import { SimDisk } from '../support/sim-disk.js'
 import { messageOf, openSim, ROOT, readStore, TINY } from '../support/sim-store.js'
@@ -329,3 +332,14 @@ async function beginsWithLog(store: MessageStore): Promise<void> {
   assert.ok(messages.length > 0)
   assert.equal(messages[0]?.commitLogOffset, store.metrics.snapshot()['commitLogStart'])
 }
+
+test('times in a damaged checkpoint, which look like those of a Java store, hide no queue entry', async () => {
+  const image = await storeImage('killed')
+  const disk = new MemoryDisk()
+  disk.restore(image.snapshot)
+  const path = `${root}/checkpoint`
+  const times = Buffer.from(disk.bytesOf(path, 0, 24))
+  for (const at of [0, 8]) times.writeBigInt64BE(times.readBigInt64BE(at) + 31_536_000_000n, at)
+  disk.overwrite(path, 0, times)
+  assert.deepEqual(await judge(disk, image, () => false), { outcome: 'intact', wrong: undefined, dropped: undefined })
+})

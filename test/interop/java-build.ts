@@ -35,12 +35,17 @@ export function clientClassPath(generation: Generation): string {
   return compiled(`clients-${folders[generation]}`, javaFiles('clients'))
 }
 
-function compiled(folder: string, sources: readonly string[]): string {
+/** The class path that runs `Transactions`, of 5.3.3; compiles it first if need be. */
+export function transactionClassPath(): string {
+  return compiled('transactions', javaFiles('transactions'), 'servers-v5')
+}
+
+function compiled(folder: string, sources: readonly string[], pomFolder = folder): string {
   const target = join(cacheRoot, folder)
   const stampFile = join(target, 'stamp')
   const jarsFile = join(target, 'jars')
   const classes = join(target, 'classes')
-  const pom = join(sourceRoot, folder, 'pom.xml')
+  const pom = join(sourceRoot, pomFolder, 'pom.xml')
   const stamp = digest([...sources, pom])
   const isBuilt = existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp && haveAll(jarsFile)
   if (!isBuilt) {

@@ -109,6 +109,22 @@ for (const generation of generations) {
   })
 }
 
+for (const generation of generations) {
+  test(`of the transactions of ${generation}, those that are committed are delivered, and no others`, async (t) => {
+    const served = await serve(t, '--topic', 'interop_transactions:2')
+    const output = await runClient(t, generation, 'Transactions', [served.nameServer, 'interop_transactions', '30', '1'])
+    assert.equal([...output.matchAll(/^SENT \d+ SEND_OK /gm)].length, 30, output)
+    const store = await served.stop()
+    const messages = await messagesOf(store, 'interop_transactions')
+    const committed = Array.from({ length: 10 }, (_, i) => `transaction-${i * 3}`)
+    assert.deepEqual(messages.map(textOf).sort(), committed.sort())
+    const keys = new Map(
+      [...output.matchAll(/^SENT (\d+) SEND_OK \w+ (\w+) /gm)].map(([, number, key]) => [`transaction-${number}`, key]),
+    )
+    for (const message of messages) assert.equal(message.uniqueKey, keys.get(textOf(message)))
+  })
+}
+
 test('a real name server of 5.3.3 leads producers to the broker, which tells it of topics as they are made', async (t) => {
   const names = await startNameServer(t, '5.3.3')
   const served = await serve(t, '--no-name-server', '--name-servers', names.address, '--topic', 'here:3', '--auto-create-topics')

@@ -14,6 +14,7 @@ import {
   readGroupConfig,
   withGroupSettings,
 } from './group-config.js'
+import { checkGroupQuota, type Quotas } from './quotas.js'
 import { isSystemGroup, systemGroups } from './system-topics.js'
 
 /** RocketMQ's limit for the name of a group; its retry topic must fit the name of a directory. */
@@ -26,6 +27,7 @@ export interface GroupsOptions {
   readonly clock: Pick<Clock, 'now'>
   /** Whether a group is made by its first consumer. */
   readonly autoCreate: boolean
+  readonly quotas: Quotas
   /** Forgets the offsets of a group. */
   readonly forgetOffsets: (group: string) => Promise<void>
 }
@@ -59,11 +61,6 @@ export class Groups {
   /** How often the table was changed, and when. */
   get version(): DataVersion {
     return this.#version
-  }
-
-  /** Whether a group is made by its first consumer. */
-  get mayCreate(): boolean {
-    return this.#options.autoCreate
   }
 
   /** The group, or `undefined`. */
@@ -122,6 +119,17 @@ export class Groups {
     return this.create(group)
   }
 
+  /** @throws {BrokerError} `GROUP_UNKNOWN`, `QUOTA_EXCEEDED` when a group is neither there nor may its first consumer make it */
+  checkForConsuming(group: string): void {
+    if (this.#table.has(group)) return
+    if (!this.#options.autoCreate) this.get(group)
+    this.#checkQuota(group)
+  }
+
+  #checkQuota(group: string): void {
+    if (!isSystemGroup(group)) checkGroupQuota(this.#options.quotas, this.list().length, group)
+  }
+
   #inTurn<Result>(action: () => Promise<Result>): Promise<Result> {
     const done = this.#last.then(action)
     this.#last = done.catch(() => {})
@@ -132,6 +140,7 @@ export class Groups {
     const before = this.#table.get(config.group)
     if (before !== undefined && JSON.stringify(printGroupConfig(before)) === JSON.stringify(printGroupConfig(config)))
       return before
+    if (before === undefined) this.#checkQuota(config.group)
     await this.#write(new Map(this.#table).set(config.group, config))
     this.#table.set(config.group, config)
     return config

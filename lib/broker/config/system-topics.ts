@@ -18,6 +18,9 @@ export const TRACE_TOPIC = 'RMQ_SYS_TRACE_TOPIC'
 /** What names of retry topics begin with. */
 export const RETRY_PREFIX = '%RETRY%'
 
+/** What groups have handled, for consumers that ask to get nothing twice. This broker's own. Persistent. Never rename. */
+export const HANDLED_TOPIC = 'rmq_sys_mqlite_handled'
+
 /** Messages that a group will try again. */
 export function retryTopicOf(group: string): string {
   return `${RETRY_PREFIX}${group}`
@@ -39,6 +42,7 @@ const closedTopics: ReadonlySet<string> = new Set([
   HALF_TOPIC,
   OP_TOPIC,
   UNDECIDED_TOPIC,
+  HANDLED_TOPIC,
   'SELF_TEST_TOPIC',
   'OFFSET_MOVED_EVENT',
 ])

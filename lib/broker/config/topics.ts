@@ -11,6 +11,7 @@ import { BrokerError } from '../errors.js'
 import type { ConfigPort } from '../store-port.js'
 import { fieldsOf } from './config-object.js'
 import { type DataVersion, nextDataVersion, printDataVersion, readDataVersion } from './data-version.js'
+import { checkTopicQuota, type Quotas } from './quotas.js'
 import {
   type BrokerNames,
   deadLetterTopicOf,
@@ -39,6 +40,7 @@ export interface TopicsOptions {
   readonly autoCreate: boolean
   /** Queues of a topic that is made so, or by hand without saying how many. */
   readonly defaultQueues: number
+  readonly quotas: Quotas
   /** Removes the queues of a topic from the store. */
   readonly deleteQueues: (topic: string) => Promise<void>
 }
@@ -214,6 +216,7 @@ export class Topics {
     const before = this.#table.get(config.topic)
     // RocketMQ answers a change that changes nothing without a new version.
     if (before !== undefined && isSame(before, config)) return before
+    if (!this.#isSystem(config.topic)) checkTopicQuota(this.#options.quotas, () => this.list(), before, config)
     await this.#write(new Map(this.#table).set(config.topic, config))
     this.#table.set(config.topic, config)
     this.#tell(config.topic)

@@ -3,6 +3,7 @@ import { shown } from '../../base/errors.js'
 import { checkGroup } from '../config/groups.js'
 import type { FilterExpression } from '../filter/message-filter.js'
 import type { AllocationStrategy } from '../group/strategies.js'
+import { type OnceOptions, type ResolvedOnceOptions, resolveOnce } from '../idempotence/once-options.js'
 import { checkStartAt, type StartAt } from './start-offset.js'
 
 /** Options of {@link Broker.consumer}. */
@@ -31,14 +32,21 @@ export interface ConsumerOptions {
   readonly strategy?: AllocationStrategy
   /** Name of this member. A broadcasting member keeps its offsets under it. @default one that nobody else has */
   readonly name?: string
+  /**
+   * Drops what the group has acknowledged before, as producers that try again and re-deliveries bring it. An effect of a
+   * handler happens twice only when a crash comes between the effect and the end of its ack, or two copies are out at once.
+   */
+  readonly once?: OnceOptions
   /** Closes the consumer. */
   readonly signal?: AbortSignal
 }
 
 /** Options with every default filled in. */
 export interface ResolvedConsumerOptions
-  extends Required<Omit<ConsumerOptions, 'maxRetries' | 'strategy' | 'name' | 'signal'>>,
-    Pick<ConsumerOptions, 'maxRetries' | 'strategy' | 'name' | 'signal'> {}
+  extends Required<Omit<ConsumerOptions, 'maxRetries' | 'strategy' | 'name' | 'once' | 'signal'>>,
+    Pick<ConsumerOptions, 'maxRetries' | 'strategy' | 'name' | 'signal'> {
+  readonly once?: ResolvedOnceOptions
+}
 
 const optionNames = [
   'group',
@@ -53,6 +61,7 @@ const optionNames = [
   'handOverMs',
   'strategy',
   'name',
+  'once',
   'signal',
 ]
 
@@ -89,7 +98,8 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
     throw new TypeError(`name must be 1 to 255 letters, digits, ., @, #, _ and -, got ${shown(name)}`)
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw new TypeError(`signal must be an AbortSignal, got ${shown(signal)}`)
-  return resolved
+  const { once, ...rest } = resolved
+  return once === undefined ? rest : { ...rest, once: resolveOnce(once, model) }
 }
 
 function withoutUndefined<T extends object>(options: T): T {

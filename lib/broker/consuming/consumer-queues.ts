@@ -9,17 +9,19 @@ import type { StoredMessage } from '../../store/stored-message.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import { BrokerError } from '../errors.js'
 import type { MessageFilter } from '../filter/message-filter.js'
+import type { Handled } from '../idempotence/handled.js'
+import { onceKeyOf } from '../idempotence/once-options.js'
 import type { Numbers } from '../numbers/numbers.js'
 import type { ReadPort } from '../store-port.js'
 import type { HoldingHooks, SeekTarget } from './consumer.js'
 import type { ResolvedConsumerOptions } from './consumer-options.js'
 import type { RetryOptions } from './delivery.js'
-import { HeldQueue } from './held-queue.js'
+import { HeldQueue, type OnceFilter } from './held-queue.js'
 import { Holding, type QueueName } from './holding.js'
 import { OffsetRanges } from './offset-ranges.js'
 import { QueueFetch } from './queue-fetch.js'
 import type { QueueHolds } from './queue-holds.js'
-import { receivedMessage } from './received-message.js'
+import { type ReceivedMessage, receivedMessage } from './received-message.js'
 import type { SendBack } from './send-back.js'
 import { positionOf, startOffset } from './start-offset.js'
 
@@ -39,6 +41,7 @@ export interface ConsumerQueuesParts {
   readonly locks: QueueLockPort
   readonly sendBack: SendBack
   readonly numbers: Pick<Numbers, 'queue'>
+  readonly handled: Pick<Handled, 'of'>
   readonly inflate: (message: StoredMessage) => Buffer
   readonly clock: Clock
   readonly timers: Timers
@@ -118,6 +121,7 @@ export class ConsumerQueues {
 
   async #open({ topic, queueId }: QueueName, { tally, onChange, onProblem }: HoldingHooks): Promise<HeldQueue> {
     const { store, timers, clock, inflate, numbers } = this.#parts
+    const once = await this.#once(onProblem)
     const commit = this.#isKept ? this.#offsets.committer(topic, this.#owner, queueId) : () => {}
     let offset = this.#offsets.find(topic, this.#owner, queueId)
     if (offset === undefined) {
@@ -134,6 +138,7 @@ export class ConsumerQueues {
       tally,
       numbers: numbers.queue(topic, this.#options.group, queueId),
       commit,
+      once,
       keepAhead: (bounds: readonly number[]) => {
         if (this.#isKept) this.#offsets.keepAhead(topic, this.#owner, queueId, bounds)
       },
@@ -146,6 +151,30 @@ export class ConsumerQueues {
       onReady: onChange,
     }
     return new HeldQueue(parts, offset)
+  }
+
+  async #once(onProblem: (error: unknown) => void): Promise<OnceFilter | undefined> {
+    const { group, once } = this.#options
+    if (once === undefined) return undefined
+    const handled = await this.#parts.handled.of(group, once)
+    const keyOf = (message: ReceivedMessage): string | undefined => {
+      try {
+        return onceKeyOf(once.by, message)
+      } catch (error) {
+        onProblem(error)
+        return undefined
+      }
+    }
+    return {
+      handledKeyOf: (message) => {
+        const key = keyOf(message)
+        return key !== undefined && handled.has(key) ? key : undefined
+      },
+      note: (message) => {
+        const key = keyOf(message)
+        return key === undefined ? undefined : handled.note(key)
+      },
+    }
   }
 
   #tryAgain(attempt: number, action: () => void): boolean {

@@ -181,6 +181,11 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
     await this.#parts.queues.seek(this.#holding, target)
   }
 
+  /** Takes a queue anew, at the place that its group has then; whoever moves the group calls this. */
+  restart(queue: QueueName): Promise<void> {
+    return this.#holding.again(queue, () => {})
+  }
+
   /**
    * Leaves the group. Waits for the functions that {@link run} and {@link runBatches} have called, for at most
    * `handOverMs`; what is not settled then comes again. May be called again.

@@ -12,6 +12,7 @@ import { average } from '../group/strategies.js'
 import { Consumer } from './consumer.js'
 import { type ConsumerOptions, type ResolvedConsumerOptions, resolveConsumerOptions } from './consumer-options.js'
 import { ConsumerQueues, type ConsumerQueuesParts } from './consumer-queues.js'
+import type { QueueName } from './holding.js'
 import { QueueHolds } from './queue-holds.js'
 
 /** Consumers of a group in a process, and what the group's members outside it are called. */
@@ -36,7 +37,7 @@ export interface LocalMember {
 /** What consuming needs. */
 export interface ConsumersParts extends Omit<ConsumerQueuesParts, 'holds'> {
   readonly topics: Pick<Topics, 'find' | 'get' | 'onChange' | 'retryTopic'>
-  readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'mayCreate'>
+  readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'checkForConsuming'>
   readonly filters: FilterCache
   readonly members: MembershipPort
   readonly brokerName: string
@@ -51,6 +52,8 @@ interface Joined {
   readonly consumer: Consumer
   readonly options: ResolvedConsumerOptions
   readonly member: LocalMember
+  /** Whether its group and retry topic are there: before, nothing could be given back. */
+  isReady: boolean
 }
 
 /** See the head of this file. */
@@ -91,25 +94,27 @@ export class Consumers {
     const queues = new ConsumerQueues({ ...this.#parts, holds: this.#holds }, options, clientId, all)
     const { clock, timers } = this.#parts
     const consumer = new Consumer({ options, clientId, clock, timers, queues, leave: () => this.#leave(joined) })
-    const joined: Joined = { consumer, options, member }
+    const joined: Joined = { consumer, options, member, isReady: false }
     this.#joined.add(joined)
     void this.#begin(joined)
     return consumer
   }
 
   /**
-   * Lets the member of a group that has a queue, if it is one of these, go on elsewhere in it. See {@link Consumer.seek}.
-   *
-   * @returns whether it is one of these
+   * Changes the place of a group in a queue while nobody of this process holds it: those that do let go of it, with what
+   * is out, and take it again behind the change.
    */
-  async move(group: string, topic: string, queueId: number, offset: number): Promise<boolean> {
-    for (const { consumer, options } of this.#joined) {
-      if (options.group !== group || options.model !== 'clustering') continue
-      if (!consumer.queues.some((queue) => queue.topic === topic && queue.queueId === queueId)) continue
-      await consumer.seek({ topic, queueId, to: { offset } })
-      return true
+  async moved(group: string, queue: QueueName, change: () => void): Promise<void> {
+    const turn = this.#holds.take(group, queue.topic, queue.queueId)
+    const members = [...this.#joined].filter(({ options }) => options.group === group && options.model === 'clustering')
+    const restarted = members.map(({ consumer }) => consumer.restart(queue))
+    const letGo = await turn
+    try {
+      change()
+    } finally {
+      letGo()
     }
-    return false
+    await Promise.all(restarted)
   }
 
   /** Closes all of them. */
@@ -121,7 +126,7 @@ export class Consumers {
   #checkGroup(group: ReturnType<Groups['find']>, { group: name, model }: ResolvedConsumerOptions): void {
     // An unknown one is made when the consumer begins, if that is allowed; if not, this says so at once.
     if (group === undefined) {
-      if (!this.#parts.groups.mayCreate) this.#parts.groups.get(name)
+      this.#parts.groups.checkForConsuming(name)
       return
     }
     if (!group.mayConsume) throw new BrokerError('NO_PERMISSION', `group ${name} may not consume`)
@@ -138,6 +143,7 @@ export class Consumers {
     } catch (error) {
       onProblem(error, `making group ${group}`)
     }
+    joined.isReady = true
     this.#rebalance(joined)
   }
 
@@ -153,7 +159,7 @@ export class Consumers {
   }
 
   #rebalance(joined: Joined): void {
-    if (!this.#joined.has(joined)) return
+    if (!this.#joined.has(joined) || !joined.isReady) return
     const { consumer, options, member } = joined
     const { group, model, strategy = average } = options
     const topics = [...member.subscriptions.keys(), ...(model === 'clustering' ? [retryTopicOf(group)] : [])]

@@ -11,8 +11,8 @@ export interface RetryOptions {
 
 /** What settles deliveries: the consumer's hold on a queue. */
 export interface DeliveryOwner {
-  /** @returns whether the delivery was still to be settled */
-  acknowledge(delivery: Delivery): boolean
+  /** @returns whether the delivery was still to be settled, or a promise for when it is */
+  acknowledge(delivery: Delivery): boolean | Promise<void>
   giveBack(delivery: Delivery, options: RetryOptions): Promise<void>
 }
 
@@ -42,10 +42,15 @@ export class Delivery {
    * The message is handled. The group does not get it again once its offset is written: within five seconds, or at a
    * clean close.
    *
-   * @throws {BrokerError} `DELIVERY_SETTLED` when it was acknowledged or given back, or when its time was over
+   * Of a consumer with the option `once`, it resolves when that is written.
+   *
+   * @throws {BrokerError} `DELIVERY_SETTLED` when it was acknowledged or given back, or when its time was over; with
+   *   `once` also what the store throws, and then it is still to be settled
    */
   ack(): Promise<void> {
-    return this.#owner.acknowledge(this) ? done : Promise.reject(settledBefore(this.stored))
+    const settled = this.#owner.acknowledge(this)
+    if (typeof settled !== 'boolean') return settled
+    return settled ? done : Promise.reject(settledBefore(this.stored))
   }
 
   /**

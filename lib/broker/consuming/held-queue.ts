@@ -17,6 +17,14 @@ import type { QueueFetch } from './queue-fetch.js'
 import type { ReceivedMessage } from './received-message.js'
 import { Window } from './window.js'
 
+/** What keeps a group from getting the same twice. */
+export interface OnceFilter {
+  /** The key of a message that the group has handled; `undefined` when it has not, or it has no key. */
+  handledKeyOf(message: ReceivedMessage): string | undefined
+  /** Notes a message as handled; `undefined` for one without a key. */
+  note(message: ReceivedMessage): Promise<void> | undefined
+}
+
 /** What a held queue needs. */
 export interface HeldQueueParts {
   readonly topic: string
@@ -36,6 +44,8 @@ export interface HeldQueueParts {
   /** What a former holder had settled beyond the offset at which this one begins. */
   readonly ahead: OffsetRanges
   readonly numbers: QueueNumbers
+  /** `undefined` when the group may get the same twice. */
+  readonly once: OnceFilter | undefined
   /** How many deliveries of the consumer are out, over all its queues. */
   readonly tally: { count: number }
   /** Something may be taken, or there is room. */
@@ -48,6 +58,8 @@ export class HeldQueue implements DeliveryOwner {
   readonly queueId: number
   readonly #parts: HeldQueueParts
   readonly #window: Window<Delivery>
+  /** Acknowledged, but that is still being written. */
+  readonly #noting = new Set<Delivery>()
   /** An ordered message that failed, as it will be handed out again. */
   #again: Delivery | undefined
   #isSuspended = false
@@ -65,11 +77,11 @@ export class HeldQueue implements DeliveryOwner {
   /** Hands out the next message, or `undefined`. */
   take(): Delivery | undefined {
     if (this.#isReleased || this.#isSuspended) return undefined
-    const { isOrdered, fetch } = this.#parts
+    const { isOrdered, fetch, ahead, once } = this.#parts
     if (this.#again !== undefined) return this.#handOutAgain(this.#again)
     if (isOrdered && this.#window.count > 0) return undefined
     let stored = fetch.take()
-    while (stored !== undefined && this.#parts.ahead.has(stored.queueOffset)) stored = fetch.take()
+    while (stored !== undefined && (ahead.has(stored.queueOffset) || this.#isHandled(once, stored))) stored = fetch.take()
     if (stored === undefined) {
       this.#passOver(fetch.end)
       return undefined
@@ -78,8 +90,10 @@ export class HeldQueue implements DeliveryOwner {
   }
 
   /** See {@link DeliveryOwner}. */
-  acknowledge(delivery: Delivery): boolean {
+  acknowledge(delivery: Delivery): boolean | Promise<void> {
     if (!this.#isOut(delivery)) return false
+    const noted = this.#parts.once?.note(delivery.message)
+    if (noted !== undefined) return this.#acknowledgeNoted(delivery, noted)
     this.#settle(delivery)
     this.#parts.numbers.acknowledged(delivery.stored, delivery.attempt)
     return true
@@ -130,6 +144,30 @@ export class HeldQueue implements DeliveryOwner {
     this.#onDrained?.()
   }
 
+  /** Whether the group has handled the same message before; then it is passed over. */
+  #isHandled(once: OnceFilter | undefined, stored: StoredMessage): boolean {
+    const key = once?.handledKeyOf(this.#parts.received(stored))
+    if (key !== undefined) this.#parts.numbers.dropped(stored, key)
+    return key !== undefined
+  }
+
+  /** It is settled when it is noted. Until then it is out, but nobody else may settle it, nor does its time end. */
+  async #acknowledgeNoted(delivery: Delivery, noted: Promise<void>): Promise<void> {
+    const { takenAt, stored, attempt } = delivery
+    this.#noting.add(delivery)
+    delivery.takenAt = Number.POSITIVE_INFINITY
+    try {
+      await noted
+    } catch (error) {
+      delivery.takenAt = takenAt
+      throw error
+    } finally {
+      this.#noting.delete(delivery)
+    }
+    if (this.#isOut(delivery)) this.#settle(delivery)
+    this.#parts.numbers.acknowledged(stored, attempt)
+  }
+
   #handOut(stored: StoredMessage, attempt: number): Delivery {
     const { received, now, tally, numbers } = this.#parts
     const delivery = new Delivery(this, stored, received(stored), attempt, now())
@@ -162,7 +200,8 @@ export class HeldQueue implements DeliveryOwner {
   }
 
   #isOut(delivery: Delivery): boolean {
-    return !this.#isCutOff && this.#window.find(delivery.stored.queueOffset) === delivery
+    if (this.#isCutOff || this.#noting.has(delivery)) return false
+    return this.#window.find(delivery.stored.queueOffset) === delivery
   }
 
   #settle({ stored }: Delivery): void {

@@ -52,6 +52,7 @@ export class Holding {
   readonly #holds = new Map<string, Hold>()
   readonly #unwanted = new Map<Hold, () => void>()
   #queues: HeldQueue[] = []
+  #wanted: ReadonlySet<string> = new Set()
 
   constructor(parts: HoldingParts) {
     this.#parts = parts
@@ -70,25 +71,26 @@ export class Holding {
   /** From now on these queues, and no others. */
   want(names: readonly QueueName[]): void {
     const wanted = new Map(names.map((name) => [keyOf(name), name]))
+    this.#wanted = new Set(wanted.keys())
     for (const [key, hold] of this.#holds) {
-      if (wanted.has(key)) wanted.delete(key)
-      else this.#letGo(hold)
+      if (!wanted.has(key)) this.#letGo(hold)
+      // One that is on its way out is taken anew, behind itself.
+      else if (hold.isWanted) wanted.delete(key)
     }
     for (const name of wanted.values()) this.#take(name)
   }
 
-  /** Lets a queue go and takes it again, at the offset that the group has then. */
+  /** Lets a queue go and takes it again, if it is wanted then, at the offset that the group has then. */
   async again(name: QueueName, between: () => void): Promise<void> {
-    const hold = this.#holds.get(keyOf(name))
-    if (hold === undefined) {
-      between()
-      return
+    const key = keyOf(name)
+    const hold = this.#holds.get(key)
+    if (hold !== undefined) {
+      hold.queue?.cutOff()
+      this.#letGo(hold)
+      await hold.ended
     }
-    hold.queue?.cutOff()
-    this.#letGo(hold)
-    await hold.ended
     between()
-    this.#take(name)
+    if (this.#wanted.has(key) && this.#holds.get(key)?.isWanted !== true) this.#take(name)
   }
 
   /** Lets go of everything. Resolves when nothing is out any more, or was cut off. */

@@ -11,11 +11,11 @@ import type { ReadPort } from '../store-port.js'
 export type StartAt = 'last' | 'first' | Date | number
 
 /** @throws {TypeError} when it says nowhere */
-export function checkStartAt(startAt: unknown): void {
+export function checkStartAt(startAt: unknown, name = 'startAt'): void {
   if (startAt === 'last' || startAt === 'first') return
   const time = startAt instanceof Date ? startAt.getTime() : startAt
   if (!Number.isSafeInteger(time) || (time as number) < 0)
-    throw new TypeError(`startAt must be 'last', 'first', a Date or milliseconds since 1970, got ${shown(startAt)}`)
+    throw new TypeError(`${name} must be 'last', 'first', a Date or milliseconds since 1970, got ${shown(startAt)}`)
 }
 
 /** The offset at which a group begins. Retried messages are always read from their first. */

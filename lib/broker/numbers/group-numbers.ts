@@ -18,6 +18,8 @@ interface Surroundings {
   readonly store: Pick<ReadPort, 'bounds' | 'get'>
   readonly clock: Pick<Clock, 'now'>
   readonly minute: Minute
+  /** Lets others have their turn, when it is time. */
+  readonly breathe: () => Promise<void> | undefined
 }
 
 const nothing = new QueueCounter()
@@ -42,7 +44,10 @@ export async function groupNumbers(
 async function topicNumbers(group: string, one: GroupQueues, surroundings: Surroundings): Promise<GroupTopicNumbers> {
   const { topic, readQueues, counter } = one
   const queues: GroupQueueNumbers[] = []
-  for (let queueId = 0; queueId < readQueues; queueId++) queues.push(await queueNumbers(one, queueId, surroundings))
+  for (let queueId = 0; queueId < readQueues; queueId++) {
+    await surroundings.breathe()
+    queues.push(await queueNumbers(one, queueId, surroundings))
+  }
   return {
     topic,
     isRetry: topic === retryTopicOf(group),

@@ -4,7 +4,7 @@
  * A snapshot reads one message for each queue in which a group is behind. Snapshots that are asked for while one is
  * being taken share it.
  */
-import type { Clock } from '../../base/system.js'
+import type { Clock, Timers } from '../../base/system.js'
 import type { MessageStore } from '../../store/message-store.js'
 import type { Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
@@ -16,6 +16,9 @@ import { type GroupQueues, groupNumbers } from './group-numbers.js'
 import { Meter, Minute } from './meter.js'
 import type { BrokerNumbers, GroupNumbers, TopicNumbers } from './snapshot.js'
 
+/** Milliseconds after which a snapshot lets others have their turn. */
+const TURN_MS = 4
+
 /** What numbers are taken from. */
 export interface MetricsParts {
   readonly store: Pick<MessageStore, 'bounds' | 'get' | 'metrics'>
@@ -25,6 +28,7 @@ export interface MetricsParts {
   readonly registry: Pick<ClientRegistry, 'groups' | 'members' | 'facts' | 'subscriptions'>
   readonly counters: Counters
   readonly clock: Clock
+  readonly timers: Timers
   /** @throws {BrokerError} `BROKER_CLOSED` */
   readonly checkOpen: () => void
 }
@@ -35,6 +39,7 @@ export class BrokerMetrics {
   readonly #minute: Minute
   readonly #since: number
   #taking: Promise<BrokerNumbers> | undefined
+  #turnEndsAt = 0
 
   constructor(parts: MetricsParts) {
     this.#parts = parts
@@ -99,7 +104,7 @@ export class BrokerMetrics {
       offsets: offsets.ofTopic(topic, group),
       counter: counters.find(topic, group),
     }))
-    const numbers = await groupNumbers(group, queues, { store, clock, minute: this.#minute })
+    const numbers = await groupNumbers(group, queues, { store, clock, minute: this.#minute, breathe: () => this.#breathe() })
     const model = registry.facts(group)?.model
     const members = registry.members(group)
     const { minOffset, maxOffset } = store.bounds(deadLetterTopicOf(group), 0)
@@ -113,6 +118,18 @@ export class BrokerMetrics {
       deadLettersThere: maxOffset - minOffset,
       ...numbers,
     }
+  }
+
+  /** Reading thousands of queues takes no longer than others may wait. */
+  #breathe(): Promise<void> | undefined {
+    const { clock, timers } = this.#parts
+    if (clock.monotonic() < this.#turnEndsAt) return undefined
+    return new Promise((resolve) =>
+      timers.endOfTurn(() => {
+        this.#turnEndsAt = clock.monotonic() + TURN_MS
+        resolve()
+      }),
+    )
   }
 
   #topics(groups: readonly GroupNumbers[]): TopicNumbers[] {

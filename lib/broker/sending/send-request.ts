@@ -9,6 +9,11 @@ export interface SendRequest extends Pick<Message, 'topic' | 'body' | 'tags' | '
   readonly queueId?: number
   /** Messages with the same key go to the same queue, and so stay in order. */
   readonly shardingKey?: string
+  /**
+   * 1 to 255 characters without spaces. A message with a key that was sent to the topic before, within the option
+   * `idempotence.windowMs`, is refused with `MESSAGE_REPEATED`. It is found by the key `idempotency:...` as well.
+   */
+  readonly idempotencyKey?: string
   /** One of the 18 delay levels: 1 is a second, 18 two hours. */
   readonly delayLevel?: number
   /** Milliseconds until the message is delivered, at most 40 days; whole seconds are kept. */
@@ -26,6 +31,7 @@ const requestNames = [
   'flag',
   'queueId',
   'shardingKey',
+  'idempotencyKey',
   'delayLevel',
   'delayMs',
   'deliverAt',
@@ -93,13 +99,16 @@ export function checkSendRequest(request: SendRequest): void {
   for (const name in request) {
     if (!known.has(name)) throw new TypeError(`unknown field ${shown(name)} of a message; there are ${requestNames.join(', ')}`)
   }
-  const { properties, queueId, shardingKey } = request
+  const { properties, queueId, shardingKey, idempotencyKey } = request
   if (properties !== undefined && properties !== null) {
     for (const name in properties)
       if (isReservedProperty(name)) throw new RangeError(`property ${shown(name)} is the system's own`)
   }
   if (shardingKey !== undefined && (typeof shardingKey !== 'string' || shardingKey === ''))
     throw new TypeError(`shardingKey must be a string that is not empty, got ${shown(shardingKey)}`)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they separate properties.
+  if (idempotencyKey !== undefined && (typeof idempotencyKey !== 'string' || !/^[^\s\x00-\x1f]{1,255}$/.test(idempotencyKey)))
+    throw new TypeError(`idempotencyKey must be 1 to 255 characters without spaces, got ${shown(idempotencyKey)}`)
   if (queueId !== undefined && (!Number.isSafeInteger(queueId) || queueId < 0))
     throw new RangeError(`queueId must be a whole number of at least 0, got ${shown(queueId)}`)
   if (queueId !== undefined && shardingKey !== undefined) throw new TypeError('give queueId or shardingKey, not both')

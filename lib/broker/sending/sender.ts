@@ -6,6 +6,7 @@ import { isClosedToClients } from '../config/system-topics.js'
 import { Permission, type TopicConfig } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
+import { idempotencyWord, type SentKeys } from '../idempotence/sent-keys.js'
 import type { Numbers } from '../numbers/numbers.js'
 import type { Pipeline } from './pipeline.js'
 import { checkSendRequest, SendReceipt, type SendRequest, systemPropertiesOf } from './send-request.js'
@@ -24,6 +25,8 @@ export interface SenderOptions {
   readonly shardOf: (key: string, queues: number) => number
   /** Refuses, or waits, when there are too many unread messages in a topic; `undefined` lets them in. */
   readonly admit: (topic: string, count: number) => Promise<void> | undefined
+  /** Keeps messages with an idempotency key from being sent twice. */
+  readonly sentKeys: Pick<SentKeys, 'once'>
   /** Told of each message that was sent. */
   readonly numbers: Pick<Numbers, 'sent'>
   /** @throws {BrokerError} `BROKER_CLOSED` */
@@ -42,9 +45,21 @@ export class Sender {
 
   /** Sends one message. See {@link Broker.send}. */
   send(request: SendRequest): Promise<SendReceipt> {
-    const { topics, admit, checkOpen } = this.#options
-    checkOpen()
+    this.#options.checkOpen()
     checkSendRequest(request)
+    if (request.idempotencyKey === undefined) return this.#send(request)
+    const copy = copyOfRequest(request)
+    return this.#options.sentKeys.once(copy.topic, [request.idempotencyKey], () => this.#later(() => this.#send(copy)))
+  }
+
+  /** Does something that had to wait: the broker may be closed meanwhile. */
+  #later<Result>(action: () => Promise<Result>): Promise<Result> {
+    this.#options.checkOpen()
+    return action()
+  }
+
+  #send(request: SendRequest): Promise<SendReceipt> {
+    const { topics, admit } = this.#options
     const topic = topics.find(request.topic)
     if (topic === undefined) return this.#sendLater(request)
     const waiting = admit(topic.topic, 1)
@@ -60,6 +75,8 @@ export class Sender {
     const { topics, admit, checkOpen } = this.#options
     checkOpen()
     checkSendRequest(request)
+    if (request.idempotencyKey !== undefined)
+      throw new TypeError('a message of a transaction has no idempotencyKey: it may be rolled back')
     const copy = copyOfRequest(request)
     const topic = topics.find(copy.topic) ?? (await topics.forSending(copy.topic))
     const message = this.messageOf(copy, topic)
@@ -69,10 +86,17 @@ export class Sender {
 
   /** Sends several messages, to one topic, all or none. See {@link Broker.sendBatch}. */
   async sendBatch(requests: readonly SendRequest[]): Promise<SendReceipt[]> {
-    const { topics, admit, checkOpen, pipeline, numbers } = this.#options
-    checkOpen()
+    this.#options.checkOpen()
     checkBatch(requests)
     if (requests.length === 0) return []
+    const keys = requests.map(({ idempotencyKey }) => idempotencyKey).filter((key) => key !== undefined)
+    if (keys.length === 0) return this.#sendBatch(requests)
+    const copies = requests.map(copyOfRequest)
+    return this.#options.sentKeys.once(copies[0]!.topic, keys, () => this.#later(() => this.#sendBatch(copies)))
+  }
+
+  async #sendBatch(requests: readonly SendRequest[]): Promise<SendReceipt[]> {
+    const { topics, admit, pipeline, numbers } = this.#options
     const topic = topics.find(requests[0]!.topic) ?? (await topics.forSending(requests[0]!.topic))
     // A batch goes to one queue, as RocketMQ's do, unless its messages say where they go.
     const queueId = this.#turn(topic)
@@ -98,6 +122,7 @@ export class Sender {
     }
     if (tags !== undefined) message.tags = tags
     if (keys !== undefined) message.keys = keys
+    if (request.idempotencyKey !== undefined) message.keys = [keys ?? [], idempotencyWord(request.idempotencyKey)].flat()
     if (flag !== undefined) message.flag = flag
     if (properties !== undefined) message.properties = properties
     if (asked !== undefined) message.properties = { ...properties, ...asked }
@@ -105,10 +130,7 @@ export class Sender {
   }
 
   async #sendLater(request: SendRequest): Promise<SendReceipt> {
-    const copy = {
-      ...request,
-      body: typeof request.body === 'string' ? request.body : Uint8Array.prototype.slice.call(request.body),
-    }
+    const copy = copyOfRequest(request)
     const topic = await this.#options.topics.forSending(request.topic)
     await this.#options.admit(topic.topic, 1)
     return this.#put(this.messageOf(copy, topic))
@@ -143,8 +165,13 @@ export class Sender {
 
 /** Of a request that waits: its sender may change what it handed over. */
 function copyOfRequest(request: SendRequest): SendRequest {
-  const { body } = request
-  return { ...request, body: body instanceof Uint8Array ? Uint8Array.prototype.slice.call(body) : body }
+  const { body, keys, properties } = request
+  return {
+    ...request,
+    body: body instanceof Uint8Array ? Uint8Array.prototype.slice.call(body) : body,
+    ...(Array.isArray(keys) ? { keys: [...(keys as readonly string[])] } : {}),
+    ...(properties === undefined || properties === null ? {} : { properties: { ...properties } }),
+  }
 }
 
 /** @throws {BrokerError} `TOPIC_REFUSED` or `NO_PERMISSION` */

@@ -6,11 +6,11 @@ import type { MessageStore } from '../../store/message-store.js'
 import type { Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import type { Topics } from '../config/topics.js'
-import type { Consumers } from '../consuming/consumers.js'
 import type { SendBack } from '../consuming/send-back.js'
 import type { FilterCache } from '../filter/filter-cache.js'
 import type { QueueLocks } from '../group/queue-locks.js'
 import type { ClientRegistry } from '../group/registry.js'
+import type { Numbers } from '../numbers/numbers.js'
 import type { BrokerSurroundings } from '../parts.js'
 import type { Pipeline } from '../sending/pipeline.js'
 import type { ProducingMember } from '../transaction/transaction-producer.js'
@@ -27,8 +27,8 @@ export interface ServedParts {
   readonly locks: QueueLocks
   readonly pipeline: Pipeline
   readonly sendBack: SendBack
-  /** The consumers of this process, which share groups with those elsewhere. */
-  readonly consumers: Consumers
   readonly filters: FilterCache
+  /** Where what is sent and delivered is counted. */
+  readonly numbers: Numbers
   readonly transactions: Transactions
 }

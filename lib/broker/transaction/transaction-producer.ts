@@ -179,8 +179,9 @@ export class TransactionProducer implements AsyncDisposable {
       checkDecision('check', decision)
       await transactions.end({ commitLogOffset, queueOffset, group: this.group, decision, fromCheck: true })
     } catch (error) {
-      // Decided meanwhile: by the function that was slow, or by the answer to an earlier question.
-      if (!(error instanceof BrokerError && ['TRANSACTION_UNKNOWN', 'BROKER_CLOSED'].includes(error.code))) onProblem(error)
+      // Decided meanwhile, by the function that was slow or by the answer to an earlier question; or left to the next start.
+      const code = (error as { code?: string } | undefined | null)?.code ?? ''
+      if (!['TRANSACTION_UNKNOWN', 'BROKER_CLOSED', 'STORE_CLOSED'].includes(code)) onProblem(error)
     }
   }
 

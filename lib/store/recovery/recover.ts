@@ -154,6 +154,8 @@ export interface Found {
   readonly clean: Mark | undefined
   readonly durable: Mark | undefined
   readonly ranges: readonly LogRange[]
+  /** Whether `lock` says that no Java store has run since our last mark, whatever the checkpoint says. */
+  readonly isLockOurs: boolean
   /** Whether the view directories are there at all. */
   readonly hasViews: boolean
   /** What the view files held when they were last flushed, by us. */
@@ -173,6 +175,8 @@ export function inspect(disk: Disk, layout: StoreLayout, chain: SegmentChain): F
   const checkpoint = { physicMs: times.physicMsgTimestamp, logicsMs: times.logicsMsgTimestamp, indexMs: times.indexMsgTimestamp }
   const clean = readMark(disk, layout.clean, 'clean')
   const durable = readMark(disk, layout.durable, 'durable')
+  const lockMs = lockTime(disk, layout)
+  const isLockOurs = (clean ?? durable)?.lockMs === lockMs
   const hasViews = disk.stat(layout.consumeQueue) !== undefined || disk.stat(layout.batchConsumeQueue) !== undefined
   const manifest = decodeManifest(readWhole(disk, layout.views))
   const endsThere = clean !== undefined && endsAt(chain, clean.logEnd)
@@ -182,12 +186,13 @@ export function inspect(disk: Disk, layout: StoreLayout, chain: SegmentChain): F
     clean,
     durable,
     isAsClosed,
-    lockMs: lockTime(disk, layout),
+    lockMs,
     hasAbort: disk.stat(layout.abort) !== undefined,
   }
   let origin = judgeOrigin({ ...facts, hasSegments: chain.end > chain.start })
   if (origin === 'clean' && !endsThere) origin = 'crash'
-  return { origin, checkpoint, clean, durable, ranges: decodeRanges(readWhole(disk, layout.ranges)), hasViews, manifest }
+  const ranges = decodeRanges(readWhole(disk, layout.ranges))
+  return { origin, checkpoint, clean, durable, ranges, isLockOurs, hasViews, manifest }
 }
 
 /** Whether every queue of a manifest that had files has its directory. */
@@ -247,7 +252,9 @@ export function planOf(found: Found, chain: SegmentChain, writable: boolean): Tr
     }
     default: {
       const isClean = found.origin === 'java-clean'
-      const scanFrom = from(scanStartByTime(chain, checkpoint))
+      // Times that neither we nor a Java store wrote are damage; what we last said of the views still holds.
+      const notedEnd = found.isLockOurs ? (manifest?.viewsEnd ?? start) : Number.POSITIVE_INFINITY
+      const scanFrom = from(Math.min(scanStartByTime(chain, checkpoint), notedEnd))
       // RocketMQ flushes everything when it stops, and not always notes until when.
       const physicMs = isClean ? everything : checkpoint.physicMs
       const plan = { ...common, physicMs, writer: 'java', scanFrom, watermark: start, unflushedBound: everything } as const

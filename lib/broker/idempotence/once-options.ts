@@ -1,0 +1,45 @@
+/** What a consumer says that wants nothing twice. */
+import { shown } from '../../base/errors.js'
+import type { ReceivedMessage } from '../consuming/received-message.js'
+
+/** The option `once` of a consumer. */
+export interface OnceOptions {
+  /**
+   * What makes two messages the same: their first key, the unique key that producers give them, or what a function
+   * returns for them. A message without any is always delivered.
+   */
+  readonly by: 'key' | 'uniqueKey' | ((message: ReceivedMessage) => string | undefined)
+  /** Milliseconds for which what was acknowledged is not delivered again; no longer than the store keeps messages. */
+  readonly windowMs: number
+  /** Most keys that are remembered of the group, the oldest forgotten first. @default 100,000 */
+  readonly maxKeys?: number
+}
+
+/** Options with every default filled in. */
+export type ResolvedOnceOptions = Required<OnceOptions>
+
+/** @throws {TypeError} {@link RangeError} naming what is wrong */
+export function resolveOnce(once: OnceOptions, model: 'clustering' | 'broadcasting'): ResolvedOnceOptions {
+  if (typeof once !== 'object' || once === null) throw new TypeError(`once must be an object, got ${shown(once)}`)
+  const { by, windowMs, maxKeys = 100_000, ...others } = once
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw new TypeError(`unknown option once.${unknown}; there are by, windowMs, maxKeys`)
+  if (by !== 'key' && by !== 'uniqueKey' && typeof by !== 'function')
+    throw new TypeError(`once.by must be 'key', 'uniqueKey' or a function, got ${shown(by)}`)
+  for (const [name, value] of Object.entries({ windowMs, maxKeys })) {
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new RangeError(`once.${name} must be a whole number of at least 1, got ${shown(value)}`)
+  }
+  if (model === 'broadcasting') throw new TypeError('once is for groups that share their messages: this consumer gets them all')
+  return { by, windowMs, maxKeys }
+}
+
+/** What a message is known by; `undefined` for one without, or one too long to be remembered. */
+export function onceKeyOf(by: OnceOptions['by'], message: ReceivedMessage): string | undefined {
+  const key = typeof by === 'function' ? by(message) : by === 'key' ? message.keys[0] : message.uniqueKey
+  if (key !== undefined && (typeof key !== 'string' || key === '' || key.length > MAX_KEY_LENGTH))
+    throw new RangeError(`what a message is known by must be a string of 1 to ${MAX_KEY_LENGTH} characters, got ${shown(key)}`)
+  return key
+}
+
+const MAX_KEY_LENGTH = 1024

@@ -133,7 +133,7 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
     base.checkOpen()
     return timer.cancel(receipt)
   }
-  const offered = { pipeline, sendBack, filters, transactions, pop, metrics, backlog, consumers }
+  const offered = { pipeline, sendBack, filters, transactions, pop, metrics, backlog }
   const served: ServedParts = { ...tables, ...clients, ...offered, base, store }
   const transactionProducer = producersOf(base, { ...clients, transactions, sender })
   const parts = { ...tables, store, events, sender, consumers, pop, served, metrics, administration, cancel }

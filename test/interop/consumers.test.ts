@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test'
 import type { Broker } from '../../lib/broker/broker.js'
 import { endpointText } from '../../lib/remoting/endpoint.js'
 import { serveBroker } from '../support/serve-broker.js'
-import { generations } from './java-build.js'
+import { type Generation, generations } from './java-build.js'
 import { type Got, type JavaConsumers, startConsumers, until } from './java-consumers.js'
 import { mqadmin } from './java-servers.js'
 
@@ -59,12 +59,20 @@ async function all({ got }: JavaConsumers, names: readonly string[], expected: r
 
 const even = (bodies: readonly string[]): string[] => bodies.filter((_, i) => i % 2 === 0)
 
-for (const generation of generations) {
-  test(`consumers of ${generation}`, async (t) => {
-    const { broker, names } = await served(t)
-    const java = await startConsumers(t, generation, names)
+/** What a test works with. */
+interface Setting {
+  readonly t: TestContext
+  readonly broker: Broker
+  /** The name server's `host:port`. */
+  readonly names: string
+  readonly java: JavaConsumers
+  readonly generation: Generation
+}
 
-    await t.test('get what has their tags, and go on after a restart where they stopped', async () => {
+const cases: readonly (readonly [name: string, run: (setting: Setting) => Promise<void>])[] = [
+  [
+    'get what has their tags, and go on after a restart where they stopped',
+    async ({ broker, java }) => {
       const first = await send(broker, 'Tags', 20, 'a')
       await java.start('tags', 'concurrent', 'g-tags', 'Tags', 'even||other')
       await all(java, ['tags'], even(first))
@@ -75,9 +83,11 @@ for (const generation of generations) {
       const third = await send(broker, 'Tags', 20, 'c')
       await all(java, ['tags2'], even(third))
       await java.stop('tags2')
-    })
-
-    await t.test('get what passes their SQL filter', async () => {
+    },
+  ],
+  [
+    'get what passes their SQL filter',
+    async ({ broker, java }) => {
       const bodies = await send(broker, 'Sql', 20)
       await java.start('sql', 'concurrent', 'g-sql', 'Sql', "sql:n > 9 AND TAGS = 'even'")
       await all(java, ['sql'], even(bodies.slice(10)))
@@ -86,9 +96,11 @@ for (const generation of generations) {
       await until(() => java.got.some(({ body }) => body === 'last'))
       assert.ok(!java.got.some(({ body }) => body === late))
       await java.stop('sql')
-    })
-
-    await t.test('in order get each queue in its order', async () => {
+    },
+  ],
+  [
+    'in order get each queue in its order',
+    async ({ broker, java }) => {
       const bodies = await send(broker, 'Ordered', 100)
       await java.start('o1', 'ordered', 'g-ordered', 'Ordered')
       const got = await all(java, ['o1'], bodies)
@@ -100,9 +112,11 @@ for (const generation of generations) {
         )
       }
       await java.stop('o1')
-    })
-
-    await t.test('that broadcast each get all', async () => {
+    },
+  ],
+  [
+    'that broadcast each get all',
+    async ({ broker, java }) => {
       await java.start('b1', 'broadcast', 'g-all', 'Everybody')
       await java.start('b2', 'broadcast', 'g-all', 'Everybody')
       const bodies = await send(broker, 'Everybody', 20)
@@ -110,18 +124,22 @@ for (const generation of generations) {
       await all(java, ['b2'], bodies)
       await java.stop('b1')
       await java.stop('b2')
-    })
-
-    await t.test('that fail get the message again, under its own topic', async () => {
+    },
+  ],
+  [
+    'that fail get the message again, under its own topic',
+    async ({ broker, java }) => {
       const bodies = await send(broker, 'Failing', 3)
       await java.start('f', 'failing', 'g-failing', 'Failing')
       const got = await all(java, ['f'], [...bodies, ...bodies, ...bodies])
       assert.deepEqual(got.map(({ reconsumeTimes }) => reconsumeTimes).sort(), [0, 0, 0, 1, 1, 1, 2, 2, 2])
       assert.deepEqual(new Set(got.map(({ topic }) => topic)), new Set(['Failing']))
       await java.stop('f')
-    })
-
-    await t.test('that always fail leave the message among the dead letters of their group', async () => {
+    },
+  ],
+  [
+    'that always fail leave the message among the dead letters of their group',
+    async ({ broker, java }) => {
       const bodies = await send(broker, 'Dead', 2)
       await java.start('d', 'refusing', 'g-dead', 'Dead')
       await all(java, ['d'], [...bodies, ...bodies])
@@ -132,9 +150,11 @@ for (const generation of generations) {
         'm1 Dead',
       ])
       await java.stop('d')
-    })
-
-    await t.test('in order hand queues over without losing the order', async () => {
+    },
+  ],
+  [
+    'in order hand queues over without losing the order',
+    async ({ broker, java }) => {
       await java.start('h1', 'ordered', 'g-handed', 'Handed')
       const first = await send(broker, 'Handed', 40, 'a')
       await all(java, ['h1'], first)
@@ -158,9 +178,11 @@ for (const generation of generations) {
       }
       await java.stop('h1')
       await java.stop('h2')
-    })
-
-    await t.test('go back where an administrator sends them', async () => {
+    },
+  ],
+  [
+    'go back where an administrator sends them',
+    async ({ t, broker, names, java }) => {
       const bodies = await send(broker, 'Reset', 8)
       await java.start('r', 'concurrent', 'g-reset', 'Reset')
       await all(java, ['r'], bodies)
@@ -170,9 +192,11 @@ for (const generation of generations) {
       const status = await mqadmin(t, '5.3.3', ['consumerStatus', '-n', names, '-g', 'g-reset'])
       assert.match(status, /@r/)
       await java.stop('r')
-    })
-
-    await t.test('share a topic, and what a member had that died', async () => {
+    },
+  ],
+  [
+    'share a topic, and what a member had that died',
+    async ({ t, broker, names, java, generation }) => {
       const other = await startConsumers(t, generation, names)
       await java.start('s1', 'concurrent', 'g-shared', 'Shared')
       await other.start('s2', 'concurrent', 'g-shared', 'Shared')
@@ -185,30 +209,35 @@ for (const generation of generations) {
       const seen = new Set([...own(), ...other.got.map(({ body }) => body)])
       assert.deepEqual([...seen].sort(), [...first, ...second].sort())
       await java.stop('s1')
-    })
-
-    await t.test('that pull as they like get everything', async () => {
+    },
+  ],
+  [
+    'that pull as they like get everything',
+    async ({ broker, java }) => {
       const first = await send(broker, 'Lite', 50, 'a')
       await java.start('l', 'lite', 'g-lite', 'Lite')
       await all(java, ['l'], first)
       const second = await send(broker, 'Lite', 10, 'b')
       await all(java, ['l'], [...first, ...second])
       await java.stop('l')
-    })
-
-    if (generation === '5.3.3') {
-      await t.test('get the queues that the broker gives them', async () => {
-        await java.start('as1', 'assigned', 'g-assigned', 'Assigned')
-        await java.start('as2', 'assigned', 'g-assigned', 'Assigned')
-        const bodies = await send(broker, 'Assigned', 40)
-        const own = (): string[] => java.got.filter(({ name }) => name.startsWith('as')).map(({ body }) => body)
-        await until(() => bodies.every((body) => own().includes(body)))
-        await java.stop('as1')
-        await java.stop('as2')
-      })
-    }
-
-    await t.test('are members of one group with consumers of this process, and all of them get each message once', async () => {
+    },
+  ],
+  [
+    'get the queues that the broker gives them, which those of 4.9.8 cannot ask for',
+    async ({ broker, java, generation }) => {
+      if (generation === '4.9.8') return
+      await java.start('as1', 'assigned', 'g-assigned', 'Assigned')
+      await java.start('as2', 'assigned', 'g-assigned', 'Assigned')
+      const bodies = await send(broker, 'Assigned', 40)
+      const own = (): string[] => java.got.filter(({ name }) => name.startsWith('as')).map(({ body }) => body)
+      await until(() => bodies.every((body) => own().includes(body)))
+      await java.stop('as1')
+      await java.stop('as2')
+    },
+  ],
+  [
+    'are members of one group with consumers of this process, and all of them get each message once',
+    async ({ broker, java }) => {
       const local: string[] = []
       const consumers = ['x1', 'x2'].map((name) =>
         broker.consumer({ group: 'g-mixed', subscribe: { Mixed: '*' }, startAt: 'first', name }),
@@ -243,9 +272,11 @@ for (const generation of generations) {
       await Promise.all(reading)
       await java.stop('m1')
       await java.stop('m2')
-    })
-
-    await t.test('are seen by the administration program', async () => {
+    },
+  ],
+  [
+    'are seen by the administration program',
+    async ({ t, broker, names, java }) => {
       const bodies = await send(broker, 'Progress', 12)
       await java.start('p', 'concurrent', 'g-progress', 'Progress', 'even||odd')
       await all(java, ['p'], bodies)
@@ -256,7 +287,15 @@ for (const generation of generations) {
       const progress = await mqadmin(t, '5.3.3', ['consumerProgress', '-n', names, '-g', 'g-progress'])
       assert.match(progress, /Progress +\S+ +0 +3 +3 /)
       assert.match(progress, /Consume Diff Total: 0/)
-    })
+    },
+  ],
+]
+
+for (const generation of generations) {
+  test(`consumers of ${generation}`, async (t) => {
+    const { broker, names } = await served(t)
+    const java = await startConsumers(t, generation, names)
+    for (const [name, run] of cases) await t.test(name, () => run({ t, broker, names, java, generation }))
   })
 }
 

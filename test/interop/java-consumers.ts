@@ -62,17 +62,10 @@ export async function startConsumers(t: Scope, generation: Generation, names: st
     rest = lines.pop()!
     for (const line of lines) {
       if (!line.startsWith('@ ')) continue
-      const [name, topic, queueId, queueOffset, reconsumeTimes, body] = line.slice(2).split(' ')
-      if (body === undefined) said.add(line.slice(2))
-      else
-        got.push({
-          name: name!,
-          topic: topic!,
-          queueId: Number(queueId),
-          queueOffset: Number(queueOffset),
-          reconsumeTimes: Number(reconsumeTimes),
-          body,
-        })
+      const told = line.slice(2)
+      const one = gotOf(told)
+      if (one === undefined) said.add(told)
+      else got.push(one)
     }
   })
   const heard = (what: string): Promise<void> =>
@@ -92,6 +85,20 @@ export async function startConsumers(t: Scope, generation: Generation, names: st
       await heard(`stopped ${name}`)
     },
     kill,
+  }
+}
+
+/** A message as it is told, or nothing when something else is. */
+function gotOf(told: string): Got | undefined {
+  const [name = '', topic = '', queueId, queueOffset, reconsumeTimes, body] = told.split(' ')
+  if (body === undefined) return undefined
+  return {
+    name,
+    topic,
+    queueId: Number(queueId),
+    queueOffset: Number(queueOffset),
+    reconsumeTimes: Number(reconsumeTimes),
+    body,
   }
 }
 

@@ -71,9 +71,7 @@ export async function resetOffsets(parts: ResetParts, request: ResetRequest): Pr
       let from: number | undefined
       await consumers.moved(group, { topic, queueId: id }, () => {
         from = offsets.find(topic, group, id)
-        offsets.commit(topic, group, id, offset)
-        // Whoever goes back wants to see it all again.
-        offsets.keepAhead(topic, group, id, [])
+        offsets.move(topic, group, id, offset)
       })
       return { topic, queueId: id, from, to: offset }
     }),

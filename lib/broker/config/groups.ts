@@ -131,17 +131,6 @@ export class Groups {
     this.#checkQuota(group)
   }
 
-  /** Whether {@link checkForConsuming} lets a group consume. */
-  mayConsume(group: string): boolean {
-    try {
-      this.checkForConsuming(group)
-      return true
-    } catch (error) {
-      if (error instanceof BrokerError) return false
-      throw error
-    }
-  }
-
   #checkQuota(group: string): void {
     if (!isSystemGroup(group)) checkGroupQuota(this.#options.quotas, this.list().length, group)
   }

@@ -31,6 +31,15 @@ export interface ClampedOffset {
   readonly maxOffset: number
 }
 
+/** Where a group is in a queue. */
+export interface GroupPlace {
+  readonly topic: string
+  readonly group: string
+  readonly queueId: number
+  /** The next offset that it consumes. */
+  readonly offset: number
+}
+
 /** See the head of this file. */
 export class ConsumerOffsets {
   readonly #config: ConfigPort
@@ -41,6 +50,7 @@ export class ConsumerOffsets {
   readonly #table = new Map<string, Map<number, number>>()
   /** Ranges that are settled beyond the offset, by `topic@group` and queue. */
   readonly #ahead = new Map<string, Map<number, readonly number[]>>()
+  readonly #moveListeners = new Set<(place: GroupPlace) => void>()
   #version: DataVersion
   #isChanged = false
   #writing: Promise<void> | undefined
@@ -74,6 +84,19 @@ export class ConsumerOffsets {
   /** Notes how far a group has come. It is written by {@link flush}. */
   commit(topic: string, group: string, queueId: number, offset: number): void {
     this.#commit(`${topic}@${group}`, queueId, offset)
+  }
+
+  /** Moves a group to another place: whoever consumes for it goes on there, and sees again what it had settled ahead. */
+  move(topic: string, group: string, queueId: number, offset: number): void {
+    this.commit(topic, group, queueId, offset)
+    this.keepAhead(topic, group, queueId, [])
+    for (const listener of this.#moveListeners) listener({ topic, group, queueId, offset })
+  }
+
+  /** Calls a listener at each {@link move}. @returns a function that ends it */
+  onMove(listener: (place: GroupPlace) => void): () => void {
+    this.#moveListeners.add(listener)
+    return () => this.#moveListeners.delete(listener)
   }
 
   /** {@link commit} for one queue, for those who do it for every message. */

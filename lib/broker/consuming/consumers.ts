@@ -117,21 +117,6 @@ export class Consumers {
     await Promise.all(restarted)
   }
 
-  /**
-   * Lets the member of a group that has a queue, if it is one of these, go on elsewhere in it. See {@link Consumer.seek}.
-   *
-   * @returns whether it is one of these
-   */
-  async move(group: string, topic: string, queueId: number, offset: number): Promise<boolean> {
-    for (const { consumer, options } of this.#joined) {
-      if (options.group !== group || options.model !== 'clustering') continue
-      if (!consumer.queues.some((queue) => queue.topic === topic && queue.queueId === queueId)) continue
-      await consumer.seek({ topic, queueId, to: { offset } })
-      return true
-    }
-    return false
-  }
-
   /** Closes all of them. */
   async close(): Promise<void> {
     this.#stopListening()

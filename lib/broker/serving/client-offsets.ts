@@ -1,27 +1,16 @@
 /**
- * How far groups have come, as clients elsewhere ask and tell it, and resets that an administrator asks for.
+ * How far groups have come, as clients elsewhere ask and tell it, and what they learn of resets.
  *
- * A reset counts at once, but the client that has the queue goes on where it is, and would write its own offset over it.
- * So for clients elsewhere a reset is remembered until a pull of that group and queue was told of it, and what the group commits until then is
+ * A reset counts at once, but a client elsewhere that has the queue goes on where it is, and would write its own offset over
+ * it. So a reset is remembered until a pull of that group and queue was told of it, and what such clients note until then is
  * dropped. As in RocketMQ, a restart forgets which resets were not told yet; the offsets themselves stay.
  */
+import type { GroupPlace } from '../config/offsets.js'
 import { BrokerError } from '../errors.js'
 import type { ServedParts } from './served.js'
 
-/** What a reset asks for. */
-export interface ResetRequest {
-  readonly topic: string
-  readonly group: string
-  /** One queue. @default all that can be read */
-  readonly queueId?: number | undefined
-  /** The offset, of that one queue. @default what the time says */
-  readonly offset?: number | undefined
-  /** Milliseconds since 1970; below 0 for the end. */
-  readonly timestamp: number
-}
-
 /** What it needs. */
-export type ClientOffsetsParts = Pick<ServedParts, 'offsets' | 'store' | 'topics' | 'groups' | 'consumers'>
+export type ClientOffsetsParts = Pick<ServedParts, 'offsets' | 'store' | 'topics' | 'groups'>
 
 /** See the head of this file. */
 export class ClientOffsets {
@@ -31,6 +20,7 @@ export class ClientOffsets {
 
   constructor(parts: ClientOffsetsParts) {
     this.#parts = parts
+    parts.offsets.onMove((place) => this.#moved(place))
   }
 
   /**
@@ -71,26 +61,6 @@ export class ClientOffsets {
     return offset
   }
 
-  /**
-   * Sets the offsets of a group anew.
-   *
-   * @returns the new offsets by queue
-   * @throws {BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`, `QUEUE_UNKNOWN`
-   * @throws {RangeError} for an offset outside of its queue; then nothing changed
-   */
-  async reset(request: ResetRequest): Promise<ReadonlyMap<number, number>> {
-    const { topics, groups } = this.#parts
-    const { topic, group, queueId } = request
-    const { readQueues } = topics.get(topic)
-    groups.get(group)
-    if (queueId !== undefined && queueId >= readQueues) throw unknownQueue(topic, queueId)
-    const queueIds = queueId === undefined ? Array.from({ length: readQueues }, (_, id) => id) : [queueId]
-    const anew = new Map<number, number>()
-    for (const id of queueIds) anew.set(id, await this.#placeIn(id, request))
-    for (const [id, offset] of anew) await this.#set(topic, group, id, offset)
-    return anew
-  }
-
   /** Gives a group the offsets of another one in a topic. @throws {BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN` */
   copy(topic: string, from: string, to: string): void {
     const { topics, groups, offsets } = this.#parts
@@ -121,27 +91,11 @@ export class ClientOffsets {
     if (queues?.size === 0) this.#pending.delete(key)
   }
 
-  /** A consumer of this process goes there at once; one elsewhere learns it with its next pull. */
-  async #set(topic: string, group: string, queueId: number, offset: number): Promise<void> {
-    const { offsets, consumers } = this.#parts
-    if (await consumers.move(group, topic, queueId, offset)) return
+  #moved({ topic, group, queueId, offset }: GroupPlace): void {
     const key = keyOf(topic, group)
     const pending = this.#pending.get(key) ?? new Map<number, number>()
     this.#pending.set(key, pending.set(queueId, offset))
-    offsets.commit(topic, group, queueId, offset)
-    // Whoever goes back wants to see it all again.
-    offsets.keepAhead(topic, group, queueId, [])
     for (const listener of this.#listeners) listener(topic, group, queueId)
-  }
-
-  async #placeIn(queueId: number, { topic, offset, timestamp }: ResetRequest): Promise<number> {
-    const { store } = this.#parts
-    const { minOffset, maxOffset } = store.bounds(topic, queueId)
-    if (offset !== undefined) {
-      if (offset >= minOffset && offset <= maxOffset) return offset
-      throw new RangeError(`the offset must be from ${minOffset} to ${maxOffset} in ${topic}/${queueId}, got ${offset}`)
-    }
-    return timestamp < 0 ? maxOffset : store.offsetByTime(topic, queueId, timestamp, 'lower')
   }
 }
 

@@ -6,7 +6,6 @@ import type { MessageStore } from '../../store/message-store.js'
 import type { Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import type { Topics } from '../config/topics.js'
-import type { Consumers } from '../consuming/consumers.js'
 import type { SendBack } from '../consuming/send-back.js'
 import type { FilterCache } from '../filter/filter-cache.js'
 import type { QueueLocks } from '../group/queue-locks.js'
@@ -32,8 +31,6 @@ export interface ServedParts {
   readonly pipeline: Pipeline
   readonly pop: Pop
   readonly sendBack: SendBack
-  /** The consumers of this process, which share groups with those elsewhere. */
-  readonly consumers: Consumers
   readonly filters: FilterCache
   /** Where what is sent and delivered is counted. */
   readonly numbers: Numbers

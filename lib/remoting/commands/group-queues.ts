@@ -18,6 +18,9 @@ import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { queueTableBody } from './queue-table.js'
 
+/** The last moment that a `Date` can hold. */
+const LAST_TIME = 8.64e15
+
 const models: readonly ConsumeModel[] = ['CLUSTERING', 'BROADCASTING']
 
 /** See the head of this file. */
@@ -25,7 +28,7 @@ export function groupQueueHandlers(served: ServedBroker, offsets: ClientOffsets)
   return [...offsetHandlers(served, offsets), ...shareHandlers(served), ...questionHandlers(served)]
 }
 
-function offsetHandlers({ served: { store } }: ServedBroker, offsets: ClientOffsets): Entries {
+function offsetHandlers({ broker, served: { store } }: ServedBroker, offsets: ClientOffsets): Entries {
   const query: Handler = (command) => {
     const mayStart = optionalFlag(command, 'setZeroIfNotFound', true)
     const offset = offsets.find(...placeIn(command), mayStart)
@@ -40,16 +43,14 @@ function offsetHandlers({ served: { store } }: ServedBroker, offsets: ClientOffs
     const topic = requiredText(command, 'topic')
     const queueId = optionalInt(command, 'queueId', -1)
     const offset = optionalLong(command, 'offset', -1)
-    const isOne = queueId >= 0
-    const anew = await offsets.reset({
+    const moved = await broker.resetOffsets({
       topic,
       group: requiredText(command, 'group'),
-      queueId: isOne ? queueId : undefined,
-      offset: isOne && offset !== -1 ? offset : undefined,
-      timestamp: requiredLong(command, 'timestamp'),
+      ...(queueId >= 0 ? { queueId } : {}),
+      to: queueId >= 0 && offset !== -1 ? { offset } : placeAt(requiredLong(command, 'timestamp')),
     })
     const { brokerName } = store
-    const entries = [...anew].map(([id, one]) => [{ brokerName, queueId: id, topic }, one] as const)
+    const entries = moved.map((one) => [{ brokerName, queueId: one.queueId, topic }, one.to] as const)
     return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries) })
   }
   const clone: Handler = (command) => {
@@ -62,6 +63,11 @@ function offsetHandlers({ served: { store } }: ServedBroker, offsets: ClientOffs
     [codes.UPDATE_CONSUMER_OFFSET, update],
     [codes.INVOKE_BROKER_TO_RESET_OFFSET, reset],
   ]
+}
+
+/** Milliseconds since 1970, below 0 for the end. */
+function placeAt(timestamp: number): Date | 'last' {
+  return timestamp < 0 ? 'last' : new Date(Math.min(timestamp, LAST_TIME))
 }
 
 function placeIn(command: Command): [topic: string, group: string, queueId: number] {

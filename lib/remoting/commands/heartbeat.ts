@@ -1,4 +1,5 @@
 /** Clients come, stay and go: heartbeats, farewells, and connections that close. */
+import { BrokerError } from '../../broker/errors.js'
 import type { Member } from '../../broker/group/members.js'
 import type { ServedParts } from '../../broker/serving/served.js'
 import { printBody } from '../body-json.js'
@@ -94,8 +95,9 @@ class ConnectedClients {
   /** The client is a member of a group. A group that is unknown and may not be made is passed over. */
   async consumes(client: RemoteClient, { group, facts }: ToldConsumer): Promise<void> {
     const { groups, topics, registry } = this.#parts
-    if (!groups.mayConsume(group)) return
-    const { retryQueues } = await groups.forConsuming(group)
+    const known = await groups.forConsuming(group).catch(undefinedIfUnknown)
+    if (known === undefined) return
+    const { retryQueues } = known
     if (retryQueues > 0) await topics.retryTopic(group, retryQueues)
     if (client.connection.isOpen) registry.heartbeat(group, client, facts)
   }
@@ -105,6 +107,10 @@ class ConnectedClients {
     this.#byConnection.delete(connection)
     for (const client of clients?.values() ?? []) this.#parts.registry.disconnect(client)
   }
+}
+
+function undefinedIfUnknown(error: unknown): undefined {
+  if (!(error instanceof BrokerError && error.code === 'GROUP_UNKNOWN')) throw error
 }
 
 function listOf({ registry }: ServedParts): Handler {

@@ -14,7 +14,7 @@ import { IndexView } from '../../view/index-view.js'
 import type { Manifest } from '../../view/manifest.js'
 import { Purges } from '../../view/purges.js'
 import { queueSegmentEntries } from '../../view/queue-sizes.js'
-import { QueueTable } from '../../view/queue-table.js'
+import { QueueTable, unlessDamaged } from '../../view/queue-table.js'
 import { readBatchTopics } from '../keeping/config-file.js'
 import { defaultSizes, type ResolvedOptions } from '../options.js'
 import type { RecoverInput } from '../recovery/recover.js'
@@ -112,7 +112,7 @@ export class Views {
         if (queueId !== undefined && next > 0 && this.find(topic, queueId) === undefined) this.queues.obtain(topic, queueId)
         for (const queue of table.queuesOf(topic)) {
           if (queueId !== undefined && queueId !== queue.queueId) continue
-          queue.trim(below)
+          unlessDamaged(() => queue.trim(below))
           queue.continueAt(next)
         }
       }

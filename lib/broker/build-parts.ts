@@ -1,3 +1,4 @@
+/** Builds the parts of a broker, bottom-up: tables, the way into the store, delays, consumers. One function for each. */
 import type { StoredMessage } from '../store/stored-message.js'
 import { Administration } from './administration/administration.js'
 import { Groups } from './config/groups.js'

@@ -90,3 +90,18 @@ test('the work queue does every job once', () => {
   assert.equal(err, '')
   assert.deepEqual(out.trim().split('\n'), ['done: resize a photo', 'done: send a mail', 'done: bill an order'])
 })
+
+test('the examples of the broker do what they say', () => {
+  const said = {
+    'ordered-prices.js': '560 prices of 5 symbols, 0 out of order',
+    'dead-letters.js': '464 of 500 films rated\n36 dead letters driven again\n36 of them handled now',
+    'payment-timeout.js': 'tea is paid, cake is cancelled',
+    'transaction.js': 't-1: commit\nt-2: rollback\nt-3: commit\ntold: alice pays bob 30\ntold: alice pays bob 20',
+    'outbox.js':
+      'first run, which dies half way: {"told":100,"repeated":0}\nsecond run, from the beginning: {"told":100,"repeated":100}',
+  }
+  for (const [name, words] of Object.entries(said)) {
+    const { code, out, err } = run(name, (directory) => [join(directory, 'store')])
+    assert.deepEqual({ code, out: out.trim(), err }, { code: 0, out: words, err: '' }, name)
+  }
+})

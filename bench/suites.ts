@@ -154,6 +154,15 @@ export const suites: Readonly<Record<string, readonly Row[]>> = {
   ],
   queues: [{ title: 'put, async, 10,000 queues', unit: '/s', timing: 'hand', columns: { mqlite: own('manyQueues') } }],
   crc: [128, 260, 1024].flatMap(crc),
+  delays: [
+    {
+      title: '100,000 messages due in one second, all delivered',
+      unit: 'ms',
+      timing: 'hand',
+      columns: { mqlite: own('timersDueAtOnce') },
+    },
+    { title: 'open with messages for times ahead', unit: 'ms', timing: 'hand', columns: { mqlite: own('manyWaiting') } },
+  ],
   broker: [
     { title: 'broker: send, deliver, acknowledge', unit: '/s', timing: 'hand', columns: { mqlite: own('sendAndConsume') } },
     { title: 'broker: give back for a retry', unit: '/s', timing: 'hand', columns: { mqlite: own('sendBack') } },

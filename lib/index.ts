@@ -40,6 +40,9 @@ export type {
   TopicQueueNumbers,
 } from './broker/numbers/snapshot.js'
 export type { BrokerEvents, BrokerPorts } from './broker/parts.js'
+export type { PopConsumer, PopOptions } from './broker/pop/pop-consumer.js'
+export type { PopDelivery, PopRetryOptions } from './broker/pop/pop-delivery.js'
+export type { PopConsumerOptions } from './broker/pop/pop-options.js'
 export type { SendReceipt, SendRequest } from './broker/sending/send-request.js'
 export type {
   LocalTransaction,

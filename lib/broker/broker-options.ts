@@ -49,6 +49,8 @@ export interface BrokerOptions {
   readonly offsetIntervalMs?: number
   /** Milliseconds between two writes of what has been delivered of delayed messages. @default 10,000 */
   readonly delayOffsetIntervalMs?: number
+  /** How far ahead a message may be due, milliseconds. RocketMQ's `timerMaxDelaySec` allows 3 days. @default 40 days */
+  readonly maxDelayMs?: number
   /** Bounds for unread messages. */
   readonly backlog?: BacklogOptions
   /** When producers are asked about their transactions. */
@@ -62,6 +64,9 @@ export interface BrokerOptions {
   /** Options of the store, when the broker opens it. */
   readonly store?: StoreOptions
 }
+
+/** 40 days. */
+const MAX_DELAY_MS = 40 * 86_400_000
 
 /** Options with every default filled in. */
 export type ResolvedBrokerOptions = Required<
@@ -82,6 +87,7 @@ const optionNames = [
   'clusterName',
   'offsetIntervalMs',
   'delayOffsetIntervalMs',
+  'maxDelayMs',
   'backlog',
   'transactions',
   'quotas',
@@ -114,6 +120,7 @@ export function resolveBrokerOptions(options: BrokerOptions = {}): ResolvedBroke
     defaultQueues: whole('defaultQueues', options.defaultQueues ?? 4, 1, 65_536),
     offsetIntervalMs: whole('offsetIntervalMs', options.offsetIntervalMs ?? 5000, 10, 0x7fffffff),
     delayOffsetIntervalMs: whole('delayOffsetIntervalMs', options.delayOffsetIntervalMs ?? 10_000, 10, 0x7fffffff),
+    maxDelayMs: whole('maxDelayMs', options.maxDelayMs ?? MAX_DELAY_MS, 1, MAX_DELAY_MS),
     maxInflatedBytes: whole('maxInflatedBytes', options.maxInflatedBytes ?? 16 * 1024 * 1024, 1, 0x7fffffff),
     backlog: resolveBacklog(options.backlog),
     transactions: resolveTransactions(options.transactions),

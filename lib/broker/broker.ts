@@ -8,9 +8,12 @@ import type { ClampedOffset } from './config/offsets.js'
 import type { Topics } from './config/topics.js'
 import type { Consumer } from './consuming/consumer.js'
 import type { ConsumerOptions } from './consuming/consumer-options.js'
+import type { TimedReceipt } from './delay/timer.js'
 import type { BrokerMetrics } from './numbers/metrics.js'
 import { type OpenBroker, openBroker, overStore } from './open-broker.js'
 import type { BrokerPorts } from './parts.js'
+import type { PopConsumer } from './pop/pop-consumer.js'
+import type { PopConsumerOptions } from './pop/pop-options.js'
 import type { SendReceipt, SendRequest } from './sending/send-request.js'
 import type { ServedParts } from './serving/served.js'
 import type { TransactionProducer, TransactionProducerOptions } from './transaction/transaction-producer.js'
@@ -90,6 +93,17 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
+   * Cancels a message that was sent for a time ahead and waits still; its receipt may come from an earlier run of the
+   * broker, read from JSON.
+   *
+   * @returns whether it is surely not delivered; `false` when its time has come, or it never waited for one
+   * @throws {BrokerError} `BROKER_CLOSED`; what {@link MessageStore.put} throws
+   */
+  async cancel(receipt: TimedReceipt): Promise<boolean> {
+    return this.#open.cancel(receipt)
+  }
+
+  /**
    * A consumer: a new member of its group, which shares the queues with the others.
    *
    * @throws {TypeError} {@link RangeError} for a wrong option; {@link BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`,
@@ -126,6 +140,17 @@ export class Broker implements AsyncDisposable {
    */
   redrive(request: RedriveRequest): Promise<RedriveResult> {
     return this.#open.administration.redrive(request)
+  }
+
+  /**
+   * A consumer that shares every queue with the others of its group: each message is hidden from them while it has it,
+   * and comes again if it is not acknowledged in time.
+   *
+   * @throws {TypeError} {@link RangeError} for a wrong option; {@link BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`,
+   *   `FILTER_INVALID`
+   */
+  popConsumer(options: PopConsumerOptions): PopConsumer {
+    return this.#open.pop.consumer(options)
   }
 
   /**

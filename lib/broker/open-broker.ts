@@ -1,42 +1,17 @@
-/**
- * Opens a broker, bottom-up: tables, the way into the store, delays, consumers; and takes it down in the opposite order.
- */
+/** Opens a broker: the parts, then what they do in the background; and takes it down in the opposite order. */
+
 import { Emitter } from '../base/signals.js'
 import { systemClock, systemRandom, systemTimers } from '../base/system.js'
 import { nodeDisk } from '../disk/node-disk.js'
 import { MessageStore } from '../store/message-store.js'
-import type { StoredMessage } from '../store/stored-message.js'
-import { Administration } from './administration/administration.js'
 import { type BrokerOptions, type ResolvedBrokerOptions, resolveBrokerOptions } from './broker-options.js'
-import { Groups } from './config/groups.js'
-import { ConsumerOffsets } from './config/offsets.js'
-import { Topics } from './config/topics.js'
-import { Consumers } from './consuming/consumers.js'
-import { inflatedBody } from './consuming/inflate.js'
-import { SendBack } from './consuming/send-back.js'
-import { delayLevelOf, Schedule, waitingMessage } from './delay/schedule.js'
+import { type BrokerParts, buildParts } from './build-parts.js'
+import type { TimedReceipt } from './delay/timer.js'
 import { BrokerError } from './errors.js'
-import { FilterCache } from './filter/filter-cache.js'
-import { QueueLocks } from './group/queue-locks.js'
-import { locksOf, RegisteredMembers } from './group/registered-members.js'
-import { ClientRegistry } from './group/registry.js'
-import { Handled } from './idempotence/handled.js'
-import { SentKeys } from './idempotence/sent-keys.js'
-import { publishMembers } from './numbers/channels.js'
-import { Counters } from './numbers/counters.js'
 import { SAMPLE_EVERY_MS } from './numbers/meter.js'
-import { BrokerMetrics } from './numbers/metrics.js'
-import { Numbers } from './numbers/numbers.js'
 import { type BrokerEvents, type BrokerPorts, type BrokerSurroundings, brokerEvents } from './parts.js'
 import { Periodic } from './periodic.js'
-import { Backlog } from './sending/backlog.js'
-import { Pipeline } from './sending/pipeline.js'
-import { Sender, type SenderOptions } from './sending/sender.js'
-import { loadSharding } from './sending/sharding.js'
-import { processUniqueIds } from './sending/unique-id.js'
 import type { ServedParts } from './serving/served.js'
-import { type ProducingMember, TransactionProducer, type TransactionProducerOptions } from './transaction/transaction-producer.js'
-import { Transactions } from './transaction/transactions.js'
 
 /** A broker that is open: what {@link Broker} forwards to. */
 export type OpenBroker = Awaited<ReturnType<typeof assemble>>
@@ -75,248 +50,66 @@ function surroundingsOf(store: MessageStore, options: ResolvedBrokerOptions, giv
 }
 
 async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
-  const tables = buildTables(base)
-  const { topics, groups, offsets, ownOffsets } = tables
-  for (const [topic, settings] of Object.entries(base.options.topics)) await topics.create(topic, settings)
-  for (const [group, settings] of Object.entries(base.options.groups)) await groups.create(group, settings)
-  const schedule = buildSchedule(base)
-  const pipeline = new Pipeline(base.store, {
-    rewrite: (message) => {
-      const level = delayLevelOf(message.properties ?? {})
-      return level === 0 ? message : waitingMessage(message, level)
-    },
-  })
-  const sending = { shardOf: await loadSharding(), admit: admissionOf(base, tables), pipeline }
-  const sender = buildSender(base, tables, sending)
-  const clients = buildClients(base, tables)
-  const filters = new FilterCache()
-  const sendBack = buildSendBack(base, tables, pipeline)
-  const handled = new Handled({ ...tables, store: base.store, shardOf: sending.shardOf, clock: base.ports.clock })
-  const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack, handled })
-  const transactions = await openTransactions(base, tables, pipeline, clients)
-  const metrics = buildMetrics(base, tables, clients)
-  const administration = buildAdministration(base, tables, { ...sending, filters, consumers })
-  const flushOffsets = async (): Promise<void> => {
-    await offsets.flush()
-    await ownOffsets.flush()
-  }
-  const periodic = [
-    repeated(base, base.options.offsetIntervalMs, flushOffsets, 'writing offsets'),
-    repeated(base, SAMPLE_EVERY_MS, async () => metrics.sample(), 'taking numbers'),
-    repeated(base, base.options.delayOffsetIntervalMs, () => schedule.flush(), 'writing delay offsets'),
-  ]
-  schedule.start()
+  const { store, events } = base
+  const parts = await buildParts(base)
+  const { administration, consumers, metrics, pop, sender, tables, timer, transactionProducer } = parts
+  const periodic = startBackground(base, parts)
+  let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     base.isClosing = true
+    await takeDown(parts, periodic, ownsStore ? store : undefined)
+    events.emit('closed', undefined)
+  }
+  const cancel = (receipt: TimedReceipt): Promise<boolean> => {
+    base.checkOpen()
+    return timer.cancel(receipt)
+  }
+  const { clients, filters, pipeline, sendBack, transactions, backlog } = parts
+  const offered = { pipeline, sendBack, filters, transactions, pop, metrics, backlog }
+  const served: ServedParts = { ...tables, ...clients, ...offered, base, store }
+  const doors = { store, events, sender, consumers, pop, served, metrics, administration, transactionProducer, cancel }
+  return { ...tables, ...doors, close: () => (closing ??= close()) }
+}
+
+/** What goes on without anybody asking. */
+function startBackground(base: BrokerSurroundings, parts: BrokerParts): Periodic[] {
+  const { flushOffsets, metrics, pop, schedule, timer } = parts
+  const { offsetIntervalMs, delayOffsetIntervalMs } = base.options
+  schedule.start()
+  timer.start()
+  pop.start()
+  return [
+    repeated(base, offsetIntervalMs, flushOffsets, 'writing offsets'),
+    repeated(base, SAMPLE_EVERY_MS, async () => metrics.sample(), 'taking numbers'),
+    repeated(base, delayOffsetIntervalMs, () => schedule.flush(), 'writing delay offsets'),
+    repeated(base, delayOffsetIntervalMs, () => timer.flush(), 'writing how far the timer is'),
+  ]
+}
+
+/** Closes everything in order, whatever fails on the way. @throws what failed first */
+async function takeDown(parts: BrokerParts, periodic: readonly Periodic[], store: MessageStore | undefined): Promise<void> {
+  const { clients, consumers, flushOffsets, handled, pop, schedule, timer, transactions } = parts
+  const steps: (() => Promise<void> | void)[] = [
+    () => consumers.close(),
+    () => handled.idle(),
+    () => pop.close(),
+    () => transactions.close(),
+    () => clients.registry.close(),
+    ...periodic.map((one) => () => one.stop()),
+    flushOffsets,
+    () => schedule.close(),
+    () => timer.close(),
+    () => store?.close(),
+  ]
+  const failures: unknown[] = []
+  for (const step of steps) {
     try {
-      await consumers.close()
-      await handled.idle()
-      await transactions.close()
-      clients.registry.close()
-      for (const one of periodic) await one.stop()
-      await schedule.close()
-      await flushOffsets()
-    } finally {
-      if (ownsStore) await base.store.close()
-      base.events.emit('closed', undefined)
+      await step()
+    } catch (error) {
+      failures.push(error)
     }
   }
-  let closing: Promise<void> | undefined
-  const { store, events } = base
-  const served: ServedParts = { ...tables, ...clients, base, store, pipeline, sendBack, filters, transactions }
-  const transactionProducer = producersOf(base, { ...clients, transactions, sender })
-  const parts = { ...tables, store, events, sender, consumers, transactionProducer, served, metrics, administration }
-  return { ...parts, close: () => (closing ??= close()) }
-}
-
-/** What `config/*.json` holds. */
-function buildTables({ store, options, ports }: BrokerSurroundings) {
-  const { config, brokerName } = store
-  const { clock } = ports
-  const counters = new Counters()
-  const offsets = new ConsumerOffsets(config, clock)
-  const ownOffsets = new ConsumerOffsets(config, clock, 'broadcastOffset')
-  const maxOffsetOf = (topic: string, queueId: number): number => store.bounds(topic, queueId).maxOffset
-  const clampedOffsets = [...offsets.clamp(maxOffsetOf), ...ownOffsets.clamp(maxOffsetOf)]
-  const forget = async (which: { topic?: string; group?: string }): Promise<void> => {
-    counters.forget(which)
-    offsets.forget(which)
-    await offsets.flush()
-  }
-  const topics = new Topics({
-    config,
-    clock,
-    names: { brokerName, clusterName: options.clusterName },
-    autoCreate: options.autoCreateTopics,
-    defaultQueues: options.defaultQueues,
-    quotas: options.quotas,
-    deleteQueues: async (topic) => {
-      await forget({ topic })
-      await store.deleteTopic(topic)
-    },
-  })
-  const groups = new Groups({
-    config,
-    clock,
-    autoCreate: options.autoCreateGroups,
-    quotas: options.quotas,
-    forgetOffsets: (group) => forget({ group }),
-  })
-  const numbers = new Numbers(brokerName, counters)
-  return { topics, groups, offsets, ownOffsets, clampedOffsets, counters, numbers }
-}
-
-type Tables = ReturnType<typeof buildTables>
-
-function buildSchedule({ store, ports, onProblem }: BrokerSurroundings): Schedule {
-  const { clock, timers } = ports
-  return new Schedule({
-    store,
-    config: store.config,
-    clock,
-    timers,
-    onProblem: (error) => onProblem(error, 'delivering delayed messages'),
-  })
-}
-
-type Sending = Pick<SenderOptions, 'shardOf' | 'admit' | 'pipeline'>
-
-function buildSender(base: BrokerSurroundings, tables: Tables, sending: Sending): Sender {
-  const { store, ports, checkOpen } = base
-  const { topics, numbers } = tables
-  const { clock } = ports
-  const ids = processUniqueIds(clock, store.storeHost)
-  return new Sender({
-    topics,
-    clock,
-    nextUniqueKey: () => ids.next(),
-    ...sending,
-    sentKeys: new SentKeys({ store, brokerName: store.brokerName, clock, ...base.options.idempotence }),
-    numbers,
-    checkOpen,
-  })
-}
-
-/** Who belongs to which group, and who holds which queue: of this process and of others. */
-function buildClients({ store, ports }: BrokerSurroundings, { groups }: Tables) {
-  const { clock, timers } = ports
-  const notifies = (group: string): boolean => groups.find(group)?.notifiesMembers ?? true
-  const registry = new ClientRegistry<ProducingMember>({ clock, timers, notifies })
-  publishMembers(store.brokerName, registry)
-  return { registry, locks: new QueueLocks(clock) }
-}
-
-type Clients = ReturnType<typeof buildClients>
-
-function openTransactions(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline, { registry }: Clients) {
-  const { store, options, ports } = base
-  return Transactions.open({
-    ...tables,
-    store,
-    pipeline,
-    clock: ports.clock,
-    timers: ports.timers,
-    options: options.transactions,
-    retentionMs: Math.max(1, store.retentionHours) * 3_600_000,
-    nextAsker: (group) => registry.nextProducer(group),
-    onProblem: (error) => base.onProblem(error, 'asking about transactions'),
-    checkOpen: base.checkOpen,
-  })
-}
-
-/** Makes producers of transactions. */
-function producersOf(
-  base: BrokerSurroundings,
-  parts: { transactions: Transactions; sender: Sender; registry: Clients['registry'] },
-) {
-  const { store, ports, options } = base
-  const { clock } = ports
-  const { storeHost } = store
-  const ids = processUniqueIds(clock, storeHost)
-  return (given: TransactionProducerOptions): TransactionProducer => {
-    base.checkOpen()
-    return new TransactionProducer(
-      {
-        ...parts,
-        clientId: `${storeHost.slice(0, storeHost.lastIndexOf(':'))}@${ids.next()}`,
-        address: storeHost,
-        inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
-        onProblem: (error) => base.onProblem(error, 'asking a producer about a transaction'),
-      },
-      given,
-    )
-  }
-}
-
-function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: Tables, { registry }: Clients): BrokerMetrics {
-  return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, timers: ports.timers, checkOpen })
-}
-
-/** What lets messages in, or keeps them out. */
-function admissionOf(
-  { store, ports, options, checkOpen }: BrokerSurroundings,
-  { topics, offsets }: Tables,
-): SenderOptions['admit'] {
-  if (options.backlog === undefined) return () => undefined
-  const backlog = new Backlog({ store, topics, offsets, timers: ports.timers, ...options.backlog, checkOpen })
-  return (topic, count) => backlog.admit(topic, count)
-}
-
-function buildAdministration(
-  { store, options, checkOpen }: BrokerSurroundings,
-  tables: Tables,
-  others: Sending & { readonly filters: FilterCache; readonly consumers: Consumers },
-): Administration {
-  const { brokerName } = store
-  const inflate = (message: StoredMessage): Buffer => inflatedBody(message, options.maxInflatedBytes)
-  return new Administration({ ...tables, ...others, store, brokerName, inflate, checkOpen })
-}
-
-function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups, numbers }: Tables, pipeline: Pipeline): SendBack {
-  return new SendBack({
-    topics,
-    groups,
-    pipeline,
-    below: (bound) => Math.floor(ports.random() * bound),
-    onSentBack: ({ group, message, isDead }) => {
-      numbers.sentBack(group, message, isDead)
-      events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead })
-    },
-  })
-}
-
-function buildConsumers(
-  base: BrokerSurroundings,
-  tables: Tables,
-  {
-    registry,
-    locks,
-    filters,
-    sendBack,
-    handled,
-  }: Clients & Pick<ServedParts, 'filters' | 'sendBack'> & { readonly handled: Handled },
-): Consumers {
-  const { store, ports, options } = base
-  const { clock, timers } = ports
-  const ids = processUniqueIds(clock, store.storeHost)
-  const { storeHost, brokerName } = store
-  const host = storeHost.slice(0, storeHost.lastIndexOf(':'))
-  return new Consumers({
-    ...tables,
-    store,
-    filters,
-    sendBack,
-    handled,
-    members: new RegisteredMembers({ registry, clock, address: storeHost }),
-    locks: locksOf(locks, brokerName),
-    brokerName,
-    inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
-    nextClientId: () => `${host}@${ids.next()}`,
-    clock,
-    timers,
-    onProblem: base.onProblem,
-    checkOpen: base.checkOpen,
-  })
+  if (failures.length > 0) throw failures[0]
 }
 
 function repeated(

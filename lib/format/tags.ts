@@ -11,6 +11,31 @@ export const delayLevelsMs: readonly number[] = [
   1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200,
 ].map((seconds) => seconds * 1000)
 
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** Most delay levels. */
+export const MAX_DELAY_LEVELS = 64
+
+/**
+ * Parses delay levels in RocketMQ's form: `1s 5s 10s 1m 2h 1d`, from level 1 on.
+ *
+ * @returns milliseconds of each level
+ * @throws {TypeError} when it is no string, {@link RangeError} when it is none, too many, or one of no time
+ */
+export function parseDelayLevels(text: string): readonly number[] {
+  if (typeof text !== 'string') throw new TypeError(`delay levels must be a string, got ${shown(text)}`)
+  const parts = text.trim().split(/ +/)
+  if (parts.length > MAX_DELAY_LEVELS)
+    throw new RangeError(`there are at most ${MAX_DELAY_LEVELS} delay levels, got ${parts.length}`)
+  return Object.freeze(
+    parts.map((part) => {
+      const [, number, unit] = /^([1-9][0-9]{0,8})([smhd])$/.exec(part) ?? []
+      if (number === undefined) throw new RangeError(`a delay level is a number and s, m, h or d, as in 10s, got ${shown(part)}`)
+      return Number(number) * UNIT_MS[unit!]!
+    }),
+  )
+}
+
 /**
  * Parses `*`, or tags joined by `||`.
  *
@@ -28,11 +53,20 @@ export function parseTags(expression: string): { tags: string[]; hashes: number[
   return { tags, hashes: tags.map(javaHash) }
 }
 
-/** The tags code of a message: the hash of its tags, or for a delayed one the time when it is due. */
-export function tagsCodeOf(topic: string, properties: Readonly<Record<string, string>>, storeTimestamp: number): number {
+/**
+ * The tags code of a message: the hash of its tags, or for a delayed one the time when it is due.
+ *
+ * @param levelsMs - the store's delay levels
+ */
+export function tagsCodeOf(
+  topic: string,
+  properties: Readonly<Record<string, string>>,
+  storeTimestamp: number,
+  levelsMs: readonly number[] = delayLevelsMs,
+): number {
   if (topic === SCHEDULE_TOPIC) {
     const level = Number(properties[PropertyName.delayLevel] ?? 0)
-    if (level > 0) return storeTimestamp + (delayLevelsMs[Math.min(level, delayLevelsMs.length) - 1] ?? 1000)
+    if (level > 0) return storeTimestamp + (levelsMs[Math.min(level, levelsMs.length) - 1] ?? 1000)
   }
   const tags = properties[PropertyName.tags]
   return tags === undefined ? 0 : javaHash(tags)

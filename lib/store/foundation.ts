@@ -45,6 +45,8 @@ export interface Foundation extends StoreInput {
   readonly seals: Seals
   /** Lets the event loop turn. */
   readonly pause: () => Promise<void>
+  /** The same. @throws {MessageStoreError} `STORE_CLOSED` */
+  readonly pauseWhileOpen: () => Promise<void>
 }
 
 /** Builds the reading side. */
@@ -73,6 +75,7 @@ export function layFoundation(input: StoreInput): Foundation {
   return {
     ...input,
     pause,
+    pauseWhileOpen,
     state,
     events,
     log,

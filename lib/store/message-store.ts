@@ -69,9 +69,19 @@ export class MessageStore implements AsyncDisposable {
     return this.#store.base.options.message.storeHost
   }
 
+  /** The option `delayLevels`, in milliseconds, from level 1 on. */
+  get delayLevelsMs(): readonly number[] {
+    return this.#store.base.options.message.delayLevelsMs
+  }
+
   /** The option `retentionHours`: how long messages are kept at least, while the disk is not full. */
   get retentionHours(): number {
     return this.#store.base.options.retention.hours
+  }
+
+  /** The directory that was opened. */
+  get directory(): string {
+    return this.#store.base.layout.root
   }
 
   /** What opening found and did. */

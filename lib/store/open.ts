@@ -78,6 +78,7 @@ async function assemble(input: StoreInput) {
     onBatchTopics: (names) => topics.setBatchTopics(names),
   })
   const idle = async (): Promise<void> => {
+    await live?.idle()
     await config.idle()
     await admin.idle()
     await replication.idle()
@@ -151,7 +152,7 @@ function liveLogOf(base: Foundation): LiveLog | undefined {
     adopt,
     levelAt: records.levelAt,
     clock: ports.clock,
-    timers: ports.timers,
+    pause: base.pauseWhileOpen,
     show,
   })
 }

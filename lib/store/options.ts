@@ -8,6 +8,7 @@ import { shown } from '../base/errors.js'
 import type { Clock, Timers } from '../base/system.js'
 import type { Disk } from '../disk/disk.js'
 import { parseHost } from '../format/host.js'
+import { delayLevelsMs, parseDelayLevels } from '../format/tags.js'
 
 /** Sizes of the hash index. */
 export interface IndexOptions {
@@ -63,6 +64,12 @@ export interface StoreOptions {
   maxMessageBytes?: number
   /** `record`: every record carries a CRC of the whole record, 20 bytes. `body`: only RocketMQ's CRC of the body. @default 'record' */
   checksum?: 'record' | 'body'
+  /**
+   * What the delay levels mean, from level 1 on, as in RocketMQ's `messageDelayLevel`.
+   *
+   * @default '1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h'
+   */
+  delayLevels?: string
   /** Whether reads check what they return. Off, rot in a record that is read goes unnoticed. @default true */
   verifyReads?: boolean
   /** Hours that a segment is kept after its last write. @default 72 */
@@ -123,7 +130,7 @@ export interface ResolvedOptions {
     indexSlots: number | undefined
     indexEntries: number | undefined
   }>
-  readonly message: Readonly<{ maxBodyBytes: number; storeHost: string; brokerName: string }>
+  readonly message: Readonly<{ maxBodyBytes: number; storeHost: string; brokerName: string; delayLevelsMs: readonly number[] }>
   readonly retention: Readonly<{
     hours: number
     deleteHour: number
@@ -182,6 +189,7 @@ export function resolveOptions(options: StoreOptions = {}): ResolvedOptions {
       maxBodyBytes: root.integer('maxMessageBytes', 1, 1024 * MIB, 4 * MIB),
       storeHost: root.host('storeHost', '127.0.0.1:10911'),
       brokerName: root.string('brokerName', 'mqlite'),
+      delayLevelsMs: root.delayLevels('delayLevels'),
     },
     retention: {
       hours: root.number('retentionHours', 0, 24 * 36_500, 72),
@@ -273,6 +281,17 @@ class Group {
       this.#wrong(name, 'ip:port or [ipv6]:port', value, RangeError)
     }
     return value
+  }
+
+  delayLevels(name: string): readonly number[] {
+    const value = this.#take(name)
+    if (value === undefined) return delayLevelsMs
+    try {
+      return parseDelayLevels(value as string)
+    } catch (error) {
+      const expected = 'levels such as 1s 5s 10m 2h'
+      return this.#wrong(name, expected, value, error instanceof RangeError ? RangeError : TypeError)
+    }
   }
 
   choice<T extends string>(name: string, choices: readonly T[], preset: T): T {

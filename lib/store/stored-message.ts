@@ -15,6 +15,10 @@ const TAGS = propertyKey(PropertyName.tags)
 const KEYS = propertyKey(PropertyName.keys)
 const UNIQUE_KEY = propertyKey(PropertyName.uniqueKey)
 
+/** Names of properties that somebody asked for, made ready. */
+const knownKeys = new Map<string, Buffer>()
+const MOST_KEYS = 100
+
 /** A message read from a store. */
 export class StoredMessage {
   /** Topic that the message was put to. */
@@ -98,6 +102,17 @@ export class StoredMessage {
       this.#properties = Object.freeze(parseProperties(this.#block.bytes, start, end))
     }
     return this.#properties
+  }
+
+  /** The value of one property; cheaper than {@link properties} for a few of them. */
+  property(name: string): string | undefined {
+    if (this.#properties !== undefined) return this.#properties[name]
+    let key = knownKeys.get(name)
+    if (key === undefined) {
+      key = propertyKey(name)
+      if (knownKeys.size < MOST_KEYS) knownKeys.set(name, key)
+    }
+    return this.#property(key)
   }
 
   /** When the message was made, milliseconds since 1970. */

@@ -196,7 +196,7 @@ function tellArrivals({ arrivals }: Foundation, puts: readonly PendingPut[]): vo
 
 function buildWriter(base: Foundation, parts: WritingSide): Writer {
   const { options, ports, log, state } = base
-  const { maxBodyBytes, storeHost } = options.message
+  const { maxBodyBytes, storeHost, delayLevelsMs } = options.message
   const { recordCrc } = options.log
   const { topics } = parts
   const nextOffsets = (names: readonly string[]): number[] => names.map((name) => topics.nextOffsetOf(name))
@@ -205,7 +205,7 @@ function buildWriter(base: Foundation, parts: WritingSide): Writer {
     flusher: parts.flusher,
     groups: parts.groups,
     topics,
-    encoder: new MessageEncoder({ maxBodyBytes, recordCrc, storeHost, nextOffsets }),
+    encoder: new MessageEncoder({ maxBodyBytes, recordCrc, storeHost, delayLevelsMs, nextOffsets }),
     clock: ports.clock,
     recordCrc,
     maxPendingBytes: options.flush.maxPendingBytes,

@@ -59,6 +59,15 @@ interface Slot<Queue> {
   row?: QueueRow
 }
 
+/** Moves the bounds of a queue. One whose file is damaged keeps them: its readers are told, and the next start makes it anew. */
+export function unlessDamaged(move: () => void): void {
+  try {
+    move()
+  } catch (error) {
+    if (!(error instanceof MessageStoreError && error.code === 'STORE_CORRUPT')) throw error
+  }
+}
+
 /** See the head of this file. */
 export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
   readonly #options: QueueTableOptions<Queue>
@@ -231,14 +240,7 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
   /** Lets minimum offsets follow the start of the log. @returns the files that were deleted */
   trim(logStart: number): string[] {
     const deleted: string[] = []
-    for (const queue of this) {
-      try {
-        deleted.push(...queue.trim(logStart))
-      } catch (error) {
-        // A queue whose file is damaged keeps its bounds: its readers are told, and the next start makes it anew.
-        if (!(error instanceof MessageStoreError && error.code === 'STORE_CORRUPT')) throw error
-      }
-    }
+    for (const queue of this) unlessDamaged(() => deleted.push(...queue.trim(logStart)))
     return deleted
   }
 

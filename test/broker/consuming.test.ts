@@ -56,6 +56,21 @@ describe('a group', () => {
     assert.deepEqual(textOf(await take(young, 1)), ['4'])
   })
 
+  test('lets a member close that still waits for a queue, which goes to the next one then', async (t) => {
+    const broker = await openTestBroker(t, { options: { topics: { orders: { queues: 1 } } } })
+    const [old, waiting] = ['b', 'a'].map((name) => broker.consumer({ group: 'g', subscribe: { orders: '*' }, name }))
+    await waiting!.close()
+    await broker.send({ topic: 'orders', body: '1' })
+    const [held] = await take(old!, 1)
+    const young = broker.consumer({ group: 'g', subscribe: { orders: '*' }, name: 'a' })
+    await turn()
+    // The queue is the newcomer's, and still in the hands of the other.
+    await young.close()
+    await held!.ack()
+    await broker.send({ topic: 'orders', body: '2' })
+    assert.deepEqual(textOf(await take(old!, 1)), ['2'])
+  })
+
   test('gets again what a member did not settle before it closed', async (t) => {
     const broker = await openTestBroker(t, { options: { topics: { orders: { queues: 1 } } } })
     for (const body of ['1', '2', '3']) await broker.send({ topic: 'orders', body })
@@ -77,6 +92,29 @@ describe('a group', () => {
     const broker = await openTestBroker(t, { disk, options: { topics } })
     const rest = broker.consumer({ group: 'g', subscribe: { orders: '*' } })
     assert.deepEqual(textOf(await take(rest, 3)), ['7', '8', '9'])
+  })
+
+  test('does not get again what a handler finished, or let fail, while its consumer closed', async (t) => {
+    for (const fails of [false, true]) {
+      const broker = await openTestBroker(t, { options: { topics: { orders: { queues: 1 } } } })
+      await broker.send({ topic: 'orders', body: 'x' })
+      const consumer = broker.consumer({ group: 'g', subscribe: { orders: '*' } })
+      let end = (): void => {}
+      const called = new Promise<void>((resolve) => {
+        void consumer.run(async () => {
+          resolve()
+          await new Promise<void>((done) => (end = done))
+          if (fails) throw new Error('no')
+        })
+      })
+      await called
+      const closed = consumer.close()
+      end()
+      await closed
+      await broker.send({ topic: 'orders', body: 'y' })
+      assert.deepEqual(textOf(await take(broker.consumer({ group: 'g', subscribe: { orders: '*' } }), 1)), ['y'])
+      assert.equal(broker.store.bounds('SCHEDULE_TOPIC_XXXX', 2).maxOffset, fails ? 1 : 0)
+    }
   })
 
   test('has a place of its own beside other groups', async (t) => {
@@ -135,7 +173,22 @@ describe('a message that fails', () => {
     assert.equal(dead!.body.toString(), 'x')
     assert.equal(dead!.properties['RETRY_TOPIC'], 'orders')
     assert.equal(dead!.properties['ORIGIN_MESSAGE_ID'], sent.messageId)
+    assert.equal(dead!.properties['REAL_TOPIC'], '%RETRY%g')
     assert.equal(dead!.uniqueKey, sent.uniqueKey)
+  })
+
+  test('can be sent back at once by the first consumer of a group, which is made before anything is handed out', async (t) => {
+    const disk = freshDisk()
+    const broker = await openTestBroker(t, { disk, options: { topics } })
+    await broker.send({ topic: 'orders', body: 'x' })
+    const flushDirectory = disk.flushDirectory.bind(disk)
+    disk.flushDirectory = async (path) => {
+      for (let i = 0; i < 20; i++) await turn()
+      await flushDirectory(path)
+    }
+    const [delivery] = await take(broker.consumer({ group: 'g', subscribe: { orders: '*' } }), 1)
+    await delivery!.retry()
+    assert.equal(broker.store.bounds('SCHEDULE_TOPIC_XXXX', 2).maxOffset, 1)
   })
 
   test('counts as failed when the handler throws, and when it is out for too long', async (t) => {
@@ -190,7 +243,8 @@ describe('an ordered consumer', () => {
       await pass(time, 100)
     }
     assert.deepEqual(seen, ['1 1', '1 2', '2 1'])
-    assert.equal(broker.store.bounds('%DLQ%g').maxOffset, 1)
+    const [dead] = (await broker.store.get({ topic: '%DLQ%g', offset: 0 })).messages
+    assert.equal(dead!.reconsumeTimes, 2)
   })
 
   test('has one message of a queue at a time', async (t) => {
@@ -251,6 +305,38 @@ describe('a place in a queue', () => {
     await broker.send({ topic: 'orders', body: 'new' })
     assert.deepEqual(textOf(await take(consumer, 1)), ['new'])
     await assert.rejects(one!.ack(), refusal('DELIVERY_SETTLED'))
+  })
+})
+
+describe('where a new group begins', () => {
+  test('at the first message, at a time, and with `last` at the first one of a young queue', async (t) => {
+    const time = new ManualTime()
+    const broker = await openTestBroker(t, {
+      options: { topics: { orders: { queues: 1 } } },
+      ports: { clock: time, timers: time },
+    })
+    for (const body of ['1', '2']) await broker.send({ topic: 'orders', body })
+    await pass(time, 10)
+    const now = new Date(time.now())
+    await broker.send({ topic: 'orders', body: '3' })
+    const starts = { first: 'first', last: 'last', time: now, number: now.getTime() } as const
+    const seen: Record<string, string[]> = {}
+    for (const [group, startAt] of Object.entries(starts)) {
+      const consumer = broker.consumer({ group, subscribe: { orders: '*' }, startAt })
+      const count = group === 'first' || group === 'last' ? 3 : 1
+      seen[group] = textOf(await take(consumer, count))
+    }
+    assert.deepEqual(seen, { first: ['1', '2', '3'], last: ['1', '2', '3'], time: ['3'], number: ['3'] })
+  })
+
+  test('with `last` at the end for a broadcasting member, with nothing missed that is sent right after it came', async (t) => {
+    const broker = await openTestBroker(t, { options: { topics } })
+    await broker.send({ topic: 'orders', body: 'old', queueId: 0 })
+    const member = broker.consumer({ group: 'g', subscribe: { orders: '*' }, model: 'broadcasting' })
+    for (const body of ['1', '2']) await broker.send({ topic: 'orders', body, queueId: 0 })
+    const other = broker.consumer({ group: 'g', subscribe: { orders: '*' }, model: 'broadcasting', startAt: 'first' })
+    assert.deepEqual(textOf(await take(member, 2)), ['1', '2'])
+    assert.deepEqual(textOf(await take(other, 3)), ['old', '1', '2'])
   })
 })
 

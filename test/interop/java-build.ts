@@ -35,6 +35,11 @@ export function clientClassPath(generation: Generation): string {
   return compiled(`clients-${folders[generation]}`, javaFiles('clients'))
 }
 
+/** The class path that runs `Actors`, clients of 5.3.3; compiles it first if need be. */
+export function actorsClassPath(): string {
+  return compiled('actors', javaFiles('actors'), 'servers-v5')
+}
+
 /** The class path that runs `Transactions`, of 5.3.3; compiles it first if need be. */
 export function transactionClassPath(): string {
   return compiled('transactions', javaFiles('transactions'), 'servers-v5')

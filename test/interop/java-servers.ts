@@ -150,7 +150,8 @@ async function start(
   return { address: `127.0.0.1:${port}`, stop }
 }
 
-function makeHome(t: Scope): string {
+/** A directory of a Java program, with settings by which it logs nothing. */
+export function makeHome(t: Scope): string {
   const home = mkdtempSync(join(tmpdir(), 'mqlite-rocketmq-'))
   cleanUp(t, () => rmSync(home, { recursive: true, force: true }))
   mkdirSync(join(home, 'conf'))
@@ -166,7 +167,8 @@ function spawnJava(release: ServerRelease, home: string, main: string, given: re
   return spawnProgram(serverClassPath(release), home, main, given)
 }
 
-function spawnProgram(classPath: string, home: string, main: string, given: readonly string[]): ChildProcess {
+/** Runs a Java program that has lines on stdin. */
+export function spawnProgram(classPath: string, home: string, main: string, given: readonly string[]): ChildProcess {
   const flags = [
     ...OPENS,
     ...EXPORTS,
@@ -180,7 +182,7 @@ function spawnProgram(classPath: string, home: string, main: string, given: read
     `-Djava.io.tmpdir=${home}`,
   ]
   const env = { ...process.env, ROCKETMQ_HOME: home }
-  return spawn('java', [...flags, '-cp', classPath, main, ...given], { stdio: ['ignore', 'pipe', 'pipe'], env })
+  return spawn('java', [...flags, '-cp', classPath, main, ...given], { stdio: ['pipe', 'pipe', 'pipe'], env })
 }
 
 /** What a process has printed so far; only the end when it is long. */

@@ -125,6 +125,21 @@ for (const generation of generations) {
   })
 }
 
+test('a producer of 5.3.3 is asked about transactions that it left open, with the message as it sent it, and its answer counts', async (t) => {
+  const topic = 'interop_transactions'
+  const served = await serve(t, '--topic', `${topic}:2`)
+  const output = await runClient(t, '5.3.3', 'Transactions', [served.nameServer, topic, '6', '60'])
+  const asked = [...output.matchAll(/^ASKED (\S+) ([01]) (\S+) (\S+)$/gm)].map(([, of, , keys, body]) => [of, keys, body])
+  const open = ['transaction-2', 'transaction-5']
+  assert.deepEqual(
+    asked.sort(),
+    open.map((text) => [topic, text, text]),
+    output,
+  )
+  const messages = await messagesOf(await served.stop(), topic)
+  assert.deepEqual(messages.map(textOf).sort(), ['transaction-0', 'transaction-2', 'transaction-3', 'transaction-5'])
+})
+
 test('a real name server of 5.3.3 leads producers to the broker, which tells it of topics as they are made', async (t) => {
   const names = await startNameServer(t, '5.3.3')
   const served = await serve(t, '--no-name-server', '--name-servers', names.address, '--topic', 'here:3', '--auto-create-topics')

@@ -28,6 +28,8 @@ class Model {
   next = 0
   readonly sent = new Set<string>()
   readonly acked = new Set<string>()
+  /** Acknowledged since the broker was opened: what a crash may make come again. */
+  readonly ackedNow = new Set<string>()
   /** Acknowledged, and a clean close since. */
   readonly settled = new Set<string>()
   /** Of an ordered group: for each queue, the highest offset acknowledged. */
@@ -111,6 +113,7 @@ async function settle(model: Model, member: Member, which: number, isHandled: bo
   }
   if (!isHandled) return
   model.acked.add(message.body.toString())
+  model.ackedNow.add(message.body.toString())
   model.reached.set(message.queueId, Math.max(message.queueOffset, model.reached.get(message.queueId) ?? -1))
 }
 
@@ -169,12 +172,14 @@ const pass = (ms: number): Step =>
 const reopen = (): Step =>
   step('close and open', async (model, real) => {
     await real.broker.close()
-    for (const id of model.acked) model.settled.add(id)
+    for (const id of model.ackedNow) model.settled.add(id)
+    model.ackedNow.clear()
     await real.open()
   })
 
 const crash = (kind: 'kill' | 'power', choices: readonly number[]): Step =>
-  step(kind, async (_model, real) => {
+  step(kind, async (model, real) => {
+    model.ackedNow.clear()
     let next = 0
     const choose = (count: number): number => choices[next++ % choices.length]! % count
     real.disk = kind === 'kill' ? real.disk.kill() : real.disk.crash({ choose: { choose } })

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { entryPosition } from '../../lib/format/index-layout.js'
 import { segmentName } from '../../lib/format/names.js'
 import { QUEUE_ENTRY_BYTES } from '../../lib/format/queue-entry.js'
+import { bodies, code, freshDisk, open, readQueue, root } from '../support/open-store.js'
 import { filesIn, flip, openSmall, ROOT, smallSizes, smallStore, storeWithoutSums } from '../support/small-store.js'
 
 const queueFile = (topic: string, queueId: number) => `${ROOT}/consumequeue/${topic}/${queueId}/${segmentName(0)}`
@@ -44,4 +45,24 @@ test('a message is found by its key although the hash of its index entry is dama
     )
   }
   await store.close()
+})
+
+test('beyond a thousand queues, one that was purged and is damaged does not keep the store from opening', async () => {
+  const disk = freshDisk()
+  const options = { segmentBytes: 1024 * 1024 }
+  const first = await open(disk, options)
+  for (let queueId = 0; queueId <= 1000; queueId++) await first.put({ topic: 'many', queueId, body: 'x' })
+  for (const body of ['0', '1', '2']) await first.put({ topic: 'purged', body })
+  await first.purge('purged')
+  for (const body of ['3', '4']) await first.put({ topic: 'purged', body })
+  await first.close()
+  flip(disk, `${root}/consumequeue/purged/0/${segmentName(0)}`, 3 * QUEUE_ENTRY_BYTES + 7)
+  const second = await open(disk, options)
+  assert.deepEqual(second.bounds('purged'), { minOffset: 3, maxOffset: 5 })
+  await assert.rejects(second.get({ topic: 'purged', offset: 3 }), code('STORE_CORRUPT', 'purged'))
+  assert.equal((await second.get({ topic: 'many', queueId: 7, offset: 0 })).messages.length, 1)
+  await second.close()
+  const third = await open(disk, options)
+  assert.deepEqual(bodies(await readQueue(third, 'purged')), ['3', '4'])
+  await third.close()
 })

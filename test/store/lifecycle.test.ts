@@ -23,6 +23,8 @@ const methods: Record<string, (store: MessageStore) => unknown> = {
   verify: (store) => store.verify(),
 }
 const always = [
+  'delayLevelsMs',
+  'directory',
   'constructor',
   'close',
   'status',

@@ -144,6 +144,37 @@ describe('a reader beside a writer', () => {
     await assert.rejects(reader.get({ topic: 'a', offset: 0 }), code('STORE_INCOMPATIBLE', '8192'))
   })
 
+  test('closed while it takes in what the writer wrote, it leaves no file open', async () => {
+    const disk = freshDisk()
+    const options = { segmentBytes: 256 * 1024 }
+    const writer = await open(disk, options)
+    await putSome(writer, 0, 20)
+    const openFile = disk.open.bind(disk)
+    let openNow = 0
+    disk.open = (path, mode) => {
+      const file = openFile(path, mode)
+      const close = file.close.bind(file)
+      openNow++
+      file.close = () => {
+        openNow--
+        close()
+      }
+      return file
+    }
+    const reader = await open(disk, { ...options, readOnly: true })
+    await reader.query({ topic: 'a', key: 'k1' })
+    for (let n = 0; n < 20; n++) await writer.put({ topic: 'a', body: 'x'.repeat(100_000) })
+    await flushViews(writer)
+    for (let n = 0; n < 20; n++) await writer.put({ topic: 'a', body: 'x'.repeat(100_000) })
+    const asked = assert.rejects(reader.query({ topic: 'a', key: 'k1' }), code('STORE_CLOSED'))
+    await settled(1)
+    await reader.close()
+    await asked
+    await writer.close()
+    await settled(50)
+    assert.equal(openNow, 0)
+  })
+
   test('it follows a writer that closes, opens again and deletes what has expired', async (t) => {
     const time = new ManualTime(new Date(2024, 0, 5, 3, 0, 0).getTime())
     const disk = freshDisk()

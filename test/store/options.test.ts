@@ -121,6 +121,7 @@ describe('values', () => {
       ...choices.map(([name]) => name),
       ...booleans,
       ...texts,
+      'delayLevels',
       ...groups,
       'onProgress',
     ]
@@ -153,6 +154,7 @@ describe('names', () => {
       ...choices.map(([name]) => name),
       ...booleans,
       ...texts,
+      'delayLevels',
       ...groups,
       'onProgress',
     ])

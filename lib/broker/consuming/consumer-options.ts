@@ -16,7 +16,7 @@ export interface ConsumerOptions {
   readonly model?: 'clustering' | 'broadcasting'
   /** One message of a queue at a time, and a failing one holds its queue. @default false */
   readonly ordered?: boolean
-  /** Where a new group begins. As in RocketMQ, `last` is the first message of a queue from which nothing has expired. @default 'last' */
+  /** Where a new group begins. As in RocketMQ, `last` is the first message of a queue from which nothing has expired; of a broadcasting member it is the end. @default 'last' */
   readonly startAt?: StartAt
   /** How often a message is tried again before it is a dead letter. @default the group's: 16; ordered: without end */
   readonly maxRetries?: number

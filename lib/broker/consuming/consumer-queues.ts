@@ -7,6 +7,7 @@
 import type { Clock, Timers } from '../../base/system.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
+import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
 import type { MessageFilter } from '../filter/message-filter.js'
 import type { Handled } from '../idempotence/handled.js'
@@ -34,6 +35,7 @@ export interface QueueLockPort {
 /** What the queues of consumers need. */
 export interface ConsumerQueuesParts {
   readonly store: ReadPort
+  readonly topics: Pick<Topics, 'find'>
   readonly offsets: ConsumerOffsets
   /** Offsets of broadcasting members, each under its own name. */
   readonly ownOffsets: ConsumerOffsets
@@ -56,6 +58,8 @@ export class ConsumerQueues {
   readonly #offsets: ConsumerOffsets
   /** The name under which offsets are kept: the group's, or the member's own. */
   readonly #owner: string
+  /** Where queues ended when the consumer came; those that are made later begin with 0. */
+  readonly #ends = new Map<string, number>()
 
   /** @param filters - for each topic that the consumer wants */
   constructor(
@@ -71,6 +75,11 @@ export class ConsumerQueues {
     this.#filters = filters
     this.#offsets = isShared ? parts.offsets : parts.ownOffsets
     this.#owner = isShared ? options.group : `${options.group}@${clientId}`
+    for (const topic of filters.keys()) {
+      const queues = parts.topics.find(topic)?.readQueues ?? 0
+      for (let queueId = 0; queueId < queues; queueId++)
+        this.#ends.set(`${topic}/${queueId}`, parts.store.bounds(topic, queueId).maxOffset)
+    }
   }
 
   /** Takes queues and lets them go as its share changes. */
@@ -125,7 +134,7 @@ export class ConsumerQueues {
     const commit = this.#isKept ? this.#offsets.committer(topic, this.#owner, queueId) : () => {}
     let offset = this.#offsets.find(topic, this.#owner, queueId)
     if (offset === undefined) {
-      offset = await startOffset(store, topic, queueId, this.#options.startAt)
+      offset = await startOffset(store, { topic, queueId, end: this.#ends.get(`${topic}/${queueId}`) ?? 0 }, this.#options)
       // From here on the group has a place: a restart before the first acknowledgement begins there again.
       commit(offset)
     }
@@ -193,6 +202,7 @@ export class ConsumerQueues {
     await this.#parts.sendBack.put(stored, group, {
       ...(delayLevel === undefined ? {} : { delayLevel }),
       ...(maxRetries === undefined || ordered ? {} : { maxRetries }),
+      ...(ordered ? { attempts: attempt } : {}),
     })
   }
 }

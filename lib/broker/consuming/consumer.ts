@@ -241,16 +241,28 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
     for (;;) {
       const delivery = this.#take() ?? (await this.#next())
       if (delivery === undefined) return
+      let result: unknown
       try {
-        const result = handler(delivery.message, delivery)
-        if (isThenable(result)) await this.#handle(async () => void (await result))
+        result = handler(delivery.message, delivery)
       } catch (error) {
         await this.#handle(() => this.#failed(delivery, error))
         continue
       }
+      if (isThenable(result)) await this.#handle(() => this.#settled(delivery, result as PromiseLike<unknown>))
       // The handler may have settled it by itself.
-      delivery.ack().catch(() => {})
+      else delivery.ack().catch(() => {})
     }
+  }
+
+  /** Waits for a handler. A close waits for this, and what was handled by then does not come again. */
+  async #settled(delivery: Delivery, result: PromiseLike<unknown>): Promise<void> {
+    try {
+      await result
+    } catch (error) {
+      await this.#failed(delivery, error)
+      return
+    }
+    delivery.ack().catch(() => {})
   }
 
   async #workInBatches(handler: (messages: readonly ReceivedMessage[]) => unknown, maxMessages: number): Promise<void> {

@@ -35,7 +35,7 @@ export interface LocalMember {
 }
 
 /** What consuming needs. */
-export interface ConsumersParts extends Omit<ConsumerQueuesParts, 'holds'> {
+export interface ConsumersParts extends Omit<ConsumerQueuesParts, 'holds' | 'topics'> {
   readonly topics: Pick<Topics, 'find' | 'get' | 'onChange' | 'retryTopic'>
   readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'checkForConsuming'>
   readonly filters: FilterCache
@@ -136,10 +136,11 @@ export class Consumers {
   /** Makes what the group needs, then takes queues. */
   async #begin(joined: Joined): Promise<void> {
     const { groups, topics, onProblem } = this.#parts
-    const { group, model } = joined.options
+    const { group } = joined.options
     try {
       const { retryQueues } = await groups.forConsuming(group)
-      if (model === 'clustering' && retryQueues > 0) await topics.retryTopic(group, retryQueues)
+      // RocketMQ makes it for broadcasting members too, which never use it.
+      if (retryQueues > 0) await topics.retryTopic(group, retryQueues)
     } catch (error) {
       onProblem(error, `making group ${group}`)
     }

@@ -43,6 +43,9 @@ interface Hold {
   readonly name: QueueName
   queue: HeldQueue | undefined
   isWanted: boolean
+  /** Resolves when it is not wanted any more. */
+  readonly unwanted: Promise<void>
+  readonly giveUp: () => void
   readonly ended: Promise<void>
 }
 
@@ -50,7 +53,6 @@ interface Hold {
 export class Holding {
   readonly #parts: HoldingParts
   readonly #holds = new Map<string, Hold>()
-  readonly #unwanted = new Map<Hold, () => void>()
   #queues: HeldQueue[] = []
   #wanted: ReadonlySet<string> = new Set()
 
@@ -105,6 +107,7 @@ export class Holding {
     // It may still be on its way out; then this one stands in line behind it.
     const before = this.#holds.get(key)?.ended ?? Promise.resolve()
     const hold = { name, queue: undefined, isWanted: true } as { -readonly [Field in keyof Hold]: Hold[Field] }
+    hold.unwanted = new Promise((resolve) => (hold.giveUp = resolve))
     hold.ended = before.then(() => this.#live(hold)).catch((error: unknown) => this.#parts.onProblem(error))
     this.#holds.set(key, hold)
   }
@@ -112,16 +115,19 @@ export class Holding {
   /** The life of a hold, from standing in line to letting go. */
   async #live(hold: Hold): Promise<void> {
     const { group, holds, open, lock, unlock, onChange } = this.#parts
-    const letGo = await holds?.take(group, hold.name.topic, hold.name.queueId)
+    const turn = holds?.take(group, hold.name.topic, hold.name.queueId)
+    // Whoever is not wanted any more does not wait for its turn, which the next one in line gets.
+    const letGo = await Promise.race([turn, hold.unwanted])
+    if (letGo === undefined) void turn?.then((pass) => pass())
     let isLocked = false
     try {
-      while (hold.isWanted && !(isLocked = lock(hold.name))) await this.#wait(LOCK_AGAIN_MS)
+      while (hold.isWanted && !(isLocked = lock(hold.name))) await Promise.race([this.#wait(LOCK_AGAIN_MS), hold.unwanted])
       if (!hold.isWanted) return
       hold.queue = await open(hold.name)
       this.#queues = [...this.#queues, hold.queue]
       onChange()
       const renewal = this.#keepLocked(hold)
-      await this.#untilUnwanted(hold)
+      await hold.unwanted
       renewal.stop()
       this.#queues = this.#queues.filter((queue) => queue !== hold.queue)
       await this.#drain(hold.queue)
@@ -131,11 +137,6 @@ export class Holding {
       letGo?.()
       onChange()
     }
-  }
-
-  #untilUnwanted(hold: Hold): Promise<void> {
-    if (!hold.isWanted) return Promise.resolve()
-    return new Promise((resolve) => this.#unwanted.set(hold, resolve))
   }
 
   /** A queue whose lock another client has taken is in its hands now: what is out comes again there. */
@@ -152,8 +153,7 @@ export class Holding {
 
   #letGo(hold: Hold): void {
     hold.isWanted = false
-    this.#unwanted.get(hold)?.()
-    this.#unwanted.delete(hold)
+    hold.giveUp()
   }
 
   async #drain(queue: HeldQueue): Promise<void> {

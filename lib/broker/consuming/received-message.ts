@@ -28,12 +28,24 @@ export type ReceivedMessage = Pick<
 
 const COMPRESSED = 1
 
+/** What a consumer sees otherwise than it is stored. */
+export interface Restored {
+  /** Topic that the message was first sent to. */
+  readonly topic: string
+  /** All properties. */
+  readonly properties: Readonly<Record<string, string>>
+}
+
 /** The message that stands in a queue, as the consumer of a group sees it. */
-export function receivedMessage(stored: StoredMessage, inflate: (message: StoredMessage) => Buffer): ReceivedMessage {
+export function receivedMessage(
+  stored: StoredMessage,
+  inflate: (message: StoredMessage) => Buffer,
+  restored?: Restored,
+): ReceivedMessage {
   const isRetried = stored.topic.startsWith('%RETRY%')
   const isCompressed = (stored.sysFlag & COMPRESSED) !== 0
-  if (!isRetried && !isCompressed) return stored
-  return new RestoredMessage(stored, isCompressed ? inflate : undefined)
+  if (!isRetried && !isCompressed && restored === undefined) return stored
+  return new RestoredMessage(stored, isCompressed ? inflate : undefined, restored)
 }
 
 /** A message under its first topic, inflated when it is asked for. Everything else is the record's. */
@@ -42,12 +54,14 @@ class RestoredMessage implements ReceivedMessage {
   readonly topic: string
   readonly #stored: StoredMessage
   readonly #inflate: ((message: StoredMessage) => Buffer) | undefined
+  readonly #restored: Restored | undefined
   #body: Buffer | undefined
 
-  constructor(stored: StoredMessage, inflate: ((message: StoredMessage) => Buffer) | undefined) {
+  constructor(stored: StoredMessage, inflate: ((message: StoredMessage) => Buffer) | undefined, restored: Restored | undefined) {
     this.#stored = stored
     this.#inflate = inflate
-    this.topic = stored.properties[SystemProperty.retryTopic] ?? stored.topic
+    this.#restored = restored
+    this.topic = restored?.topic ?? stored.properties[SystemProperty.retryTopic] ?? stored.topic
   }
 
   get body(): Buffer {
@@ -83,7 +97,7 @@ class RestoredMessage implements ReceivedMessage {
   }
 
   get properties(): Readonly<Record<string, string>> {
-    return this.#stored.properties
+    return this.#restored?.properties ?? this.#stored.properties
   }
 
   get bornTimestamp(): number {

@@ -36,6 +36,8 @@ export interface SendBackChoice {
   readonly delayLevel?: number
   /** How often it is tried again, if not as often as the group says. */
   readonly maxRetries?: number
+  /** How often the group has had it, when its record does not say: an ordered queue counts by itself. */
+  readonly attempts?: number
 }
 
 /** See the head of this file. */
@@ -64,16 +66,13 @@ export class SendBack {
       ...copyOf(stored),
       topic,
       queueId,
-      reconsumeTimes: stored.reconsumeTimes + 1,
+      reconsumeTimes: choice.attempts ?? stored.reconsumeTimes + 1,
       properties: withProperties(stored.properties, {
         [SystemProperty.retryTopic]: stored.properties[SystemProperty.retryTopic] ?? stored.topic,
         [SystemProperty.originMessageId]: stored.properties[SystemProperty.originMessageId] ?? stored.messageId,
         // RocketMQ sets it to false, and may lose the copy after the group's offset has passed the message.
         [SystemProperty.wait]: undefined,
         [SystemProperty.delayLevel]: isDead ? '0' : String(level),
-        // A message that came by way of a delay still carries where it waited.
-        [SystemProperty.realTopic]: undefined,
-        [SystemProperty.realQueueId]: undefined,
       }),
     })
     onSentBack?.({ group, message: stored, isDead })

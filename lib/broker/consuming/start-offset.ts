@@ -2,7 +2,9 @@
  * Where a group begins in a queue that it has never consumed (spec: `consumeFromWhere`).
  *
  * As in RocketMQ, a group begins at the first message of a queue from which nothing has expired yet, even when it asks
- * for the last one: its messages may have been sent for a consumer that was about to come.
+ * for the last one: its messages may have been sent for a consumer that was about to come. RocketMQ does so too when it
+ * asks for a time; here it gets what it asks for. A broadcasting member that asks for the last gets it. `last` is where
+ * the queue ended when the consumer came, so that what is sent right after that is not missed.
  */
 import { shown } from '../../base/errors.js'
 import type { ReadPort } from '../store-port.js'
@@ -18,16 +20,23 @@ export function checkStartAt(startAt: unknown, name = 'startAt'): void {
     throw new TypeError(`${name} must be 'last', 'first', a Date or milliseconds since 1970, got ${shown(startAt)}`)
 }
 
+/** A queue that a group begins with. */
+export interface NewQueue {
+  readonly topic: string
+  readonly queueId: number
+  /** Where it ended when the consumer came. */
+  readonly end: number
+}
+
 /** The offset at which a group begins. Retried messages are always read from their first. */
 export async function startOffset(
   store: Pick<ReadPort, 'bounds' | 'offsetByTime'>,
-  topic: string,
-  queueId: number,
-  startAt: StartAt,
+  { topic, queueId, end }: NewQueue,
+  { startAt, model }: { readonly startAt: StartAt; readonly model: 'clustering' | 'broadcasting' },
 ): Promise<number> {
-  const { minOffset, maxOffset } = store.bounds(topic, queueId)
+  const { minOffset } = store.bounds(topic, queueId)
   if (startAt === 'first' || topic.startsWith('%RETRY%')) return minOffset
-  if (startAt === 'last') return minOffset === 0 ? 0 : maxOffset
+  if (startAt === 'last') return minOffset === 0 && model === 'clustering' ? 0 : Math.max(minOffset, end)
   return positionOf(store, topic, queueId, startAt)
 }
 

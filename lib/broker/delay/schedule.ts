@@ -1,5 +1,5 @@
 /**
- * The 18 delay levels: a delayed message waits in a queue of `SCHEDULE_TOPIC_XXXX` that only messages of its level are
+ * The delay levels, 18 unless the store's option `delayLevels` says otherwise: a delayed message waits in a queue of `SCHEDULE_TOPIC_XXXX` that only messages of its level are
  * in, so that the first one is always the next one due. (`ScheduleMessageService`.)
  *
  * ```
@@ -11,7 +11,7 @@
  */
 import { MessageStoreError } from '../../base/errors.js'
 import type { Clock, Timer, Timers } from '../../base/system.js'
-import { delayLevelsMs, SCHEDULE_TOPIC } from '../../format/tags.js'
+import { SCHEDULE_TOPIC } from '../../format/tags.js'
 import type { Message } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import { fieldsOf, integerEntriesOf } from '../config/config-object.js'
@@ -32,6 +32,8 @@ const LONGEST_SLEEP_MS = 1000
 /** What the levels need. */
 export interface ScheduleParts {
   readonly store: Pick<ReadPort, 'get'> & Pick<PutPort, 'put'>
+  /** Milliseconds of each level, from level 1 on. */
+  readonly levelsMs: readonly number[]
   readonly config: ConfigPort
   readonly clock: Clock
   readonly timers: Timers
@@ -39,9 +41,9 @@ export interface ScheduleParts {
 }
 
 /** The level that a message asks for, not above the highest; 0 for none. */
-export function delayLevelOf(properties: Readonly<Record<string, string>>): number {
+export function delayLevelOf(properties: Readonly<Record<string, string>>, levels: number): number {
   const level = Number(properties[SystemProperty.delayLevel] ?? 0)
-  return Number.isInteger(level) && level > 0 ? Math.min(level, delayLevelsMs.length) : 0
+  return Number.isInteger(level) && level > 0 ? Math.min(level, levels) : 0
 }
 
 /** A message as it waits for its level. */
@@ -52,6 +54,10 @@ export function waitingMessage(message: Message, level: number): Message {
     queueId: level - 1,
     properties: withProperties(message.properties, {
       [SystemProperty.delayLevel]: String(level),
+      // The level wins over every time.
+      [SystemProperty.delaySeconds]: undefined,
+      [SystemProperty.delayMs]: undefined,
+      [SystemProperty.deliverAtMs]: undefined,
       [SystemProperty.realTopic]: message.topic,
       [SystemProperty.realQueueId]: String(message.queueId ?? 0),
     }),
@@ -78,7 +84,7 @@ export class Schedule {
 
   /** Begins to deliver. */
   start(): void {
-    this.#levels = delayLevelsMs.map((ms, i) => {
+    this.#levels = this.#parts.levelsMs.map((ms, i) => {
       // One for each: many listeners on one signal look like a leak to Node.
       const stop = new AbortController()
       this.#stops.push(stop)
@@ -175,9 +181,9 @@ function dueMessages(messages: readonly StoredMessage[], delayMs: number, now: n
 
 /** The message that waited, on its way to its own topic; `undefined` for one that nobody may deliver. */
 export function deliveredMessage(stored: StoredMessage): Message | undefined {
-  const { properties, body, flag, sysFlag, bornTimestamp, bornHost, reconsumeTimes } = stored
-  const topic = properties[SystemProperty.realTopic]
-  const queueId = Number(properties[SystemProperty.realQueueId] ?? 0)
+  const { body, flag, sysFlag, bornTimestamp, bornHost, reconsumeTimes } = stored
+  const topic = stored.property(SystemProperty.realTopic)
+  const queueId = Number(stored.property(SystemProperty.realQueueId) ?? 0)
   if (topic === undefined || topic === HALF_TOPIC || !Number.isSafeInteger(queueId)) return undefined
   // As in RocketMQ, the properties still say where and how long the message waited.
   const { encodedProperties } = stored

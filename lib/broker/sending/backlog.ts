@@ -60,8 +60,17 @@ export class Backlog {
   admit(topic: string, messages: number): Promise<void> | undefined {
     if (this.#hasRoom(topic, messages)) return undefined
     if (this.#parts.whenFull === 'wait') return this.#wait(topic, messages)
+    throw this.#full(topic)
+  }
+
+  /** Lets messages in at once or not at all: clients elsewhere do not wait for long. @throws {BrokerError} `BACKLOG_FULL` */
+  admitNow(topic: string, messages: number): void {
+    if (!this.#hasRoom(topic, messages)) throw this.#full(topic)
+  }
+
+  #full(topic: string): BrokerError {
     const { maxMessages } = this.#parts
-    throw new BrokerError('BACKLOG_FULL', `topic ${topic} has unread messages; at most ${maxMessages} are allowed`)
+    return new BrokerError('BACKLOG_FULL', `topic ${topic} has unread messages; at most ${maxMessages} are allowed`)
   }
 
   #hasRoom(topic: string, messages: number): boolean {

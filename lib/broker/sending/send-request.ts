@@ -14,9 +14,9 @@ export interface SendRequest extends Pick<Message, 'topic' | 'body' | 'tags' | '
    * `idempotence.windowMs`, is refused with `MESSAGE_REPEATED`. It is found by the key `idempotency:...` as well.
    */
   readonly idempotencyKey?: string
-  /** One of the 18 delay levels: 1 is a second, 18 two hours. */
+  /** One of the store's delay levels, from 1 on. As they come, 1 is a second and 18 are two hours. */
   readonly delayLevel?: number
-  /** Milliseconds until the message is delivered, at most 40 days; whole seconds are kept. */
+  /** Milliseconds until the message is delivered, at most the option `maxDelayMs`; it comes at the next whole second. */
   readonly delayMs?: number
   /** When the message is delivered, a date or milliseconds since 1970. */
   readonly deliverAt?: Date | number
@@ -44,10 +44,13 @@ export class SendReceipt {
   readonly topic: string
   /** The id that all copies of the message share: retried, delayed and dead ones too. */
   readonly uniqueKey: string
+  /** When the message is to be delivered, milliseconds since 1970; `undefined` when it waits for no time. */
+  readonly deliverAt: number | undefined
   readonly #put: PutReceipt
 
-  constructor(put: PutReceipt, topic: string, uniqueKey: string) {
+  constructor(put: PutReceipt, topic: string, uniqueKey: string, deliverAt?: number) {
     this.#put = put
+    this.deliverAt = deliverAt
     this.topic = topic
     this.uniqueKey = uniqueKey
   }
@@ -84,8 +87,9 @@ export class SendReceipt {
 
   /** A plain object, for JSON. */
   toJSON(): Record<string, unknown> {
-    const { topic, uniqueKey, status, queueId, queueOffset, commitLogOffset, storeTimestamp, messageId } = this
-    return { status, topic, queueId, queueOffset, commitLogOffset, storeTimestamp, messageId, uniqueKey }
+    const { topic, uniqueKey, deliverAt, status, queueId, queueOffset, commitLogOffset, storeTimestamp, messageId } = this
+    const at = deliverAt === undefined ? {} : { deliverAt }
+    return { status, topic, queueId, queueOffset, commitLogOffset, storeTimestamp, messageId, uniqueKey, ...at }
   }
 }
 
@@ -115,14 +119,14 @@ export function checkSendRequest(request: SendRequest): void {
 }
 
 /** The properties by which RocketMQ's clients ask for what a request asks for; `undefined` when it asks for nothing. */
-export function systemPropertiesOf(request: SendRequest, now: number): Record<string, string> | undefined {
+export function systemPropertiesOf(request: SendRequest, now: number, levels: number): Record<string, string> | undefined {
   const { shardingKey, delayLevel, delayMs, deliverAt } = request
   if (shardingKey === undefined && delayLevel === undefined && delayMs === undefined && deliverAt === undefined) return undefined
   if ([delayLevel, delayMs, deliverAt].filter((one) => one !== undefined).length > 1)
     throw new TypeError('give one of delayLevel, delayMs and deliverAt, not several')
   const asked: Record<string, string> = {}
   if (shardingKey !== undefined) asked[SystemProperty.shardingKey] = shardingKey
-  if (delayLevel !== undefined) asked[SystemProperty.delayLevel] = String(checked('delayLevel', delayLevel, 1, 18))
+  if (delayLevel !== undefined) asked[SystemProperty.delayLevel] = String(checked('delayLevel', delayLevel, 1, levels))
   if (delayMs !== undefined)
     asked[SystemProperty.deliverAtMs] = String(now + checked('delayMs', delayMs, 0, Number.MAX_SAFE_INTEGER - now))
   if (deliverAt !== undefined) asked[SystemProperty.deliverAtMs] = String(timeOf(deliverAt))

@@ -2,12 +2,13 @@
 import { shown } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
 import type { Message } from '../../store/message.js'
-import { isClosedToClients } from '../config/system-topics.js'
+import { isClosedToClients, TIMER_TOPIC } from '../config/system-topics.js'
 import { Permission, type TopicConfig } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
 import { idempotencyWord, type SentKeys } from '../idempotence/sent-keys.js'
 import type { Numbers } from '../numbers/numbers.js'
+import { SystemProperty } from '../system-property.js'
 import type { Pipeline } from './pipeline.js'
 import { checkSendRequest, SendReceipt, type SendRequest, systemPropertiesOf } from './send-request.js'
 
@@ -19,6 +20,8 @@ export interface SenderOptions {
   readonly topics: Pick<Topics, 'find' | 'forSending'>
   readonly pipeline: Pipeline
   readonly clock: Pick<Clock, 'now'>
+  /** How many delay levels there are. */
+  readonly delayLevels: number
   /** Makes the id that a message is known by. */
   readonly nextUniqueKey: () => string
   /** The queue that a sharding key stands for. */
@@ -113,7 +116,7 @@ export class Sender {
   messageOf(request: SendRequest, topic: TopicConfig, batchQueueId?: number): Message {
     checkMayWrite(topic)
     const { topic: name, body, tags, keys, properties, flag } = request
-    const asked = systemPropertiesOf(request, this.#options.clock.now())
+    const asked = systemPropertiesOf(request, this.#options.clock.now(), this.#options.delayLevels)
     const message: { -readonly [Field in keyof Message]: Message[Field] } = {
       topic: name,
       body,
@@ -138,9 +141,11 @@ export class Sender {
 
   #put(message: Message): Promise<SendReceipt> {
     const { pipeline, numbers } = this.#options
+    const { topic, uniqueKey, properties } = message
     return pipeline.put(message).then((receipt) => {
       numbers.sent(message, receipt)
-      return new SendReceipt(receipt, message.topic, message.uniqueKey!)
+      const at = receipt.topic === TIMER_TOPIC ? properties?.[SystemProperty.deliverAtMs] : undefined
+      return new SendReceipt(receipt, topic, uniqueKey!, at === undefined ? undefined : Number(at))
     })
   }
 

@@ -99,9 +99,11 @@ export class ClientSend {
     const isHalf = properties[SystemProperty.transactionPrepared] === 'true' && !isTriedAgain(message, properties)
     const finished = this.#finished(properties)
     const whole = { ...this.#common(message), ...place, properties: finished }
-    const { pipeline, transactions } = this.#parts
+    const { backlog, pipeline, transactions } = this.#parts
+    backlog?.admitNow(topic.topic, 1)
     const group = finished[SystemProperty.producerGroup] ?? message.producerGroup
     const put = await (isHalf ? transactions.sendHalf(whole, group) : pipeline.put(whole))
+    this.#count([whole], [put])
     return { puts: [put], uniqueKey: finished[SystemProperty.uniqueKey] }
   }
 
@@ -120,7 +122,17 @@ export class ClientSend {
       if (isCompacted(topic) && own[SystemProperty.keys] === undefined) throw illegal('a topic that is compacted needs keys')
       return { ...common, topic: topic.topic, queueId, body, flag, properties: this.#finished({ ...shared, ...own }) }
     })
-    return { puts: await this.#parts.pipeline.putBatch(messages), uniqueKey: undefined }
+    const { backlog, pipeline } = this.#parts
+    backlog?.admitNow(topic.topic, messages.length)
+    const puts = await pipeline.putBatch(messages)
+    this.#count(messages, puts)
+    return { puts, uniqueKey: undefined }
+  }
+
+  /** What a group tries again did not come in now. */
+  #count(messages: readonly Message[], puts: readonly PutReceipt[]): void {
+    if (messages[0]!.reconsumeTimes !== 0) return
+    for (const [i, message] of messages.entries()) this.#parts.numbers.sent(message, puts[i]!)
   }
 
   async #topicOf({ topic, template, queues }: ClientMessage): Promise<TopicConfig> {

@@ -10,8 +10,11 @@ import type { SendBack } from '../consuming/send-back.js'
 import type { FilterCache } from '../filter/filter-cache.js'
 import type { QueueLocks } from '../group/queue-locks.js'
 import type { ClientRegistry } from '../group/registry.js'
+import type { BrokerMetrics } from '../numbers/metrics.js'
 import type { Numbers } from '../numbers/numbers.js'
 import type { BrokerSurroundings } from '../parts.js'
+import type { Pop } from '../pop/pop.js'
+import type { Backlog } from '../sending/backlog.js'
 import type { Pipeline } from '../sending/pipeline.js'
 import type { ProducingMember } from '../transaction/transaction-producer.js'
 import type { Transactions } from '../transaction/transactions.js'
@@ -26,9 +29,13 @@ export interface ServedParts {
   readonly registry: ClientRegistry<ProducingMember>
   readonly locks: QueueLocks
   readonly pipeline: Pipeline
+  readonly pop: Pop
   readonly sendBack: SendBack
   readonly filters: FilterCache
   /** Where what is sent and delivered is counted. */
   readonly numbers: Numbers
   readonly transactions: Transactions
+  readonly metrics: BrokerMetrics
+  /** The bound of unread messages, if there is one. */
+  readonly backlog: Backlog | undefined
 }

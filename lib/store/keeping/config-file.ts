@@ -30,12 +30,21 @@ export function readConfig(disk: Disk, path: string): ConfigValue | undefined {
   throw new MessageStoreError('STORE_INCOMPATIBLE', `${path} is no configuration file: ${wrong.message}`, { cause: wrong })
 }
 
-/** Replaces a configuration file; what it held becomes the spare copy. */
+/** Replaces a configuration file; what it held becomes the spare copy, unless that is torn and the spare copy all there is. */
 export async function writeConfig(disk: Disk, path: string, value: ConfigValue): Promise<void> {
   disk.makeDirectory(path.slice(0, path.lastIndexOf('/')))
   const before = readWhole(disk, path)
-  if (before !== undefined) await replaceFile(disk, `${path}.bak`, before)
+  if (before !== undefined && isWhole(before)) await replaceFile(disk, `${path}.bak`, before)
   await replaceFile(disk, path, Buffer.from(printConfig(value), 'utf8'))
+}
+
+function isWhole(bytes: Buffer): boolean {
+  try {
+    return bytes.length > 0 && parseConfig(bytes) !== undefined
+  } catch (error) {
+    if (error instanceof ConfigSyntaxError) return false
+    throw error
+  }
 }
 
 /** The topics whose attribute `queue.type` says that their records hold batches, from `config/topics.json`. */

@@ -7,7 +7,7 @@
  * (`recovery/reload.ts`). A record that the other process is about to write may be there in part; its checks fail
  * then, and the next look begins at it.
  */
-import type { Clock, Timers } from '../../base/system.js'
+import type { Clock } from '../../base/system.js'
 import { DiskError } from '../../disk/disk.js'
 import type { SegmentChain } from '../../disk/segment-chain.js'
 import type { CheckLevel } from '../../format/record.js'
@@ -38,7 +38,8 @@ export interface LiveLogOptions {
   readonly adopt: (loaded: ReloadedViews) => void
   readonly levelAt: (address: number) => CheckLevel
   readonly clock: Pick<Clock, 'monotonic'>
-  readonly timers: Timers
+  /** Lets the event loop turn. @throws {MessageStoreError} `STORE_CLOSED`: what has been opened must not outlive the store */
+  readonly pause: () => Promise<void>
   /** Makes readers see everything below. */
   readonly show: (end: number) => void
 }
@@ -65,8 +66,7 @@ export class LiveLog {
     this.#loadedStart = options.chain.start
     this.#loadedEnd = options.log.end
     this.#traces = options.openedAt
-    const pause = (): Promise<void> => new Promise((resolve) => options.timers.endOfTurn(resolve))
-    this.#scanner = new LogScanner({ chain: options.chain, levelAt: options.levelAt, pause })
+    this.#scanner = new LogScanner({ chain: options.chain, levelAt: options.levelAt, pause: options.pause })
   }
 
   /** Takes in what has been written since. */
@@ -75,6 +75,11 @@ export class LiveLog {
       this.#running = undefined
     })
     return this.#running
+  }
+
+  /** Waits for what is being taken in. When the store is closing it ends at the next pause. */
+  async idle(): Promise<void> {
+    await this.#running?.catch(() => {})
   }
 
   /** Whether a second has passed since the last look: what is in memory may have been purged since. */
@@ -122,37 +127,41 @@ export class LiveLog {
 
   /** Loads the views that the writer has flushed, completes them from the log and uses them from then on, if it can. */
   async #reload(traces: string): Promise<boolean> {
-    const { chain, log, show, reload, adopt } = this.#options
-    const loaded = this.#loadIfWhole(reload)
-    if (loaded === undefined) return false
-    const { views, from, files } = loaded
+    let loaded: ReloadedViews | undefined
+    let isUsed = false
+    try {
+      loaded = this.#options.reload()
+      isUsed = await this.#complete(loaded, traces)
+    } catch (error) {
+      // The writer deleted a file in the middle of it: the next look begins again.
+      if (!(error instanceof DiskError && error.code === 'ENOENT')) throw error
+    } finally {
+      if (!isUsed) loaded?.files.closeAll()
+    }
+    return isUsed
+  }
+
+  /** @returns whether the views are in use now */
+  async #complete(loaded: ReloadedViews, traces: string): Promise<boolean> {
+    const { chain, log, show, adopt } = this.#options
+    const { views, from } = loaded
     const stop = await this.#scanner.scan(from, chain.end, (block, at, size, address) =>
       views.dispatchRecord(block, at, size, address),
     )
+    const isWhole = stop.address >= log.end
+    if (isWhole) {
+      views.trim(chain.start)
+      views.applyPurges()
+    }
     this.#traces = traces
     this.#loadedStart = chain.start
     this.#loadedEnd = Math.max(stop.address, log.end)
-    if (stop.address < log.end) {
-      // Something on the way is damaged, or gone: what is in memory is better.
-      files.closeAll()
-      return false
-    }
-    views.trim(chain.start)
-    views.applyPurges()
+    // Else something on the way is damaged, or gone: what is in memory is better.
+    if (!isWhole) return false
     adopt(loaded)
     log.followTo(stop.address)
     show(stop.address)
     return true
-  }
-
-  /** `undefined` when the writer deleted a file in the middle of it: the next look begins again. */
-  #loadIfWhole(reload: () => ReloadedViews): ReloadedViews | undefined {
-    try {
-      return reload()
-    } catch (error) {
-      if (error instanceof DiskError && error.code === 'ENOENT') return undefined
-      throw error
-    }
   }
 
   /** Whether something stands behind the last record, or could stand in a segment that is not known. */

@@ -7,8 +7,14 @@ import { tagsCodeOf } from '../../format/tags.js'
 import type { DispatchedRecord } from '../../view/dispatcher.js'
 import { unwrapBatch } from '../writing/inner-batch.js'
 
-/** The facts for the views of a checked record. */
-export function dispatchedRecord(block: Block, at: number, size: number, commitLogOffset: number): DispatchedRecord {
+/** The facts for the views of a checked record. @param delayLevelsMs - the store's delay levels */
+export function dispatchedRecord(
+  block: Block,
+  at: number,
+  size: number,
+  commitLogOffset: number,
+  delayLevelsMs?: readonly number[],
+): DispatchedRecord {
   if (isStandIn(block, at)) return standInRecord(block, at, size, commitLogOffset)
   const { view, bytes } = block
   const name = topicRange(view, at)
@@ -26,7 +32,7 @@ export function dispatchedRecord(block: Block, at: number, size: number, commitL
     commitLogOffset,
     size,
     sysFlag,
-    tagsCode: tagsCodeOf(topic, properties, storeTimestamp),
+    tagsCode: tagsCodeOf(topic, properties, storeTimestamp, delayLevelsMs),
     storeTimestamp,
     keys: keysOf(properties[PropertyName.keys]),
     ...(uniqueKey === undefined ? {} : { uniqueKey }),

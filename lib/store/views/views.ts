@@ -14,7 +14,7 @@ import { IndexView } from '../../view/index-view.js'
 import type { Manifest } from '../../view/manifest.js'
 import { Purges } from '../../view/purges.js'
 import { queueSegmentEntries } from '../../view/queue-sizes.js'
-import { QueueTable } from '../../view/queue-table.js'
+import { QueueTable, unlessDamaged } from '../../view/queue-table.js'
 import { readBatchTopics } from '../keeping/config-file.js'
 import { defaultSizes, type ResolvedOptions } from '../options.js'
 import type { RecoverInput } from '../recovery/recover.js'
@@ -54,6 +54,7 @@ export class Views {
   readonly #indexSizes: Manifest['indexSizes']
   readonly #dispatcher: Dispatcher
   readonly #plain: PlainDispatch
+  readonly #delayLevelsMs: readonly number[]
   /** Store timestamp of the oldest record dispatched since the last flush began, `Infinity` without one. */
   #oldestUnflushedMs = Number.POSITIVE_INFINITY
   #newestMs = 0
@@ -63,6 +64,7 @@ export class Views {
   constructor({ layout, options, ports, files }: RecoverInput, known: KnownViews) {
     const { logStart, trustedEnd, manifest, indexSizes } = known
     this.#trimmedTo = manifest?.logStart ?? -1
+    this.#delayLevelsMs = options.message.delayLevelsMs
     const isLive = known.isLive === true && manifest !== undefined
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd, isLive }
     const asked = options.views.queueSegmentEntries
@@ -110,7 +112,7 @@ export class Views {
         if (queueId !== undefined && next > 0 && this.find(topic, queueId) === undefined) this.queues.obtain(topic, queueId)
         for (const queue of table.queuesOf(topic)) {
           if (queueId !== undefined && queueId !== queue.queueId) continue
-          queue.trim(below)
+          unlessDamaged(() => queue.trim(below))
           queue.continueAt(next)
         }
       }
@@ -147,7 +149,7 @@ export class Views {
     if (storeTimestamp < this.#oldestUnflushedMs) this.#oldestUnflushedMs = storeTimestamp
     if (storeTimestamp > this.#newestMs) this.#newestMs = storeTimestamp
     if (!this.#plain.dispatch(block, at, size, address, storeTimestamp))
-      this.#dispatcher.dispatch(dispatchedRecord(block, at, size, address))
+      this.#dispatcher.dispatch(dispatchedRecord(block, at, size, address, this.#delayLevelsMs))
   }
 
   /** Enters a put that may now be read. */

@@ -52,6 +52,8 @@ export interface EncoderOptions {
   readonly maxBodyBytes: number
   readonly recordCrc: boolean
   readonly storeHost: string
+  /** Milliseconds of the delay levels. */
+  readonly delayLevelsMs?: readonly number[]
   /** The next offsets of the further queues that a message goes to. */
   readonly nextOffsets: (queues: readonly string[], queueId: number) => readonly number[]
 }
@@ -122,7 +124,7 @@ export class MessageEncoder {
     if (message.encodedProperties === undefined) this.#writeProperties(message, topic)
     else this.#copyProperties(message.encodedProperties, topic)
     if (this.#delayLevel !== undefined)
-      this.tagsCode = tagsCodeOf(topic.topic, { [PropertyName.delayLevel]: this.#delayLevel }, now)
+      this.tagsCode = tagsCodeOf(topic.topic, { [PropertyName.delayLevel]: this.#delayLevel }, now, this.#options.delayLevelsMs)
     const propertiesBytes = this.#at - propertiesAt
     const limit = MAX_PROPERTIES_BYTES - (this.#options.recordCrc ? CRC_PROPERTY_BYTES + 1 : 0)
     if (propertiesBytes > limit) throw tooLarge('the properties', propertiesBytes, limit)

@@ -6,6 +6,7 @@ import { parseBody } from '../../../lib/remoting/body-json.js'
 import { brokerRequests as codes, nameServerRequests, responseCodes } from '../../../lib/remoting/codes.js'
 import type { Command } from '../../../lib/remoting/command.js'
 import { StoredMessage } from '../../../lib/store/stored-message.js'
+import { batchBody, inLetters } from '../../support/client-messages.js'
 import { ManualTime } from '../../support/manual-time.js'
 import { type ServedForTest, type ServeOptions, serveBroker } from '../../support/serve-broker.js'
 
@@ -269,6 +270,17 @@ describe('the broker', () => {
     ])
       assert.ok(name in table, name)
     assert.match(table['runtime']!, /^\[ 0 days, 0 hours, 0 minutes, \d+ seconds \]$/)
+  })
+
+  test('counts what clients send, but not what a group tries again', async (t) => {
+    const { ask } = await serve(t)
+    const messages = [{}, { properties: { TRAN_MSG: 'true' } }, { topic: '%RETRY%G', reconsumeTimes: 1 }]
+    for (const message of messages) assert.equal((await ask(codes.SEND_MESSAGE_V2, inLetters(message))).code, 0)
+    const batch = { body: batchBody([{ body: 'a' }, { body: 'b' }]), isBatch: true }
+    assert.equal((await ask(codes.SEND_BATCH_MESSAGE, inLetters(batch))).code, 0)
+    const { table } = bodyOf(await ask(codes.GET_BROKER_RUNTIME_INFO)) as { table: Record<string, string> }
+    assert.deepEqual([table['msgPutTotalTodayNow'], table['putMessageTimesTotal']], ['4', '4'])
+    assert.match(table['putTps']!, /^[\d.]+ [\d.]+ [\d.]+$/)
   })
 
   test('says how it is configured, by names of RocketMQ', async (t) => {

@@ -103,6 +103,15 @@ describe('a message that is sent', () => {
     assert.deepEqual([message?.properties['REAL_TOPIC'], message?.properties['REAL_QID']], ['T', '1'])
   })
 
+  test('for a time ahead waits for it, and one for a time too far ahead is refused with 13', async (t) => {
+    const served = await serve(t)
+    assert.equal((await send(served, { properties: { TIMER_DELAY_SEC: '60' } })).code, 0)
+    refused(await send(served, { properties: { TIMER_DELAY_SEC: '99999999' } }), responseCodes.MESSAGE_ILLEGAL, 'DELAY_INVALID')
+    assert.deepEqual(await stored(served), [])
+    const [waiting] = await stored(served, 'rmq_sys_wheel_timer')
+    assert.equal(waiting?.properties['REAL_TOPIC'], 'T')
+  })
+
   test('one-way is stored, and never answered', async (t) => {
     const served = await serve(t)
     await served.client.sendOneWay(served.address, oneWayRequest(codes.SEND_MESSAGE_V2, inLetters()))
@@ -209,6 +218,16 @@ describe('a message is refused', () => {
     await served.broker.close()
     refused(await send(served), responseCodes.SERVICE_NOT_AVAILABLE, 'BROKER_CLOSED')
   })
+})
+
+test('a message to a topic with as many unread messages as it may have is refused with 2, whatever programs here do', async (t) => {
+  const served = await serve(t, { options: { backlog: { maxMessages: 1, whenFull: 'wait' } } })
+  served.broker.served.offsets.commit('T', 'G', 0, 0)
+  assert.equal((await send(served)).code, 0)
+  refused(await send(served), responseCodes.SYSTEM_BUSY, 'BACKLOG_FULL')
+  const batch = { body: batchBody([{ body: 'a' }]), isBatch: true }
+  refused(await send(served, batch), responseCodes.SYSTEM_BUSY, 'BACKLOG_FULL')
+  assert.equal((await stored(served)).length, 1)
 })
 
 describe('a message to the retries of a group', () => {

@@ -1,0 +1,288 @@
+/** Builds the parts of a broker, bottom-up: tables, the way into the store, delays, consumers. One function for each. */
+import type { StoredMessage } from '../store/stored-message.js'
+import { Administration } from './administration/administration.js'
+import { Groups } from './config/groups.js'
+import { ConsumerOffsets } from './config/offsets.js'
+import { Topics } from './config/topics.js'
+import { Consumers } from './consuming/consumers.js'
+import { inflatedBody } from './consuming/inflate.js'
+import { SendBack } from './consuming/send-back.js'
+import { Schedule } from './delay/schedule.js'
+import { Timer } from './delay/timer.js'
+import { delayedMessage } from './delay/timer-messages.js'
+import { FilterCache } from './filter/filter-cache.js'
+import { QueueLocks } from './group/queue-locks.js'
+import { locksOf, RegisteredMembers } from './group/registered-members.js'
+import { ClientRegistry } from './group/registry.js'
+import { Handled } from './idempotence/handled.js'
+import { SentKeys } from './idempotence/sent-keys.js'
+import { publishMembers } from './numbers/channels.js'
+import { Counters } from './numbers/counters.js'
+import { BrokerMetrics } from './numbers/metrics.js'
+import { Numbers } from './numbers/numbers.js'
+import type { BrokerSurroundings } from './parts.js'
+import { Pop } from './pop/pop.js'
+import { Backlog } from './sending/backlog.js'
+import { Pipeline } from './sending/pipeline.js'
+import { Sender, type SenderOptions } from './sending/sender.js'
+import { loadSharding } from './sending/sharding.js'
+import { processUniqueIds } from './sending/unique-id.js'
+import type { ServedParts } from './serving/served.js'
+import { type ProducingMember, TransactionProducer, type TransactionProducerOptions } from './transaction/transaction-producer.js'
+import { Transactions } from './transaction/transactions.js'
+
+/** Everything a broker is made of. */
+export type BrokerParts = Awaited<ReturnType<typeof buildParts>>
+
+/** Builds the parts; none of them does anything yet by itself. */
+export async function buildParts(base: BrokerSurroundings) {
+  const tables = buildTables(base)
+  const { topics, groups, offsets, ownOffsets } = tables
+  for (const [topic, settings] of Object.entries(base.options.topics)) await topics.create(topic, settings)
+  for (const [group, settings] of Object.entries(base.options.groups)) await groups.create(group, settings)
+  const { schedule, timer, pipeline } = buildDelays(base)
+  const backlog = backlogOf(base, tables)
+  const admit: SenderOptions['admit'] = (topic, count) => backlog?.admit(topic, count)
+  const sending = { shardOf: await loadSharding(), admit, pipeline }
+  const sender = buildSender(base, tables, sending)
+  const clients = buildClients(base, tables)
+  const filters = new FilterCache()
+  const sendBack = buildSendBack(base, tables, pipeline)
+  const handled = new Handled({ ...tables, store: base.store, shardOf: sending.shardOf, clock: base.ports.clock })
+  const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack, handled })
+  const pop = buildPop(base, tables, { pipeline, filters, sendBack })
+  const transactions = await openTransactions(base, tables, pipeline, clients)
+  const transactionProducer = producersOf(base, { ...clients, transactions, sender })
+  const metrics = buildMetrics(base, tables, clients)
+  const administration = buildAdministration(base, tables, { ...sending, filters, consumers })
+  const flushOffsets = (): Promise<void> =>
+    pop.whileStill(async () => {
+      await offsets.flush()
+      await ownOffsets.flush()
+    })
+  const delivering = { schedule, timer, pipeline, sendBack, handled, consumers, pop, transactions, transactionProducer }
+  return { tables, clients, filters, backlog, sender, metrics, administration, flushOffsets, ...delivering }
+}
+
+/** What `config/*.json` holds. */
+function buildTables({ store, options, ports }: BrokerSurroundings) {
+  const { config, brokerName } = store
+  const { clock } = ports
+  const counters = new Counters()
+  const offsets = new ConsumerOffsets(config, clock)
+  const ownOffsets = new ConsumerOffsets(config, clock, 'broadcastOffset')
+  const maxOffsetOf = (topic: string, queueId: number): number => store.bounds(topic, queueId).maxOffset
+  const clampedOffsets = [...offsets.clamp(maxOffsetOf), ...ownOffsets.clamp(maxOffsetOf)]
+  const forget = async (which: { topic?: string; group?: string }): Promise<void> => {
+    counters.forget(which)
+    offsets.forget(which)
+    await offsets.flush()
+  }
+  const topics = new Topics({
+    config,
+    clock,
+    names: { brokerName, clusterName: options.clusterName },
+    autoCreate: options.autoCreateTopics,
+    defaultQueues: options.defaultQueues,
+    quotas: options.quotas,
+    deleteQueues: async (topic) => {
+      await forget({ topic })
+      await store.deleteTopic(topic)
+    },
+  })
+  const groups = new Groups({
+    config,
+    clock,
+    autoCreate: options.autoCreateGroups,
+    quotas: options.quotas,
+    forgetOffsets: (group) => forget({ group }),
+  })
+  const numbers = new Numbers(brokerName, counters)
+  return { topics, groups, offsets, ownOffsets, clampedOffsets, counters, numbers }
+}
+
+type Tables = ReturnType<typeof buildTables>
+
+function buildSchedule({ store, ports, onProblem }: BrokerSurroundings): Schedule {
+  const { clock, timers } = ports
+  return new Schedule({
+    store,
+    levelsMs: store.delayLevelsMs,
+    config: store.config,
+    clock,
+    timers,
+    onProblem: (error) => onProblem(error, 'delivering delayed messages'),
+  })
+}
+
+/** Where messages wait that are not to be delivered at once, and the way of all messages there. */
+function buildDelays(base: BrokerSurroundings) {
+  const { maxDelayMs } = base.options
+  const { store, ports } = base
+  const levels = store.delayLevelsMs.length
+  const pipeline = new Pipeline(store, {
+    rewrite: (message) => delayedMessage(message, { now: ports.clock.now(), maxDelayMs, levels }),
+  })
+  return { schedule: buildSchedule(base), timer: buildTimer(base), pipeline }
+}
+
+function buildTimer({ store, ports, onProblem }: BrokerSurroundings): Timer {
+  const { disk, clock, timers } = ports
+  const { directory } = store
+  const retentionMs = store.retentionHours * 3_600_000
+  const tell = (error: unknown): void => onProblem(error, 'delivering messages for a time')
+  return new Timer({ store, disk, directory, retentionMs, clock, timers, onProblem: tell })
+}
+
+type Sending = Pick<SenderOptions, 'shardOf' | 'admit' | 'pipeline'>
+
+function buildSender(base: BrokerSurroundings, tables: Tables, sending: Sending): Sender {
+  const { store, ports, checkOpen } = base
+  const { topics, numbers } = tables
+  const { clock } = ports
+  const ids = processUniqueIds(clock, store.storeHost)
+  return new Sender({
+    topics,
+    clock,
+    delayLevels: store.delayLevelsMs.length,
+    nextUniqueKey: () => ids.next(),
+    ...sending,
+    sentKeys: new SentKeys({ store, brokerName: store.brokerName, clock, ...base.options.idempotence }),
+    numbers,
+    checkOpen,
+  })
+}
+
+/** Who belongs to which group, and who holds which queue: of this process and of others. */
+function buildClients({ store, ports }: BrokerSurroundings, { groups }: Tables) {
+  const { clock, timers } = ports
+  const notifies = (group: string): boolean => groups.find(group)?.notifiesMembers ?? true
+  const registry = new ClientRegistry<ProducingMember>({ clock, timers, notifies })
+  publishMembers(store.brokerName, registry)
+  return { registry, locks: new QueueLocks(clock) }
+}
+
+type Clients = ReturnType<typeof buildClients>
+
+function openTransactions(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline, { registry }: Clients) {
+  const { store, options, ports } = base
+  return Transactions.open({
+    ...tables,
+    store,
+    pipeline,
+    clock: ports.clock,
+    timers: ports.timers,
+    options: options.transactions,
+    retentionMs: Math.max(1, store.retentionHours) * 3_600_000,
+    nextAsker: (group) => registry.nextProducer(group),
+    onProblem: (error) => base.onProblem(error, 'asking about transactions'),
+    checkOpen: base.checkOpen,
+  })
+}
+
+/** Makes producers of transactions. */
+function producersOf(
+  base: BrokerSurroundings,
+  parts: { transactions: Transactions; sender: Sender; registry: Clients['registry'] },
+) {
+  const { store, ports, options } = base
+  const { clock } = ports
+  const { storeHost } = store
+  const ids = processUniqueIds(clock, storeHost)
+  return (given: TransactionProducerOptions): TransactionProducer => {
+    base.checkOpen()
+    return new TransactionProducer(
+      {
+        ...parts,
+        clientId: `${storeHost.slice(0, storeHost.lastIndexOf(':'))}@${ids.next()}`,
+        address: storeHost,
+        inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
+        onProblem: (error) => base.onProblem(error, 'asking a producer about a transaction'),
+      },
+      given,
+    )
+  }
+}
+
+function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: Tables, { registry }: Clients): BrokerMetrics {
+  return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, timers: ports.timers, checkOpen })
+}
+
+/** What lets messages in, or keeps them out, if there is a bound. */
+function backlogOf({ store, ports, options, checkOpen }: BrokerSurroundings, { topics, offsets }: Tables): Backlog | undefined {
+  if (options.backlog === undefined) return undefined
+  return new Backlog({ store, topics, offsets, timers: ports.timers, ...options.backlog, checkOpen })
+}
+
+function buildAdministration(
+  { store, options, checkOpen }: BrokerSurroundings,
+  tables: Tables,
+  others: Sending & { readonly filters: FilterCache; readonly consumers: Consumers },
+): Administration {
+  const { brokerName } = store
+  const inflate = (message: StoredMessage): Buffer => inflatedBody(message, options.maxInflatedBytes)
+  return new Administration({ ...tables, ...others, store, brokerName, inflate, checkOpen })
+}
+
+function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups, numbers }: Tables, pipeline: Pipeline): SendBack {
+  return new SendBack({
+    topics,
+    groups,
+    pipeline,
+    below: (bound) => Math.floor(ports.random() * bound),
+    onSentBack: ({ group, message, isDead }) => {
+      numbers.sentBack(group, message, isDead)
+      events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead })
+    },
+  })
+}
+
+function buildConsumers(
+  base: BrokerSurroundings,
+  tables: Tables,
+  {
+    registry,
+    locks,
+    filters,
+    sendBack,
+    handled,
+  }: Clients & Pick<ServedParts, 'filters' | 'sendBack'> & { readonly handled: Handled },
+): Consumers {
+  const { store, ports, options } = base
+  const { clock, timers } = ports
+  const ids = processUniqueIds(clock, store.storeHost)
+  const { storeHost, brokerName } = store
+  const host = storeHost.slice(0, storeHost.lastIndexOf(':'))
+  return new Consumers({
+    ...tables,
+    store,
+    filters,
+    sendBack,
+    handled,
+    members: new RegisteredMembers({ registry, clock, address: storeHost }),
+    locks: locksOf(locks, brokerName),
+    brokerName,
+    inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
+    nextClientId: () => `${host}@${ids.next()}`,
+    clock,
+    timers,
+    onProblem: base.onProblem,
+    checkOpen: base.checkOpen,
+  })
+}
+
+function buildPop(base: BrokerSurroundings, tables: Tables, parts: Pick<ServedParts, 'pipeline' | 'filters' | 'sendBack'>): Pop {
+  const { store, ports, options } = base
+  return new Pop({
+    ...tables,
+    ...parts,
+    ...ports,
+    store,
+    config: store.config,
+    brokerName: store.brokerName,
+    clusterName: options.clusterName,
+    inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
+    onProblem: base.onProblem,
+    checkOpen: base.checkOpen,
+  })
+}

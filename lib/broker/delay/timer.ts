@@ -1,0 +1,316 @@
+/**
+ * Messages for any time ahead: they wait in queue 0 of `rmq_sys_wheel_timer` and are put into their own topic when their
+ * second comes. (`TimerMessageStore`.)
+ *
+ * ```
+ *  queue     a b c d e f g ...   read from the first that may wait: {@link TimerReader}
+ *                |
+ *  heap      (second, offset), 12 bytes a message
+ *                |  the clock reaches the second: cancellations first
+ *  own topic a copy of each, many at once
+ * ```
+ *
+ * What is older than the roll age is put again at the end of the queue, so that it never stands in a segment that expires.
+ * Progress is written now and then, after the copies are durable: after a crash some come again, none is lost.
+ */
+import { MessageStoreError } from '../../base/errors.js'
+import type { Clock, Timers } from '../../base/system.js'
+import type { Disk } from '../../disk/disk.js'
+import type { Message } from '../../store/message.js'
+import type { MessageStore } from '../../store/message-store.js'
+import { TIMER_TOPIC } from '../config/system-topics.js'
+import { Pause } from './pause.js'
+import { fetchWaiting } from './timer-fetch.js'
+import { TimerFiles, type TimerState } from './timer-files.js'
+import { writeTimerLog } from './timer-handover.js'
+import { TimerHeap } from './timer-heap.js'
+import { cancelMessage, dueMessage, isCancelled, outMsOf, waitOf } from './timer-messages.js'
+import { TimerReader } from './timer-reader.js'
+import { TimerRoll } from './timer-roll.js'
+
+/** Most messages that are delivered at once. */
+const BATCH_MESSAGES = 512
+/** After an error, such as a full disk. */
+const AGAIN_MS = 1000
+/** Longest sleep: a clock that jumps is noticed. */
+const LONGEST_SLEEP_MS = 1000
+/** RocketMQ rolls after two days; a third of the retention time is left at least. */
+const ROLL_AGE_MS = 2 * 86_400_000
+
+/** What a timer needs. */
+export interface TimerParts {
+  readonly store: Pick<MessageStore, 'get' | 'put' | 'putBatch' | 'bounds' | 'offsetByTime' | 'flush' | 'status'>
+  readonly disk: Disk
+  /** The store's directory. */
+  readonly directory: string
+  readonly retentionMs: number
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly onProblem: (error: unknown) => void
+}
+
+/** A message that is due. */
+interface Due {
+  readonly second: number
+  readonly queueOffset: number
+  readonly isCancel: boolean
+}
+
+/** The cancellations of a second, and where the first of them stands. */
+interface Cancelled {
+  readonly names: Set<string>
+  firstOffset: number
+}
+
+/** What a waiting message is known by. */
+export interface TimedReceipt {
+  readonly topic: string
+  readonly uniqueKey: string
+  /** When it is due, milliseconds since 1970; `undefined` for one that does not wait for a time. */
+  readonly deliverAt?: number | undefined
+}
+
+/** See the head of this file. */
+export class Timer {
+  readonly #parts: TimerParts
+  readonly #files: TimerFiles
+  readonly #heap = new TimerHeap()
+  readonly #reader: TimerReader
+  readonly #roll: TimerRoll
+  readonly #pause: Pause
+  /** Taken from the heap, and not yet put. */
+  #held: readonly Due[] = []
+  readonly #cancelled = new Map<number, Cancelled>()
+  /** Everything before this second has been delivered at some time. */
+  #doneSecond = 0
+  #written: TimerState = { second: 0, queueOffset: 0, firstOffset: 0 }
+  #isChanged = false
+  #isBegun = false
+  #isClosed = false
+  #running: Promise<unknown> = Promise.resolve()
+
+  constructor(parts: TimerParts) {
+    this.#parts = parts
+    this.#pause = new Pause(parts.timers)
+    this.#files = new TimerFiles(parts.disk, parts.directory)
+    const { store, timers, clock, retentionMs, onProblem } = parts
+    this.#reader = new TimerReader({ store, timers, onProblem, start: this.#files.load(), waits: (one) => this.#add(one) })
+    const ageMs = Math.min(ROLL_AGE_MS, (retentionMs * 2) / 3)
+    this.#roll = new TimerRoll({ store, clock, ageMs, onProblem, heap: this.#heap })
+  }
+
+  /** How many messages wait, cancellations included. */
+  get waiting(): number {
+    return this.#heap.size + this.#held.length
+  }
+
+  /** Begins to deliver; a store that cannot be written to is left alone. */
+  start(): void {
+    if (this.#parts.store.status === 'open') this.#running = Promise.all([this.#reader.run(), this.#run()])
+  }
+
+  /**
+   * Cancels a message that waits.
+   *
+   * @returns whether it is surely not delivered: `false` when its time has come
+   * @throws what the store throws
+   */
+  async cancel({ topic, uniqueKey, deliverAt }: TimedReceipt): Promise<boolean> {
+    if (typeof topic !== 'string' || typeof uniqueKey !== 'string') throw new TypeError('a receipt has a topic and a uniqueKey')
+    const { store, clock } = this.#parts
+    const dueMs = deliverAt === undefined ? 0 : outMsOf(deliverAt) + 1000
+    if (deliverAt === undefined || dueMs <= clock.now()) return false
+    await store.put(cancelMessage(topic, uniqueKey, deliverAt))
+    // What is put before the second comes is read before the second is delivered.
+    return clock.now() < dueMs
+  }
+
+  /** Stops delivering; what waits is left to whoever opens the directory next. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#reader.stop()
+    this.#pause.end()
+    await this.#running
+    if (!this.#isBegun || this.#parts.store.status !== 'open') return
+    try {
+      await this.#handOver()
+    } catch (error) {
+      // `timercheck` is as it was while we ran: nothing is lost, and RocketMQ would deliver some again.
+      this.#parts.onProblem(error)
+    }
+  }
+
+  async #handOver(): Promise<void> {
+    const { store, disk, clock, timers } = this.#parts
+    await store.flush()
+    const state = this.#state()
+    if (this.#isEmpty) {
+      if (this.#isOther(state)) await this.#files.writeClosed(state, 0)
+      return
+    }
+    const nowSecond = Math.floor(clock.now() / 1000)
+    const place = { disk, directory: this.#files.logDirectory, fileBytes: this.#files.logFileBytes, nowSecond }
+    const units = await writeTimerLog({ store, timers, place, state, heap: this.#heap, aliveFrom: this.#roll.doneBelow })
+    await this.#files.writeClosed(state, units)
+  }
+
+  /** Writes how far the timer has come. */
+  async flush(): Promise<void> {
+    if (!this.#isBegun || this.#isClosed) return
+    const state = this.#state()
+    if (!this.#isOther(state)) return
+    this.#isChanged = false
+    try {
+      // A copy that is lost to power failure must be made again.
+      await this.#parts.store.flush()
+      await this.#files.writeRunning(state)
+      this.#written = state
+    } catch (error) {
+      this.#isChanged = true
+      throw error
+    }
+  }
+
+  get #isEmpty(): boolean {
+    return this.#heap.size === 0 && this.#held.length === 0
+  }
+
+  #isOther({ queueOffset, firstOffset }: TimerState): boolean {
+    return this.#isChanged || queueOffset !== this.#written.queueOffset || firstOffset !== this.#written.firstOffset
+  }
+
+  #state(): TimerState {
+    const queueOffset = this.#reader.nextOffset
+    const aliveFrom = this.#roll.doneBelow
+    let firstOffset = queueOffset
+    const visit = (offset: number): void => {
+      if (offset >= aliveFrom && offset < firstOffset) firstOffset = offset
+    }
+    this.#heap.forEachOffset(visit)
+    for (const { queueOffset: offset } of this.#held) visit(offset)
+    for (const one of this.#cancelled.values()) visit(one.firstOffset)
+    const first = this.#held.reduce((least, { second }) => Math.min(least, second), this.#heap.firstSecond)
+    const passed = Math.max(this.#doneSecond + 1, Math.floor(this.#parts.clock.now() / 1000))
+    return { second: Math.min(first, passed), queueOffset, firstOffset }
+  }
+
+  #add(one: Due): void {
+    const isNext = one.second < this.#heap.firstSecond
+    this.#heap.push(one.second, one.queueOffset, one.isCancel)
+    if (isNext) this.#pause.end()
+  }
+
+  async #run(): Promise<void> {
+    await this.#reader.hasRead(this.#reader.startOffset)
+    while (!this.#isClosed) {
+      try {
+        if (!this.#isBegun) await this.#begin()
+        if ((await this.#deliverDue()) || (await this.#roll.step())) continue
+        const untilDue = this.#heap.firstSecond * 1000 - this.#parts.clock.now()
+        await this.#pause.for(Math.max(1, Math.min(LONGEST_SLEEP_MS, untilDue)))
+      } catch (error) {
+        if (this.#isClosed || (error instanceof MessageStoreError && error.code === 'STORE_CLOSED')) return
+        // A replica may become a primary; until then its primary delivers.
+        if (!(error instanceof MessageStoreError && error.code === 'STORE_READ_ONLY')) this.#parts.onProblem(error)
+        await this.#pause.for(AGAIN_MS)
+      }
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const state = this.#state()
+    await this.#files.begin(state)
+    this.#written = state
+    this.#isBegun = true
+  }
+
+  /** Delivers some of what is due. @returns whether there was any */
+  async #deliverDue(): Promise<boolean> {
+    const nowSecond = Math.floor(this.#parts.clock.now() / 1000)
+    if (this.#heap.firstSecond > nowSecond) return false
+    // Cancellations that were acknowledged before are known before.
+    await this.#reader.hasRead(this.#parts.store.bounds(TIMER_TOPIC, 0).maxOffset)
+    if (this.#isClosed) return false
+    const batch: Due[] = []
+    while (batch.length < BATCH_MESSAGES && this.#heap.firstSecond <= nowSecond) {
+      const one = this.#heap.pop()
+      if (one.queueOffset >= this.#roll.doneBelow) batch.push(one)
+    }
+    this.#held = batch
+    try {
+      await this.#deliver(batch)
+    } finally {
+      // What could not be delivered stays.
+      for (const { second, queueOffset, isCancel } of this.#held) this.#heap.push(second, queueOffset, isCancel)
+      this.#held = []
+    }
+    this.#isChanged = true
+    this.#doneSecond = Math.max(this.#doneSecond, batch.at(-1)?.second ?? 0)
+    for (const second of this.#cancelled.keys()) if (second < this.#heap.firstSecond) this.#cancelled.delete(second)
+    return true
+  }
+
+  async #deliver(batch: readonly Due[]): Promise<void> {
+    let at = 0
+    const failed: Due[] = []
+    let reason: unknown
+    while (at < batch.length) {
+      const rest = batch.slice(at)
+      const offsets = rest.map(({ queueOffset }) => queueOffset)
+      const messages = await fetchWaiting(this.#parts.store, offsets, (offset, error) => this.#tellLost(offset, error))
+      const puts = messages.map((message, i) => {
+        const due = rest[i]!
+        const copy = message === undefined ? undefined : this.#copyOf(due, message)
+        return copy === undefined ? undefined : this.#put(copy)
+      })
+      const settled = await Promise.allSettled(puts)
+      settled.forEach((one, i) => {
+        if (one.status === 'rejected') {
+          failed.push(rest[i]!)
+          reason = one.reason
+        } else this.#roll.noteDelivered(rest[i]!.queueOffset)
+      })
+      at += messages.length
+      this.#held = [...failed, ...batch.slice(at)]
+    }
+    if (failed.length > 0) throw reason
+  }
+
+  /** What is put for a message that is due; nothing for a cancellation, and for what is cancelled. */
+  #copyOf({ second, queueOffset, isCancel }: Due, message: Parameters<typeof dueMessage>[0]): Message | undefined {
+    const cancels = isCancel ? waitOf(message)?.cancels : undefined
+    const known = this.#cancelled.get(second)
+    if (cancels === undefined)
+      return known !== undefined && isCancelled(message, known.names) ? undefined : dueMessage(message, this.#parts.clock.now())
+    if (known === undefined) this.#cancelled.set(second, { names: new Set([cancels]), firstOffset: queueOffset })
+    else {
+      known.names.add(cancels)
+      known.firstOffset = Math.min(known.firstOffset, queueOffset)
+    }
+    return undefined
+  }
+
+  /** Puts a copy; one that the store will never take is told of and given up. */
+  async #put(message: Message): Promise<void> {
+    try {
+      await this.#parts.store.put(message)
+    } catch (error) {
+      if (!isForGood(error)) throw error
+      this.#parts.onProblem(error)
+    }
+  }
+
+  #tellLost(queueOffset: number, error: unknown): void {
+    const what = `message ${queueOffset} of ${TIMER_TOPIC} can no longer be read and is not delivered`
+    this.#parts.onProblem(new Error(what, { cause: error }))
+  }
+}
+
+/** Whether the store will refuse a message as often as it is put. */
+function isForGood(error: unknown): boolean {
+  return (
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    (error instanceof MessageStoreError && ['TOPIC_INVALID', 'MESSAGE_TOO_LARGE', 'MESSAGE_ILLEGAL'].includes(error.code))
+  )
+}

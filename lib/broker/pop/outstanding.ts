@@ -1,0 +1,93 @@
+/**
+ * The check points of this process whose messages are not all settled, so that a second or late acknowledgement is
+ * refused, and the reviver knows what was acknowledged before the records say so.
+ *
+ * What stood here when a process ended is not brought back: the records on disk are enough to revive, and handles of
+ * an earlier process are taken at their word, as RocketMQ takes all of them.
+ *
+
+ */
+import { BrokerError } from '../errors.js'
+import { type CheckPoint, popKey } from './check-point.js'
+
+/** Bits of a check point: those that are settled, and those whose record is being written. */
+interface Entry {
+  readonly point: CheckPoint
+  readonly settled: Set<number>
+  readonly settling: Set<number>
+}
+
+/** See the head of this file. */
+export class Outstanding {
+  readonly #most: number
+  readonly #entries = new Map<string, Entry>()
+
+  /** @param most - check points that may be outstanding at once */
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  /** How many check points are outstanding. */
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** Whether nothing more may be popped. */
+  get isFull(): boolean {
+    return this.#entries.size >= this.#most
+  }
+
+  /** Notes what was handed out. */
+  add(point: CheckPoint): void {
+    this.#entries.set(popKey(point), { point, settled: new Set(), settling: new Set() })
+  }
+
+  /** Whether a check point is one of these. */
+  has(key: string): boolean {
+    return this.#entries.has(key)
+  }
+
+  /**
+   * Begins to settle messages: until {@link end} nobody else can, and they are not revived.
+   *
+   * @throws {BrokerError} `DELIVERY_UNKNOWN`, `DELIVERY_SETTLED`; then nothing was begun
+   */
+  begin(key: string, offsets: readonly number[]): void {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) throw unknownDelivery(key)
+    for (const offset of offsets) {
+      if (!entry.point.offsets.includes(offset)) throw unknownDelivery(`${key}, offset ${offset}`)
+      if (entry.settled.has(offset) || entry.settling.has(offset))
+        throw new BrokerError('DELIVERY_SETTLED', `${key}, offset ${offset} was settled before`)
+    }
+    for (const offset of offsets) entry.settling.add(offset)
+  }
+
+  /** Ends what {@link begin} began. An entry of which everything is settled goes. */
+  end(key: string, offsets: readonly number[], isSettled: boolean): void {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    for (const offset of offsets) {
+      entry.settling.delete(offset)
+      if (isSettled) entry.settled.add(offset)
+    }
+    if (entry.settled.size === entry.point.offsets.length) this.#entries.delete(key)
+  }
+
+  /**
+   * Takes a check point whose time is over out: its messages can no longer be settled.
+   *
+   * @returns the offsets that are not settled; `undefined` when something of it is being settled just now
+   */
+  expire(key: string): number[] | undefined {
+    const entry = this.#entries.get(key)
+    if (entry === undefined || entry.settling.size > 0) return undefined
+    this.#entries.delete(key)
+    return entry.point.offsets.filter((offset) => !entry.settled.has(offset))
+  }
+}
+
+/** The error for a handle that nobody has. */
+export function unknownDelivery(what: string): BrokerError {
+  return new BrokerError('DELIVERY_UNKNOWN', `nothing is out under ${what}: it was settled, or its time is over`)
+}

@@ -1,0 +1,51 @@
+/** What a program says when it begins to pop. */
+import { shown } from '../../base/errors.js'
+import { checkGroup } from '../config/groups.js'
+import { checkStartAt, type StartAt } from '../consuming/start-offset.js'
+import type { FilterExpression } from '../filter/message-filter.js'
+import { checkRange, MAX_INVISIBLE_MS } from './popping.js'
+
+/** Options of {@link Broker.popConsumer}. */
+export interface PopConsumerOptions {
+  /** The group. Its members share every queue; they must not be mixed with members that are assigned queues. */
+  readonly group: string
+  /** Topics with the filter for each: `'*'`, tags joined by `||`, or `{ sql }`. */
+  readonly subscribe: Readonly<Record<string, FilterExpression>>
+  /** Milliseconds for which a message is hidden from the others while this one has it, at most three days. @default 60,000 */
+  readonly invisibleMs?: number
+  /** Nothing of a queue is handed out while something of it is out. All members of a group say the same. @default false */
+  readonly ordered?: boolean
+  /** Where a new group begins. As in RocketMQ, `last` is the first message of a queue from which nothing has expired. @default 'last' */
+  readonly startAt?: StartAt
+  /** Milliseconds that closing waits for the functions that `run` has called. @default 20,000 */
+  readonly handOverMs?: number
+  /** Closes the consumer. */
+  readonly signal?: AbortSignal
+}
+
+/** Options with every default filled in. */
+export interface ResolvedPopOptions extends Required<Omit<PopConsumerOptions, 'signal'>> {
+  readonly signal: AbortSignal | undefined
+}
+
+const optionNames = ['group', 'subscribe', 'invisibleMs', 'ordered', 'startAt', 'handOverMs', 'signal']
+
+/** Checks options and fills in defaults. @throws {TypeError} {@link RangeError} naming option, value and what was expected */
+export function resolvePopOptions(options: PopConsumerOptions): ResolvedPopOptions {
+  if (typeof options !== 'object' || options === null) throw new TypeError(`options must be an object, got ${shown(options)}`)
+  const unknown = Object.keys(options).find((name) => !optionNames.includes(name))
+  if (unknown !== undefined)
+    throw new TypeError(`unknown option ${shown(unknown)} of a pop consumer; there are ${optionNames.join(', ')}`)
+  checkGroup(options.group)
+  const { group, subscribe, signal } = options
+  const { invisibleMs = 60_000, ordered = false, startAt = 'last', handOverMs = 20_000 } = options
+  if (typeof subscribe !== 'object' || subscribe === null || Object.keys(subscribe).length === 0)
+    throw new TypeError(`subscribe must name at least one topic, got ${shown(subscribe)}`)
+  checkRange('invisibleMs', invisibleMs, 1, MAX_INVISIBLE_MS)
+  checkRange('handOverMs', handOverMs, 0, 0x7fffffff)
+  if (typeof ordered !== 'boolean') throw new TypeError(`ordered must be true or false, got ${shown(ordered)}`)
+  checkStartAt(startAt)
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new TypeError(`signal must be an AbortSignal, got ${shown(signal)}`)
+  return { group, subscribe, invisibleMs, ordered, startAt, handOverMs, signal }
+}

@@ -122,6 +122,15 @@ describe('a reset', () => {
     assert.equal(await offsetOf(served), '2')
   })
 
+  test('by a program of this process is told to clients elsewhere, too', async (t) => {
+    const served = await serve(t)
+    await send(served, 3)
+    await served.broker.resetOffsets({ group: 'G', topic: 'T', to: { offset: 1 }, queueId: 0 })
+    const told = await served.ask(codes.PULL_MESSAGE, pull({ offset: 3, commit: 3 }))
+    assert.deepEqual([told.code, told.extFields['nextBeginOffset']], [responseCodes.PULL_OFFSET_MOVED, '1'])
+    assert.equal(await offsetOf(served), '1')
+  })
+
   test('moves a consumer of this process at once', async (t) => {
     const served = await serve(t, { options: { topics: { T: { queues: 1 } } } })
     await send(served, 3)

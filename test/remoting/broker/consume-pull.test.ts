@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { MessageStoreError } from '../../../lib/base/errors.js'
+import { ClientOffsets } from '../../../lib/broker/serving/client-offsets.js'
+import { Pulls } from '../../../lib/broker/serving/pull.js'
 import { RemotingClient } from '../../../lib/remoting/client.js'
 import { responseCodes } from '../../../lib/remoting/codes.js'
 import { type Command, request } from '../../../lib/remoting/command.js'
@@ -10,6 +13,7 @@ import { consumeRequests as codes } from '../../../lib/remoting/commands/consume
 import { HeldPulls } from '../../../lib/remoting/commands/held-pulls.js'
 import { encodeFrame, FrameDecoder } from '../../../lib/remoting/frame.js'
 import { resolveLimits } from '../../../lib/remoting/limits.js'
+import type { MessageStore } from '../../../lib/store/message-store.js'
 import { bodiesIn, type GivenPull, heartbeat, messagesIn, pull } from '../../support/consumer-requests.js'
 import { type ServedForTest, type ServeOptions, serveBroker } from '../../support/serve-broker.js'
 
@@ -125,6 +129,24 @@ describe('a pull', () => {
     await ask(served, { commit: 1 })
     const ext = { consumerGroup: 'G', topic: 'T', queueId: 0 }
     assert.equal((await served.ask(codes.QUERY_CONSUMER_OFFSET, { ext })).extFields['offset'], '1')
+  })
+
+  test('steps over a damaged record, and the broker tells of it', async (t) => {
+    const { broker } = await serve(t)
+    const problems: string[] = []
+    const { served } = broker
+    const corrupt = new MessageStoreError('STORE_CORRUPT', 'damaged', { details: { nextOffset: 5 } })
+    const store = { get: () => Promise.reject(corrupt), bounds: () => ({ minOffset: 0, maxOffset: 9 }) }
+    const base = { ...served.base, onProblem: (error: unknown, during: string) => problems.push(`${String(error)} ${during}`) }
+    const pulls = new Pulls({ ...served, base, store: store as unknown as MessageStore }, new ClientOffsets(served), true)
+    const given = { group: 'G', topic: 'T', queueId: 0, offset: 4, maxMessages: 32, maxBytes: 1000, subscriptionVersion: 0 }
+    for (const type of ['TAG', 'SQL92']) {
+      const filter = { text: type === 'TAG' ? '*' : 'a = 1', type, isClassFilter: false }
+      const { outcome, nextOffset } = await pulls.now(await pulls.admit({ ...given, filter }))
+      assert.deepEqual([outcome, nextOffset], ['again', 5])
+    }
+    assert.equal(problems.length, 2)
+    assert.match(problems[0]!, /STORE_CORRUPT.*reading T\/0 for a client/)
   })
 
   test('with a field missing is told which', async (t) => {

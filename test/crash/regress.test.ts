@@ -6,10 +6,12 @@ import { MessageStoreError } from '../../lib/base/errors.js'
 import { MemoryDisk } from '../../lib/disk/memory-disk.js'
 import type { MessageStore } from '../../lib/store/message-store.js'
 import type { StoreOptions } from '../../lib/store/options.js'
+import { CrashExplorer } from '../support/crash-explorer.js'
 import { judge, storeImage } from '../support/flip-store.js'
 import { root } from '../support/open-store.js'
-import type { Chooser } from '../support/random.js'
+import { type Chooser, Random } from '../support/random.js'
 import { SimDisk } from '../support/sim-disk.js'
+import { SimRun } from '../support/sim-run.js'
 import { messageOf, openSim, ROOT, readStore, TINY } from '../support/sim-store.js'
 import { SimTime } from '../support/sim-time.js'
 
@@ -342,4 +344,19 @@ test('times in a damaged checkpoint, which look like those of a Java store, hide
   for (const at of [0, 8]) times.writeBigInt64BE(times.readBigInt64BE(at) + 31_536_000_000n, at)
   disk.overwrite(path, 0, times)
   assert.deepEqual(await judge(disk, image, () => false), { outcome: 'intact', wrong: undefined, dropped: undefined })
+})
+
+test('a segment that became full by a message that had to wait may expire, and is durable before it is deleted', async () => {
+  const store = { ...ASYNC, maxUnflushedBytes: 4096 } as const
+  const explorer = new CrashExplorer({ store: { ...store, flush: 'async' }, random: new Random(1), exhaustive: 1, samples: 1 })
+  const run = new SimRun({ store: { ...store, flush: 'async' }, queues: 2, flushLatencyMs: () => 20 })
+  await run.put([3000])
+  await run.put([3695])
+  await run.beginPut([300, 300])
+  const detach = explorer.attach(run.disk, run.oracle)
+  await run.expire()
+  detach()
+  await explorer.drain(run.oracle)
+  await run.close()
+  run.abandon()
 })

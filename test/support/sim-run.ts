@@ -102,7 +102,7 @@ export class SimRun {
   async pass(ms: number): Promise<void> {
     const store = await this.open()
     // What has expired may go.
-    this.oracle.deleting(endOf(store))
+    this.oracle.deleting(() => endOf(store))
     await this.time.pass(ms)
     this.#doneDeleting(store)
   }
@@ -112,7 +112,7 @@ export class SimRun {
     const store = await this.open()
     await this.settle()
     const { submitted } = this.oracle.owes()
-    this.oracle.deleting(endOf(store))
+    this.oracle.deleting(() => endOf(store))
     await checkpoint(this.time)
     this.#doneDeleting(store)
     if (store.status === 'open') this.oracle.flushed(submitted)
@@ -121,7 +121,7 @@ export class SimRun {
   /** Lets segments expire and deletes them. */
   async expire(): Promise<void> {
     const store = await this.open()
-    this.oracle.deleting(endOf(store))
+    this.oracle.deleting(() => endOf(store))
     await deleteExpired(this.time)
     this.#doneDeleting(store)
   }
@@ -196,7 +196,7 @@ export class SimRun {
     const process = this.#process
     const messages = bodies.map((bytes) => messageOf(this.#next++, bytes, this.#options.queues))
     const submissions = bodies.map((bytes, i) => this.oracle.submit(messages[i]!.flag!, bytes))
-    if (this.#options.deletesAtAnyTime) this.oracle.deleting(Number.MAX_SAFE_INTEGER)
+    if (this.#options.deletesAtAnyTime) this.oracle.deleting(ANYWHERE)
     this.trace.push(`    put ${submissions.map(({ number, bodyBytes }) => `${number} (${bodyBytes})`).join(', ')}`)
     try {
       const put = messages.length === 1 ? store.put(messages[0]!).then((receipt) => [receipt]) : store.putBatch(messages)
@@ -215,7 +215,7 @@ export class SimRun {
 
   /** With `STORE_FAILED` nobody knows; with any other answer nothing was stored. */
   #refused(submissions: readonly Submission[], error: unknown): void {
-    if (this.#options.deletesAtAnyTime) this.oracle.deleting(Number.MAX_SAFE_INTEGER)
+    if (this.#options.deletesAtAnyTime) this.oracle.deleting(ANYWHERE)
     this.trace.push(`    put ${submissions[0]!.number} rejected: ${String(error)}`)
     if (!(error instanceof MessageStoreError)) throw error
     if (error.code !== 'STORE_FAILED') for (const submission of submissions) this.oracle.refuse(submission)
@@ -234,5 +234,6 @@ export class SimRun {
   }
 }
 
+const ANYWHERE = (): number => Number.MAX_SAFE_INTEGER
 const startOf = (store: MessageStore): number => store.metrics.snapshot()['commitLogStart'] ?? 0
 const endOf = (store: MessageStore): number => store.metrics.snapshot()['commitLogEnd'] ?? 0

@@ -47,7 +47,7 @@ export class StoreOracle {
   #acknowledged = 0
   #durable = 0
   #earliestStart = 0
-  #latestStart = 0
+  #latestStart = () => 0
   #moment = 0
 
   constructor(policy: 'async' | 'sync') {
@@ -93,10 +93,11 @@ export class StoreOracle {
     this.#acknowledged = Math.max(this.#acknowledged, submitted)
   }
 
-  /** Segments may be deleted from now on up to an address. */
-  deleting(upTo: number): void {
+  /** Segments may be deleted from now on up to an address, which grows while messages that had to wait are written. */
+  deleting(upTo: () => number): void {
     this.#moment++
-    this.#latestStart = Math.max(this.#latestStart, upTo)
+    const before = this.#latestStart()
+    this.#latestStart = () => Math.max(before, upTo())
   }
 
   /** A deletion is durable: the log starts there at the earliest. */
@@ -108,7 +109,7 @@ export class StoreOracle {
   /** No more is being deleted: the log starts there at the latest. */
   doneDeleting(start: number): void {
     this.#moment++
-    this.#latestStart = start
+    this.#latestStart = () => start
   }
 
   /** What the store owes now. */
@@ -118,7 +119,7 @@ export class StoreOracle {
       acknowledged: this.#acknowledged,
       durable: this.#durable,
       earliestStart: this.#earliestStart,
-      latestStart: this.#latestStart,
+      latestStart: this.#latestStart(),
       moment: this.#moment,
     }
   }
@@ -151,7 +152,7 @@ export class StoreOracle {
     this.#acknowledged = left
     this.#durable = left
     this.#earliestStart = content.start
-    this.#latestStart = content.start
+    this.#latestStart = () => content.start
   }
 }
 

@@ -1,6 +1,6 @@
 /** Dead letters: films without a rating cannot be handled, are given up, and are driven again once the handler can. */
 import { Broker } from 'mqlite'
-import { dataSet } from './data-sets.js'
+import { dataSet } from './data-sets/read.js'
 
 interface Film {
   readonly Title: string

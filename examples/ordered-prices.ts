@@ -1,6 +1,6 @@
 /** Order by key: stock prices of ten years, sharded by symbol. Four workers share them, and each symbol stays in order. */
 import { Broker } from 'mqlite'
-import { dataSet } from './data-sets.js'
+import { dataSet } from './data-sets/read.js'
 
 const [, ...rows] = dataSet('stocks.csv').trim().split('\n')
 const prices = rows.map((row) => row.split(',') as [symbol: string, date: string, price: string])

@@ -1,6 +1,6 @@
 /** An outbox: rows are told of exactly as they stand in a table, though the program that tells may die at any row. */
 import { Broker, BrokerError } from 'mqlite'
-import { dataSet } from './data-sets.js'
+import { dataSet } from './data-sets/read.js'
 
 const [, ...rows] = dataSet('airports.csv').trim().split('\n').slice(0, 201)
 const broker = await Broker.open(process.argv[2] ?? 'data/outbox', { topics: { airports: { queues: 2 } } })

@@ -1,4 +1,4 @@
-/** The broker in one process: from `send` to the acknowledgement, through a retry, by delay, and what keeping offsets costs. */
+/** The broker in one process: from `send` to the acknowledgement, through a retry, and what keeping offsets costs. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Broker } from 'mqlite'
 import { BODY, type Case, QUEUES, TOPIC, timed } from '../workload.js'
@@ -9,10 +9,10 @@ const GROUPS = 1000
 
 const options = { topics: { [TOPIC]: { queues: QUEUES } } }
 
-async function sendAll(broker: Broker, messages: number, further: { deliverAt?: number } = {}): Promise<void> {
+async function sendAll(broker: Broker, messages: number): Promise<void> {
   let next = 0
   const worker = async (): Promise<void> => {
-    while (next++ < messages) await broker.send({ topic: TOPIC, body: BODY, tags: 'tag', ...further })
+    while (next++ < messages) await broker.send({ topic: TOPIC, body: BODY, tags: 'tag' })
   }
   await Promise.all(Array.from({ length: IN_FLIGHT }, worker))
 }
@@ -87,28 +87,6 @@ export const sendBack: Case = async ({ plan, directory }) => {
       return messages
     })
     return { rounds }
-  } finally {
-    await broker.close()
-  }
-}
-
-/** Milliseconds from the second in which messages are all due until the last of them is handled. */
-export const dueAtOnce: Case = async ({ plan, directory }) => {
-  const broker = await Broker.open(directory, options)
-  try {
-    const messages = Math.ceil(plan.messages / 10)
-    let countdown = new Countdown(messages)
-    consume(broker, () => countdown.tick())
-    const rounds: number[] = []
-    for (let round = 0; round < plan.rounds; round++) {
-      countdown = new Countdown(messages)
-      // Time enough to send them all; whole seconds are kept.
-      const deliverAt = Math.ceil(Date.now() / 1000) * 1000 + Math.ceil(messages / 20_000) * 1000 + 1000
-      await sendAll(broker, messages, { deliverAt })
-      await countdown.done
-      rounds.push(Date.now() - deliverAt)
-    }
-    return { rounds, details: { messages } }
   } finally {
     await broker.close()
   }

@@ -23,7 +23,6 @@ export const cases = {
   manyWaiting: async (): Promise<Case> => (await import('./delays.js')).manyWaiting,
   sendAndConsume: async (): Promise<Case> => (await import('./broker.js')).sendAndConsume,
   sendBack: async (): Promise<Case> => (await import('./broker.js')).sendBack,
-  dueAtOnce: async (): Promise<Case> => (await import('./broker.js')).dueAtOnce,
   keepOffsets: async (): Promise<Case> => (await import('./broker.js')).keepOffsets,
 } as const
 

@@ -27,7 +27,7 @@ import { zeroBlock } from '../format/block.js'
 import { searchFirst } from './bisect.js'
 import type { ConsumeQueueOptions } from './consume-queue.js'
 import type { QueueRow } from './manifest.js'
-import { QueueRows } from './queue-rows.js'
+import { endWithin, QueueRows, type RecordBounds } from './queue-rows.js'
 import type { RowFiles } from './row-files.js'
 
 const BYTES = BATCH_QUEUE_ENTRY_BYTES
@@ -253,8 +253,11 @@ function recordEnd(): number {
 }
 
 /** Where the record of a row ends, whether it is believed or not; `undefined` where no row was ever written. */
-function evidenceOf(view: DataView, at: number): number | undefined {
-  return isBatchEntry(view, at) ? batchEntryOffset(view, at) + batchEntrySize(view, at) : undefined
+function evidenceOf(view: DataView, at: number, bounds: RecordBounds): number | undefined {
+  const size = batchEntrySize(view, at)
+  const commitLogOffset = batchEntryOffset(view, at)
+  if (size === 0 && commitLogOffset === 0) return undefined
+  return isBatchEntry(view, at) ? endWithin(bounds, commitLogOffset, size) : -1
 }
 
 /** The offset behind the last message of the batch in the scratch block. */

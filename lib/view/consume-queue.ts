@@ -19,7 +19,7 @@ import { searchFirst } from './bisect.js'
 import { EntryBlock } from './entry-block.js'
 import type { EntryTail } from './entry-tail.js'
 import type { QueueRow } from './manifest.js'
-import { QueueRows } from './queue-rows.js'
+import { endWithin, QueueRows, type RecordBounds } from './queue-rows.js'
 import type { FilesOfQueue, RowFiles } from './row-files.js'
 
 /** Reads when a record was stored, or `undefined` when it cannot be read. */
@@ -33,6 +33,8 @@ export interface ConsumeQueueOptions extends FilesOfQueue {
   readonly row?: QueueRow | undefined
   /** Entries of records that end above this are dropped when loading. */
   readonly trustedEnd: number
+  /** Where the log can have records. @default anywhere */
+  readonly recordBounds?: RecordBounds | undefined
   /** Whether the log has lost its oldest segments since the manifest was written, and queues their oldest files. */
   readonly mayHaveShrunk?: boolean
 }
@@ -340,8 +342,11 @@ function entryEnd(view: DataView, at: number): number {
 }
 
 /** Where the record of an entry ends, whether it is believed or not; `undefined` where no entry was ever written. */
-function evidenceOf(view: DataView, at: number): number | undefined {
-  return isEntry(view, at) ? entryEnd(view, at) || -1 : undefined
+function evidenceOf(view: DataView, at: number, bounds: RecordBounds): number | undefined {
+  const size = entrySize(view, at)
+  const commitLogOffset = entryOffset(view, at)
+  if (size === 0 && commitLogOffset === 0) return undefined
+  return size === FILLER_SIZE ? -1 : endWithin(bounds, commitLogOffset, size)
 }
 
 /** Whether the entry in the scratch block is a message at or above an address. */

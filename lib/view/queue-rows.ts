@@ -13,13 +13,34 @@ import type { Block } from '../format/block.js'
 import { EntryTail } from './entry-tail.js'
 import { type FilesOfQueue, RowFiles } from './row-files.js'
 
+/**
+ * Where the log can have records. Rows that no flush covered may hold what the disk held before; what points elsewhere was
+ * never written here and proves nothing.
+ */
+export interface RecordBounds {
+  /** No record ends above this address. */
+  readonly end: number
+  /** No record is longer. */
+  readonly bytes: number
+}
+
+/** Where the record of a row ends if there can be such a record, -1 if not. */
+export function endWithin({ end, bytes }: RecordBounds, commitLogOffset: number, size: number): number {
+  const isRecord = commitLogOffset >= 0 && size > 0 && size <= bytes && commitLogOffset + size <= end
+  return isRecord ? commitLogOffset + size : -1
+}
+
+const ANYWHERE: RecordBounds = { end: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }
+
 /** What rows are made of. */
 export interface QueueRowsOptions extends FilesOfQueue {
   readonly rowBytes: number
   /** A block of one row, which `read` fills. All queues of a kind share it. */
   readonly scratch: Block
-  /** Where the record of a row ends, whether it is believed or not; `undefined` where no row was ever written. */
-  readonly evidenceOf: (view: DataView, at: number) => number | undefined
+  /** Where the record of a row ends, whether it is believed or not; -1 for none, `undefined` where no row was ever written. */
+  readonly evidenceOf: (view: DataView, at: number, bounds: RecordBounds) => number | undefined
+  /** @default anywhere */
+  readonly recordBounds?: RecordBounds | undefined
   /** Rows of records that end above this are not believed. */
   readonly trustedEnd: number
 }
@@ -94,7 +115,7 @@ export class QueueRows {
     this.evidenceEnd = lastEnd
     // After a clean close nothing can stand behind the last row.
     if (this.#options.trustedEnd === Number.POSITIVE_INFINITY) return
-    this.evidenceEnd = Math.max(lastEnd, this.files.furthest(end, this.#options.evidenceOf))
+    this.evidenceEnd = Math.max(lastEnd, this.#evidenceFrom(end))
     this.#staleEnd = this.files.capacityEnd
   }
 
@@ -102,10 +123,15 @@ export class QueueRows {
   believedTo(end: number, kept: number): void {
     const { files } = this
     const last = files.capacityEnd
-    this.evidenceEnd = files.furthest(Math.max(files.first, end - 1), this.#options.evidenceOf)
+    this.evidenceEnd = this.#evidenceFrom(Math.max(files.first, end - 1))
     files.written = kept
     files.flushed = kept
     if (this.#options.trustedEnd !== Number.POSITIVE_INFINITY) this.#staleEnd = last
+  }
+
+  #evidenceFrom(row: number): number {
+    const { evidenceOf, recordBounds = ANYWHERE } = this.#options
+    return this.files.furthest(row, (view, at) => evidenceOf(view, at, recordBounds))
   }
 
   /** Overwrites rows in the files that were not believed, once they are no evidence any more. */

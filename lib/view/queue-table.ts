@@ -9,6 +9,7 @@ import type { OpenFiles } from '../disk/open-files.js'
 import { isTopic, parseQueueId } from '../format/names.js'
 import type { ConsumeQueueOptions } from './consume-queue.js'
 import type { QueueRow } from './manifest.js'
+import type { RecordBounds } from './queue-rows.js'
 
 /** What a table asks of its queues. */
 export interface TableQueue {
@@ -39,6 +40,8 @@ export interface QueueTableOptions<Queue extends TableQueue> {
   readonly tmpDirectory: string
   /** Entries of records that end above this are dropped when loading. */
   readonly trustedEnd: number
+  /** Where the log can have records. @default anywhere */
+  readonly recordBounds?: RecordBounds
   /** What a manifest says of the queues, if there is one to believe. */
   readonly rows?: readonly QueueRow[] | undefined
   /** Whether the log has lost its oldest segments since the manifest was written. */

@@ -47,6 +47,10 @@ interface RunningSum {
 }
 
 const CHECK_BYTES = 1024 * 1024
+/** What a disk writes whole at the least. */
+const SECTOR_BYTES = 512
+/** The address and the size of a record, with which every row begins. */
+const PLACE_BYTES = 12
 
 /** See the head of this file. */
 export class RowFiles {
@@ -123,7 +127,8 @@ export class RowFiles {
 
   /**
    * The largest of what `endOf` makes of the rows from `from` on, up to the first for which it says `undefined`, believed or
-   * not; -1 without any. For recovery.
+   * not; -1 without any. A row whose address and size stand in two sectors may have come to the disk by half and is passed
+   * over. For recovery.
    */
   furthest(from: number, endOf: (view: DataView, at: number) => number | undefined): number {
     const { rowBytes } = this.#options
@@ -135,12 +140,17 @@ export class RowFiles {
       for (let i = 0; i < rows; i++) {
         const end = endOf(block.view, i * rowBytes)
         if (end === undefined) return furthest
-        furthest = Math.max(furthest, end)
+        if (end > furthest && !this.#isTornEasily(row + i)) furthest = end
       }
       if (rows === 0) return furthest
       row += rows
     }
     return furthest
+  }
+
+  #isTornEasily(row: number): boolean {
+    const within = (row % this.rowsPerSegment) * this.#options.rowBytes
+    return (within % SECTOR_BYTES) + PLACE_BYTES > SECTOR_BYTES
   }
 
   /** Writes rows behind the last one, without flushing. */

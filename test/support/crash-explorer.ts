@@ -142,12 +142,6 @@ export class CrashExplorer {
   }
 }
 
-/**
- * Where old bytes of the disk may show. A queue entry is written only when its record is durable, so an entry is
- * proof of its record: old bytes in new queue files would be told as corruption, and the store opened to be read.
- */
-const GARBAGE = /^(?!.*consumequeue)/
-
 const ALL: Chooser = { choose: (count) => count - 1 }
 
 /** Crashes of one moment: all outcomes if they are few; else nothing, everything, every prefix, every single one, and some. */
@@ -176,7 +170,7 @@ export function* crashesOf(
     const directories = random.pick(['ordered', 'any'] as const)
     // What the disk held before shows where a file grew, now and then.
     const newArea = random.pick(['zeros', 'zeros', 'garbage'] as const)
-    yield disk.crash({ sectorBytes, directories, newArea, garbageAt: GARBAGE, random, choose: randomChooser(random) })
+    yield disk.crash({ sectorBytes, directories, newArea, random, choose: randomChooser(random) })
   }
 }
 

@@ -23,8 +23,6 @@ export interface CrashModel {
   readonly directories: 'ordered' | 'any'
   /** What shows where a file grew but its data did not arrive: zeros, or what the disk held before. */
   readonly newArea: 'zeros' | 'garbage'
-  /** The files in which garbage may show; all when left out. */
-  readonly garbageAt?: RegExp
 }
 
 interface PendingWrite {
@@ -200,7 +198,7 @@ export class Durability {
     const copyOf = (node: MemoryNode, path: string): MemoryNode => {
       const known = copies.get(node)
       if (known !== undefined) return known
-      const garbage = model.newArea === 'garbage' && (model.garbageAt?.test(path) ?? true) ? random : undefined
+      const garbage = model.newArea === 'garbage' ? random : undefined
       const copy =
         node instanceof MemoryFile
           ? new MemoryFile(node.serial, this.#crashedContent(node, model, chooser, garbage), node.modifiedMs)

@@ -12,6 +12,7 @@ import { decodeRanges, inRanges, type LogRange, settleRanges } from '../../log/r
 import { type LogRecovery, type RecoveryPlan, recoverLog } from '../../log/recovery.js'
 import { LogScanner } from '../../log/scanner.js'
 import { decodeManifest, type Manifest } from '../../view/manifest.js'
+import type { RecordBounds } from '../../view/queue-rows.js'
 import { loadCheckpoint } from '../../view/store-checkpoint.js'
 import type { StoreLayout } from '../layout.js'
 import { defaultSizes, type ResolvedOptions, type StorePorts } from '../options.js'
@@ -76,7 +77,13 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   const trusted = planOf(found, chain, writable)
   const { trustedEnd, manifest } = trusted
   const { viewFiles = input.files } = input
-  const known = { logStart: chain.start, trustedEnd, manifest, indexSizes: indexSizesIn(found) }
+  const known = {
+    logStart: chain.start,
+    trustedEnd,
+    recordBounds: recordBounds(chain, trusted.plan),
+    manifest,
+    indexSizes: indexSizesIn(found),
+  }
   const views = new Views({ ...input, files: viewFiles }, known)
   const planned = scanStart(trusted.plan.scanFrom, views, chain)
   const plan = { ...trusted.plan, scanFrom: input.wholeLog ? Math.min(planned, chain.start) : planned }
@@ -261,6 +268,16 @@ export function planOf(found: Found, chain: SegmentChain, writable: boolean): Tr
       return trusts(plan, !found.hasViews ? 0 : isClean ? everything : scanFrom)
     }
   }
+}
+
+/**
+ * Where queue entries can say that there are records. A last segment that is lost must still be noticed; of a log without
+ * any segment nothing is known.
+ */
+export function recordBounds(chain: SegmentChain, { watermark }: RecoveryPlan): RecordBounds {
+  const bytes = chain.segmentBytes
+  const end = chain.end === chain.start ? Number.MAX_SAFE_INTEGER : Math.max(chain.end, watermark) + bytes
+  return { end, bytes }
 }
 
 function trusts(plan: RecoveryPlan, trustedEnd: number): Trusts {

@@ -12,7 +12,7 @@ import type { SegmentChain } from '../../disk/segment-chain.js'
 import type { LogRange } from '../../log/ranges.js'
 import type { StoreLayout } from '../layout.js'
 import { Views } from '../views/views.js'
-import { indexSizesIn, inspect, planOf, type RecoverInput, scanRanges, scanStart } from './recover.js'
+import { indexSizesIn, inspect, planOf, type RecoverInput, recordBounds, scanRanges, scanStart } from './recover.js'
 
 /** Views that have everything that their writer has flushed. */
 export interface ReloadedViews {
@@ -29,7 +29,15 @@ export function reloadViews({ layout, options, ports }: Omit<RecoverInput, 'file
   try {
     const found = inspect(ports.disk, layout, chain)
     const { plan, trustedEnd, manifest } = planOf(found, chain, false)
-    const known = { logStart: chain.start, trustedEnd, manifest, indexSizes: indexSizesIn(found), isLive: true }
+    const bounds = recordBounds(chain, plan)
+    const known = {
+      logStart: chain.start,
+      trustedEnd,
+      recordBounds: bounds,
+      manifest,
+      indexSizes: indexSizesIn(found),
+      isLive: true,
+    }
     const views = new Views({ layout, options, ports, files }, known)
     return { views, files, from: scanStart(plan.scanFrom, views, chain), ranges: scanRanges(found) }
   } catch (error) {

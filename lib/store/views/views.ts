@@ -13,6 +13,7 @@ import { inferIndexSizes } from '../../view/index-sizes.js'
 import { IndexView } from '../../view/index-view.js'
 import type { Manifest } from '../../view/manifest.js'
 import { Purges } from '../../view/purges.js'
+import type { RecordBounds } from '../../view/queue-rows.js'
 import { queueSegmentEntries } from '../../view/queue-sizes.js'
 import { QueueTable, unlessDamaged } from '../../view/queue-table.js'
 import { readBatchTopics } from '../keeping/config-file.js'
@@ -31,6 +32,8 @@ export interface KnownViews {
   readonly logStart: number
   /** Entries of records that end above this are not believed. */
   readonly trustedEnd: number
+  /** Where the log can have records. */
+  readonly recordBounds: RecordBounds
   /** What the files are known to hold, if there is a manifest to believe. */
   readonly manifest: Manifest | undefined
   /** Sizes of the index files, if a manifest of ours tells. */
@@ -62,14 +65,14 @@ export class Views {
   #trimmedTo: number
 
   constructor({ layout, options, ports, files }: RecoverInput, known: KnownViews) {
-    const { logStart, trustedEnd, manifest, indexSizes } = known
+    const { logStart, trustedEnd, recordBounds, manifest, indexSizes } = known
     this.#trimmedTo = manifest?.logStart ?? -1
     this.#delayLevelsMs = options.message.delayLevelsMs
     const isLive = known.isLive === true && manifest !== undefined
     const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd, isLive }
     const asked = options.views.queueSegmentEntries
     const entriesPerSegment = queueSegmentEntries(ports.disk, layout.consumeQueue, asked, defaultSizes.queueSegmentEntries)
-    const table = { ...common, entriesPerSegment, mayHaveShrunk: logStart > (manifest?.logStart ?? 0) }
+    const table = { ...common, recordBounds, entriesPerSegment, mayHaveShrunk: logStart > (manifest?.logStart ?? 0) }
     const rows = (isBatch: boolean) => manifest?.queues.filter((row) => (row.rows !== undefined) === isBatch)
     this.queues = QueueTable.load({
       ...table,

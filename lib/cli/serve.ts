@@ -23,7 +23,8 @@ export const serveCommand: Command = {
   help: `usage: mqlite serve DIR [options]
 
 Opens DIR, which is made if it is not there, and serves it to RocketMQ's clients and tools until it
-gets SIGTERM or SIGINT (Ctrl+C). Clients find it by the address of its name server.
+gets SIGTERM or SIGINT (Ctrl+C). Clients find it by the address of its name server. From 85 % of a
+full disk on, the oldest segments are deleted though they have not expired.
 
   --topic NAME[:QUEUES]   make this topic; may be given several times
   --auto-create-topics    make a topic when the first message is sent to it

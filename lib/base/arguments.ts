@@ -48,3 +48,9 @@ export function checkWhole(name: string, value: unknown, least = 0): void {
   if (Number.isSafeInteger(value) && (value as number) >= least) return
   throw new RangeError(`${name} must be a whole number of at least ${least}, got ${shown(value)}`)
 }
+
+/** The number itself. @throws {RangeError} when it is not whole, or lies outside the bounds */
+export function wholeBetween(name: string, value: unknown, least: number, most: number): number {
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return value as number
+  throw new RangeError(`${name} must be a whole number from ${least} to ${most}, got ${shown(value)}`)
+}

@@ -30,19 +30,26 @@ export const errorCodes = {
 /** One of the codes of {@link errorCodes}. */
 export type ErrorCode = keyof typeof errorCodes
 
-/** An operating failure of the store. `code` is stable; `message` starts with it and gives the numbers. */
-export class MessageStoreError extends Error {
-  override readonly name = 'MessageStoreError'
+/** An error with a code out of a table: `code` is stable, `message` starts with it and gives the numbers. */
+export abstract class CodedError<Code extends string> extends Error {
   /** Which failure it is; stable over versions. */
-  readonly code: ErrorCode
-  /** Further facts for programs, such as `nextOffset` of a damaged record. */
+  readonly code: Code
+  /** Further facts for programs, such as `nextOffset` of a damaged record or `position` of a fault in a filter. */
   readonly details: Readonly<Record<string, unknown>>
 
-  constructor(code: ErrorCode, what: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
+  constructor(code: Code, what: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
     super(`${code}: ${what}`, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.details = Object.freeze({ ...options.details })
   }
+
+  /** What the caller should do about it. */
+  abstract get reaction(): Reaction
+}
+
+/** An operating failure of the store. */
+export class MessageStoreError extends CodedError<ErrorCode> {
+  override readonly name = 'MessageStoreError'
 
   /** What the caller should do about it. */
   get reaction(): Reaction {

@@ -1,4 +1,5 @@
 /** The options of a broker: checked once, completed with defaults. */
+import { wholeBetween } from '../base/arguments.js'
 import { shown } from '../base/errors.js'
 import type { StoreOptions } from '../store/options.js'
 import type { GroupSettings } from './config/group-config.js'
@@ -117,11 +118,11 @@ export function resolveBrokerOptions(options: BrokerOptions = {}): ResolvedBroke
     autoCreateTopics,
     autoCreateGroups,
     clusterName,
-    defaultQueues: whole('defaultQueues', options.defaultQueues ?? 4, 1, 65_536),
-    offsetIntervalMs: whole('offsetIntervalMs', options.offsetIntervalMs ?? 5000, 10, 0x7fffffff),
-    delayOffsetIntervalMs: whole('delayOffsetIntervalMs', options.delayOffsetIntervalMs ?? 10_000, 10, 0x7fffffff),
-    maxDelayMs: whole('maxDelayMs', options.maxDelayMs ?? MAX_DELAY_MS, 1, MAX_DELAY_MS),
-    maxInflatedBytes: whole('maxInflatedBytes', options.maxInflatedBytes ?? 16 * 1024 * 1024, 1, 0x7fffffff),
+    defaultQueues: wholeBetween('defaultQueues', options.defaultQueues ?? 4, 1, 65_536),
+    offsetIntervalMs: wholeBetween('offsetIntervalMs', options.offsetIntervalMs ?? 5000, 10, 0x7fffffff),
+    delayOffsetIntervalMs: wholeBetween('delayOffsetIntervalMs', options.delayOffsetIntervalMs ?? 10_000, 10, 0x7fffffff),
+    maxDelayMs: wholeBetween('maxDelayMs', options.maxDelayMs ?? MAX_DELAY_MS, 1, MAX_DELAY_MS),
+    maxInflatedBytes: wholeBetween('maxInflatedBytes', options.maxInflatedBytes ?? 16 * 1024 * 1024, 1, 0x7fffffff),
     backlog: resolveBacklog(options.backlog),
     transactions: resolveTransactions(options.transactions),
     quotas: resolveQuotas(options.quotas),
@@ -135,7 +136,7 @@ function resolveBacklog(backlog: BacklogOptions | undefined): Required<BacklogOp
   const { maxMessages = Number.MAX_SAFE_INTEGER, whenFull = 'reject' } = backlog
   if (whenFull !== 'reject' && whenFull !== 'wait')
     throw new TypeError(`backlog.whenFull must be 'reject' or 'wait', got ${shown(whenFull)}`)
-  return { maxMessages: whole('backlog.maxMessages', maxMessages, 1, Number.MAX_SAFE_INTEGER), whenFull }
+  return { maxMessages: wholeBetween('backlog.maxMessages', maxMessages, 1, Number.MAX_SAFE_INTEGER), whenFull }
 }
 
 function resolveTransactions(given: TransactionOptions = {}): Required<TransactionOptions> {
@@ -144,9 +145,9 @@ function resolveTransactions(given: TransactionOptions = {}): Required<Transacti
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) throw new TypeError(`unknown option transactions.${unknown}`)
   return {
-    checkIntervalMs: whole('transactions.checkIntervalMs', checkIntervalMs, 10, 0x7fffffff),
-    timeoutMs: whole('transactions.timeoutMs', timeoutMs, 0, 0x7fffffff),
-    maxChecks: whole('transactions.maxChecks', maxChecks, 1, 1000),
+    checkIntervalMs: wholeBetween('transactions.checkIntervalMs', checkIntervalMs, 10, 0x7fffffff),
+    timeoutMs: wholeBetween('transactions.timeoutMs', timeoutMs, 0, 0x7fffffff),
+    maxChecks: wholeBetween('transactions.maxChecks', maxChecks, 1, 1000),
   }
 }
 
@@ -156,12 +157,7 @@ function resolveIdempotence(given: IdempotenceOptions = {}): Required<Idempotenc
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) throw new TypeError(`unknown option idempotence.${unknown}`)
   return {
-    windowMs: whole('idempotence.windowMs', windowMs, 1, Number.MAX_SAFE_INTEGER),
-    maxKeys: whole('idempotence.maxKeys', maxKeys, 1, 10_000_000),
+    windowMs: wholeBetween('idempotence.windowMs', windowMs, 1, Number.MAX_SAFE_INTEGER),
+    maxKeys: wholeBetween('idempotence.maxKeys', maxKeys, 1, 10_000_000),
   }
-}
-
-function whole(name: string, value: unknown, least: number, most: number): number {
-  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return value as number
-  throw new RangeError(`${name} must be a whole number from ${least} to ${most}, got ${shown(value)}`)
 }

@@ -5,7 +5,7 @@
  * result; what the store refuses comes through as its `MessageStoreError`. The rest is a `BrokerError`. Whatever
  * is thrown, nothing was stored and nothing was lost.
  */
-import type { Reaction } from '../base/errors.js'
+import { CodedError, type Reaction } from '../base/errors.js'
 
 /** The table of the broker's error codes. The README prints it, and a test keeps the two equal. */
 export const brokerErrorCodes = {
@@ -34,18 +34,8 @@ export const brokerErrorCodes = {
 export type BrokerErrorCode = keyof typeof brokerErrorCodes
 
 /** A refusal of the broker. `code` is stable; `message` starts with it and names what was given and expected. */
-export class BrokerError extends Error {
+export class BrokerError extends CodedError<BrokerErrorCode> {
   override readonly name = 'BrokerError'
-  /** Which refusal it is; stable over versions. */
-  readonly code: BrokerErrorCode
-  /** Further facts for programs, such as `position` of a fault in a filter. */
-  readonly details: Readonly<Record<string, unknown>>
-
-  constructor(code: BrokerErrorCode, what: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
-    super(`${code}: ${what}`, 'cause' in options ? { cause: options.cause } : undefined)
-    this.code = code
-    this.details = Object.freeze({ ...options.details })
-  }
 
   /** What the caller should do about it. */
   get reaction(): Reaction {

@@ -1,7 +1,7 @@
 /**
  * Every way in which remoting fails, each with the reaction it asks for, and the refusal that a handler throws.
  */
-import type { Reaction } from '../base/errors.js'
+import { CodedError, type Reaction } from '../base/errors.js'
 
 /** The table of remoting's error codes. */
 export const remotingErrorCodes = {
@@ -20,18 +20,8 @@ export const remotingErrorCodes = {
 export type RemotingErrorCode = keyof typeof remotingErrorCodes
 
 /** A failure between two peers. `code` is stable; `message` starts with it. */
-export class RemotingError extends Error {
+export class RemotingError extends CodedError<RemotingErrorCode> {
   override readonly name = 'RemotingError'
-  /** Which failure it is; stable over versions. */
-  readonly code: RemotingErrorCode
-  /** Further facts for programs. */
-  readonly details: Readonly<Record<string, unknown>>
-
-  constructor(code: RemotingErrorCode, what: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
-    super(`${code}: ${what}`, 'cause' in options ? { cause: options.cause } : undefined)
-    this.code = code
-    this.details = Object.freeze({ ...options.details })
-  }
 
   /** What the caller should do about it. */
   get reaction(): Reaction {

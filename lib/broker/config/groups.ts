@@ -63,11 +63,6 @@ export class Groups {
     return this.#version
   }
 
-  /** Whether a group is made by its first consumer. */
-  get mayCreate(): boolean {
-    return this.#options.autoCreate
-  }
-
   /** The group, or `undefined`. */
   find(group: string): GroupConfig | undefined {
     return this.#table.get(group)

@@ -3,6 +3,7 @@
  *
  * Fields of a file that are not known here are kept and written again.
  */
+import { wholeBetween } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { ConfigObject, ConfigValue } from '../../format/config-json.js'
 import { BrokerError } from '../errors.js'
@@ -96,19 +97,14 @@ export function withSettings(before: TopicConfig, settings: TopicSettings, isNew
   const { queues, permission, isOrdered = before.isOrdered } = settings
   const readQueues = settings.readQueues ?? queues ?? before.readQueues
   const writeQueues = settings.writeQueues ?? queues ?? before.writeQueues
-  checkQueues('readQueues', readQueues)
-  checkQueues('writeQueues', writeQueues)
+  wholeBetween('readQueues', readQueues, 0, MAX_QUEUES)
+  wholeBetween('writeQueues', writeQueues, 0, MAX_QUEUES)
   if (permission !== undefined && !Object.hasOwn(permissionBits, permission))
     throw new RangeError(`permission must be readWrite, read, write or none, got ${shown(permission)}`)
   if (typeof isOrdered !== 'boolean') throw new TypeError(`isOrdered must be true or false, got ${shown(isOrdered)}`)
   const attributes = withAttributes(before, settings, isNew)
   const bits = permission === undefined ? before.permission : permissionBits[permission]
   return { ...before, readQueues, writeQueues, permission: bits, isOrdered, attributes }
-}
-
-function checkQueues(name: string, value: unknown): void {
-  if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_QUEUES) return
-  throw new RangeError(`${name} must be a whole number from 0 to ${MAX_QUEUES}, got ${shown(value)}`)
 }
 
 function withAttributes(before: TopicConfig, settings: TopicSettings, isNew: boolean): Readonly<Record<string, string>> {

@@ -1,4 +1,5 @@
 /** What a program says when it begins to consume. */
+import { wholeBetween } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import { checkGroup } from '../config/groups.js'
 import type { FilterExpression } from '../filter/message-filter.js'
@@ -48,6 +49,9 @@ export interface ResolvedConsumerOptions
   readonly once?: ResolvedOnceOptions
 }
 
+/** What a timer can count; RocketMQ's own numbers have 32 bits. */
+const MOST = 0x7fffffff
+
 const optionNames = [
   'group',
   'subscribe',
@@ -89,11 +93,11 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
     throw new TypeError(`model must be 'clustering' or 'broadcasting', got ${shown(model)}`)
   if (typeof ordered !== 'boolean') throw new TypeError(`ordered must be true or false, got ${shown(ordered)}`)
   checkStartAt(startAt)
-  whole('consumeTimeoutMs', resolved.consumeTimeoutMs, 1)
-  whole('maxInFlight', resolved.maxInFlight, 1)
-  whole('suspendMs', resolved.suspendMs, 0)
-  whole('handOverMs', resolved.handOverMs, 0)
-  if (maxRetries !== undefined) whole('maxRetries', maxRetries, 0)
+  wholeBetween('consumeTimeoutMs', resolved.consumeTimeoutMs, 1, MOST)
+  wholeBetween('maxInFlight', resolved.maxInFlight, 1, MOST)
+  wholeBetween('suspendMs', resolved.suspendMs, 0, MOST)
+  wholeBetween('handOverMs', resolved.handOverMs, 0, MOST)
+  if (maxRetries !== undefined) wholeBetween('maxRetries', maxRetries, 0, MOST)
   if (name !== undefined && (typeof name !== 'string' || !/^[\w.@#-]{1,255}$/.test(name)))
     throw new TypeError(`name must be 1 to 255 letters, digits, ., @, #, _ and -, got ${shown(name)}`)
   if (signal !== undefined && !(signal instanceof AbortSignal))
@@ -104,9 +108,4 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
 
 function withoutUndefined<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
-}
-
-function whole(name: string, value: unknown, least: number): void {
-  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= 0x7fffffff) return
-  throw new RangeError(`${name} must be a whole number from ${least} to ${0x7fffffff}, got ${shown(value)}`)
 }

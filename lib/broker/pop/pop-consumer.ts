@@ -1,4 +1,5 @@
 /** A member of a group that pops: as many as you like may share one queue. */
+import { wholeBetween } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import { Emitter } from '../../base/signals.js'
 import type { ConsumerEvents, RunOptions } from '../consuming/consumer.js'
@@ -10,7 +11,7 @@ import { MAX_POPPED } from './check-point.js'
 import { PopDelivery } from './pop-delivery.js'
 import type { ResolvedPopOptions } from './pop-options.js'
 import type { PopParts, PoppedMessage } from './pop-parts.js'
-import { checkRange, type Popping } from './popping.js'
+import type { Popping } from './popping.js'
 import type { Settling } from './settling.js'
 
 /** How long `run` waits at once. */
@@ -82,8 +83,8 @@ export class PopConsumer implements AsyncDisposable {
    */
   async pop({ maxMessages = MAX_POPPED, waitMs = 0, signal }: PopOptions = {}): Promise<PopDelivery[]> {
     if (this.#closing !== undefined) throw new BrokerError('BROKER_CLOSED', 'the consumer is closed')
-    checkRange('maxMessages', maxMessages, 1, MAX_POPPED)
-    checkRange('waitMs', waitMs, 0, 0x7fffffff)
+    wholeBetween('maxMessages', maxMessages, 1, MAX_POPPED)
+    wholeBetween('waitMs', waitMs, 0, 0x7fffffff)
     await this.#ready
     const topics = [...this.#filters.keys()]
     const first = this.#turn++
@@ -103,7 +104,7 @@ export class PopConsumer implements AsyncDisposable {
   async run(handler: (message: ReceivedMessage, delivery: PopDelivery) => unknown, options: RunOptions = {}): Promise<void> {
     const { concurrency = 1 } = options
     if (typeof handler !== 'function') throw new TypeError(`handler must be a function, got ${shown(handler)}`)
-    checkRange('concurrency', concurrency, 1, 0x7fffffff)
+    wholeBetween('concurrency', concurrency, 1, 0x7fffffff)
     let busy = 0
     while (this.#closing === undefined) {
       if (busy >= concurrency) {

@@ -1,9 +1,10 @@
 /** What a program says when it begins to pop. */
+import { wholeBetween } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import { checkGroup } from '../config/groups.js'
 import { checkStartAt, type StartAt } from '../consuming/start-offset.js'
 import type { FilterExpression } from '../filter/message-filter.js'
-import { checkRange, MAX_INVISIBLE_MS } from './popping.js'
+import { MAX_INVISIBLE_MS } from './popping.js'
 
 /** Options of {@link Broker.popConsumer}. */
 export interface PopConsumerOptions {
@@ -41,8 +42,8 @@ export function resolvePopOptions(options: PopConsumerOptions): ResolvedPopOptio
   const { invisibleMs = 60_000, ordered = false, startAt = 'last', handOverMs = 20_000 } = options
   if (typeof subscribe !== 'object' || subscribe === null || Object.keys(subscribe).length === 0)
     throw new TypeError(`subscribe must name at least one topic, got ${shown(subscribe)}`)
-  checkRange('invisibleMs', invisibleMs, 1, MAX_INVISIBLE_MS)
-  checkRange('handOverMs', handOverMs, 0, 0x7fffffff)
+  wholeBetween('invisibleMs', invisibleMs, 1, MAX_INVISIBLE_MS)
+  wholeBetween('handOverMs', handOverMs, 0, 0x7fffffff)
   if (typeof ordered !== 'boolean') throw new TypeError(`ordered must be true or false, got ${shown(ordered)}`)
   checkStartAt(startAt)
   if (signal !== undefined && !(signal instanceof AbortSignal))

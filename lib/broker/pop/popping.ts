@@ -8,6 +8,7 @@
  * The offset moves only behind a check point that is stored: whatever happens then, the messages come again. In two
  * pops of ten what is tried again comes first, else last. (`PopMessageProcessor`.)
  */
+import { wholeBetween } from '../../base/arguments.js'
 import { MessageStoreError, shown } from '../../base/errors.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import { Permission, type TopicConfig } from '../config/topic-config.js'
@@ -105,8 +106,8 @@ export class Popping {
 
   #check({ group, topic, queueId, maxMessages, invisibleMs }: PopRequest): TopicConfig {
     const { topics, groups } = this.#parts
-    checkRange('maxMessages', maxMessages, 1, MAX_POPPED)
-    checkRange('invisibleMs', invisibleMs, 1, MAX_INVISIBLE_MS)
+    wholeBetween('maxMessages', maxMessages, 1, MAX_POPPED)
+    wholeBetween('invisibleMs', invisibleMs, 1, MAX_INVISIBLE_MS)
     const config = topics.get(topic)
     if (!(config.permission & Permission.read)) throw new BrokerError('NO_PERMISSION', `topic ${topic} is not open for reading`)
     if (!Number.isSafeInteger(queueId) || queueId < -1 || queueId >= config.readQueues)
@@ -219,10 +220,4 @@ export class Popping {
       found.push({ stored, point, reviveQueueId, handle, attempt })
     })
   }
-}
-
-/** @throws {RangeError} */
-export function checkRange(name: string, value: unknown, least: number, most: number): void {
-  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return
-  throw new RangeError(`${name} must be a whole number from ${least} to ${most}, got ${shown(value)}`)
 }

@@ -5,13 +5,14 @@
  * RocketMQ stores any ack whose offset is in the queue. Here an ack of something that is not out is refused and nothing
  * is stored; only handles from before this process, or from another broker on this directory, are taken at their word.
  */
+import { wholeBetween } from '../../base/arguments.js'
 import { BrokerError } from '../errors.js'
 import { ackRecord, type CheckPoint, checkPointRecord, popKey, reviveTimeOf } from './check-point.js'
 import { handleEnd, ORDERED_REVIVE_QUEUE, printHandle, readHandle, topicOfHandle } from './handle.js'
 import type { OrderInfos } from './order-info.js'
 import { type Outstanding, unknownDelivery } from './outstanding.js'
 import type { PopParts, PutReviveRecord } from './pop-parts.js'
-import { checkRange, MAX_INVISIBLE_MS } from './popping.js'
+import { MAX_INVISIBLE_MS } from './popping.js'
 
 /** What settling needs beside the common parts. */
 export interface SettlingParts extends PopParts {
@@ -100,7 +101,7 @@ export class Settling {
    * @throws as {@link ack}; {@link RangeError} for a time out of its range
    */
   async changeInvisible(owner: HandleOwner, handle: string, invisibleMs: number): Promise<string> {
-    checkRange('invisibleMs', invisibleMs, 0, MAX_INVISIBLE_MS)
+    wholeBetween('invisibleMs', invisibleMs, 0, MAX_INVISIBLE_MS)
     const { clock, outstanding, putRecord, onFree } = this.#parts
     const named = this.#name(owner, handle)
     const { point: old, reviveQueueId } = named

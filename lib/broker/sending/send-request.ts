@@ -1,4 +1,5 @@
 /** What programs send, and what they get for it. */
+import { wholeBetween } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { Message, PutReceipt, PutStatus } from '../../store/message.js'
 import { isReservedProperty, SystemProperty } from '../system-property.js'
@@ -126,19 +127,14 @@ export function systemPropertiesOf(request: SendRequest, now: number, levels: nu
     throw new TypeError('give one of delayLevel, delayMs and deliverAt, not several')
   const asked: Record<string, string> = {}
   if (shardingKey !== undefined) asked[SystemProperty.shardingKey] = shardingKey
-  if (delayLevel !== undefined) asked[SystemProperty.delayLevel] = String(checked('delayLevel', delayLevel, 1, levels))
+  if (delayLevel !== undefined) asked[SystemProperty.delayLevel] = String(wholeBetween('delayLevel', delayLevel, 1, levels))
   if (delayMs !== undefined)
-    asked[SystemProperty.deliverAtMs] = String(now + checked('delayMs', delayMs, 0, Number.MAX_SAFE_INTEGER - now))
+    asked[SystemProperty.deliverAtMs] = String(now + wholeBetween('delayMs', delayMs, 0, Number.MAX_SAFE_INTEGER - now))
   if (deliverAt !== undefined) asked[SystemProperty.deliverAtMs] = String(timeOf(deliverAt))
   return asked
 }
 
 function timeOf(deliverAt: Date | number): number {
   const time = deliverAt instanceof Date ? deliverAt.getTime() : deliverAt
-  return checked('deliverAt', time, 0, Number.MAX_SAFE_INTEGER)
-}
-
-function checked(name: string, value: unknown, least: number, most: number): number {
-  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return value as number
-  throw new RangeError(`${name} must be a whole number from ${least} to ${most}, got ${shown(value)}`)
+  return wholeBetween('deliverAt', time, 0, Number.MAX_SAFE_INTEGER)
 }

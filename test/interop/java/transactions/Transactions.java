@@ -82,10 +82,18 @@ public final class Transactions {
             try {
                 return producer.sendMessageInTransaction(message, null);
             } catch (MQClientException problem) {
-                if (attempt == 100 || !String.valueOf(problem.getErrorMessage()).contains("No route info")) throw problem;
+                if (attempt == 100 || !isWithoutRoute(problem)) throw problem;
                 Thread.sleep(200);
             }
         }
+    }
+
+    /** The client wraps what went wrong in an exception that says only that it could not send. */
+    private static boolean isWithoutRoute(Throwable problem) {
+        for (Throwable cause = problem; cause != null; cause = cause.getCause()) {
+            if (String.valueOf(cause.getMessage()).contains("No route info")) return true;
+        }
+        return false;
     }
 
     public static void main(String[] arguments) {

@@ -53,7 +53,7 @@ const files = readdirSync(built, { recursive: true })
 process.env['MQLITE_TIER'] = tier
 const skipped = []
 let failed = 0
-const events = run({ files, concurrency: tier === 'interop' ? 1 : 2 })
+const events = run({ files, concurrency: 2 })
 events.on('test:pass', ({ name, skip, todo }) => {
   if (skip !== undefined || todo !== undefined) skipped.push(typeof skip === 'string' ? `${name}: ${skip}` : name)
 })

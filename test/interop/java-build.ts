@@ -17,6 +17,7 @@ export const generations: readonly Generation[] = ['4.9.8', '5.3.3']
 
 const folders: Readonly<Record<Generation, string>> = { '4.9.8': 'v4', '5.3.3': 'v5' }
 const sourceRoot = fileURLToPath(new URL('../../../test/interop/java', import.meta.url))
+const LOCK_POLL_MS = 200
 const cacheRoot = fileURLToPath(new URL('../../interop', import.meta.url))
 
 /** The class path that runs `Shell` of a generation; compiles it first if need be. */
@@ -46,6 +47,10 @@ export function transactionClassPath(): string {
 }
 
 function compiled(folder: string, sources: readonly string[], pomFolder = folder): string {
+  return alone(() => compile(folder, sources, pomFolder))
+}
+
+function compile(folder: string, sources: readonly string[], pomFolder: string): string {
   const target = join(cacheRoot, folder)
   const stampFile = join(target, 'stamp')
   const jarsFile = join(target, 'jars')
@@ -69,6 +74,10 @@ export type ServerRelease = '4.9.7' | '5.3.3'
 
 /** The class path of name server, broker and administration of a release. */
 export function serverClassPath(release: ServerRelease): string {
+  return alone(() => resolveServer(release))
+}
+
+function resolveServer(release: ServerRelease): string {
   const folder = release === '4.9.7' ? 'servers-v4' : 'servers-v5'
   const target = join(cacheRoot, folder)
   const jarsFile = join(target, 'jars')
@@ -78,6 +87,44 @@ export function serverClassPath(release: ServerRelease): string {
     run('mvn', ['-q', '-B', '-f', pom, 'dependency:build-classpath', `-Dmdep.outputFile=${jarsFile}`])
   }
   return readFileSync(jarsFile, 'utf8').trim()
+}
+
+/**
+ * Two test files run at a time, each in a process of its own: one builds while the other waits. Whoever ends without
+ * leaving its name behind is not waited for.
+ */
+function alone<Result>(build: () => Result): Result {
+  mkdirSync(cacheRoot, { recursive: true })
+  const lock = join(cacheRoot, 'lock')
+  while (!takes(lock)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS)
+  try {
+    return build()
+  } finally {
+    rmSync(lock)
+  }
+}
+
+function takes(lock: string): boolean {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  if (!isHeld(lock)) rmSync(lock, { force: true })
+  return false
+}
+
+function isHeld(lock: string): boolean {
+  try {
+    const pid = Number(readFileSync(lock, 'utf8'))
+    // The name is written a moment after the file was made.
+    if (pid === 0) return true
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function javaFiles(folder: string): string[] {

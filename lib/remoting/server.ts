@@ -1,13 +1,15 @@
 /**
  * Listens for peers and answers their requests out of one table.
  *
- * A place that others can reach must have TLS, unless that is refused in so many words: signatures of requests can be
- * sent again by who overhears them, and a name server believes whoever talks to it.
+ * A place that others can reach must have TLS, and must know who they are, unless that is refused in so many words:
+ * signatures of requests can be sent again by who overhears them, and who is not asked for one is believed.
  */
 import { type Clock, systemClock, systemTimers, type Timers } from '../base/system.js'
+import type { Guard } from './auth/guard.js'
+import type { Command } from './command.js'
 import { Connection } from './connection.js'
 import { type Endpoint, isLoopback } from './endpoint.js'
-import { type HandlerTable, handle } from './handling.js'
+import { type Handler, type HandlerTable, handle } from './handling.js'
 import { resolveLimits, type ServerLimits } from './limits.js'
 import { type Listener, type Net, nodeNet, type ServerTls, type Socket } from './net.js'
 import type { SharedLoad } from './workload.js'
@@ -22,7 +24,9 @@ export interface RemotingServerOptions {
   readonly handlers: HandlerTable
   /** All connections must use TLS. @default none on this machine's own addresses; elsewhere it must be given */
   readonly tls?: ServerTls
-  /** Listen without TLS where other machines can connect. @default false */
+  /** Lets requests through or refuses them. @default all are let through */
+  readonly guard?: Guard
+  /** Listen without TLS, or for everybody, where other machines can connect. @default false */
   readonly insecure?: boolean
   /** Limits other than the standard ones. */
   readonly limits?: Partial<ServerLimits>
@@ -65,13 +69,11 @@ export class RemotingServer {
   /**
    * Begins to listen. Rejects when the endpoint cannot be had.
    *
-   * @throws {RangeError} when other machines could connect without TLS, and for a limit that cannot be
+   * @throws {RangeError} when other machines could connect without TLS or without being known, and for a limit that cannot be
    */
   static async listen(options: RemotingServerOptions): Promise<RemotingServer> {
-    const { host = '127.0.0.1', port, tls, insecure = false, net = nodeNet } = options
-    if (tls === undefined && !insecure && !isLoopback(host)) {
-      throw new RangeError(`listening at ${host} without TLS lets everybody in; give tls, or insecure: true`)
-    }
+    const { host = '127.0.0.1', port, tls, net = nodeNet } = options
+    checkExposure(host, options)
     const server = new RemotingServer(options)
     const maxSockets = server.#limits.maxConnections + SPARE_SOCKETS
     server.#listener = await net.listen({ host, port, tls, maxSockets }, (socket) => server.#accept(socket))
@@ -100,12 +102,12 @@ export class RemotingServer {
       socket.destroy()
       return
     }
-    const { handlers, onConnection } = this.#options
+    const { onConnection } = this.#options
     const connection = new Connection(socket, {
       clock: this.#clock,
       timers: this.#timers,
       limits: this.#limits,
-      handler: (command, from) => handle(handlers, command, from),
+      handler: (command, from) => this.#answer(command, from),
       shared: this.#load,
       onGrowth: (bytes) => this.#onGrowth(bytes),
       onFault: (error, from) => this.#options.onFault?.(error, from),
@@ -113,6 +115,12 @@ export class RemotingServer {
     this.#connections.set(connection, this.#clock.monotonic())
     connection.onClose(() => this.#connections.delete(connection))
     onConnection?.(connection)
+  }
+
+  #answer(command: Command, from: Connection): ReturnType<Handler> {
+    const { guard, handlers } = this.#options
+    const admitted = guard?.admit(command, from)
+    return admitted instanceof Promise ? admitted.then(() => handle(handlers, command, from)) : handle(handlers, command, from)
   }
 
   #hasRoomFor(host: string): boolean {
@@ -124,12 +132,13 @@ export class RemotingServer {
     return this.#connections.size < maxConnections || this.#makeRoom()
   }
 
-  /** Closes the connection that has said nothing for longest. */
+  /** Closes the connection that has said nothing for longest; where senders are asked who they are, nothing that counted. */
   #makeRoom(): boolean {
     const now = this.#clock.monotonic()
+    const { guard } = this.#options
     for (const [connection, since] of this.#connections) {
       if (now - since < this.#limits.silentMs) return false
-      if (connection.hasSpoken) continue
+      if (guard === undefined ? connection.hasSpoken : guard.hasAdmitted(connection)) continue
       this.#connections.delete(connection)
       connection.destroy()
       return true
@@ -151,4 +160,13 @@ export class RemotingServer {
       connection.destroy()
     }
   }
+}
+
+function checkExposure(host: string, { tls, guard, insecure = false }: RemotingServerOptions): void {
+  if (insecure || isLoopback(host)) return
+  if (tls === undefined) throw new RangeError(`listening at ${host} without TLS lets everybody in; give tls, or insecure: true`)
+  if (guard === undefined && tls.requireClientCertificate !== true)
+    throw new RangeError(
+      `listening at ${host} without asking who sends lets everybody in; give auth, tls.requireClientCertificate, or insecure: true`,
+    )
 }

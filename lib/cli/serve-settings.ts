@@ -6,6 +6,7 @@ import { nodeDisk } from '../disk/node-disk.js'
 import { readWhole } from '../disk/replace.js'
 import type { BrokerServerOptions } from '../remoting/broker-server.js'
 import { type CommandInput, numberOption, type OptionValues, optionalNumber, textOption, UsageError } from './command.js'
+import { readAclFile } from './serve-auth.js'
 
 /** The options, as `parseArgs` wants them. */
 export const serveOptions = {
@@ -23,6 +24,7 @@ export const serveOptions = {
   'segment-bytes': { type: 'string' },
   'tls-key': { type: 'string' },
   'tls-cert': { type: 'string' },
+  acl: { type: 'string' },
   insecure: { type: 'boolean' },
 } as const
 
@@ -74,6 +76,7 @@ export function serveSettings({ values: given, terminal }: Pick<CommandInput, 'v
     advertisedHost: textOption(values, 'advertised-host'),
     nameServers: names?.map((one) => one.trim()).filter((one) => one !== ''),
     tls: tlsOf(values),
+    auth: aclOf(values),
     nameServer: values['no-name-server'] === true ? undefined : { port: namesPort },
   }
   return {
@@ -121,6 +124,11 @@ function tlsOf(values: OptionValues): BrokerServerOptions['tls'] {
   if (key === undefined && cert === undefined) return undefined
   if (key === undefined || cert === undefined) throw new UsageError('--tls-key and --tls-cert belong together')
   return { key: fileAt(key), cert: fileAt(cert) }
+}
+
+function aclOf(values: OptionValues): BrokerServerOptions['auth'] {
+  const path = textOption(values, 'acl')
+  return path === undefined ? undefined : readAclFile(path)
 }
 
 function fileAt(path: string): Buffer {

@@ -40,7 +40,8 @@ full disk on, the oldest segments are deleted though they have not expired.
   --segment-bytes N       length of the files of the log, for a new directory (1 GiB)
   --tls-key FILE --tls-cert FILE
                           all connections use TLS
-  --insecure              listen without TLS where other machines can connect
+  --acl FILE              who may do what, as JSON; requests must then be signed
+  --insecure              listen without TLS, or without --acl, where other machines can connect
   --json                  say where it listens as one JSON document
 
 Each option may stand in the environment instead: MQLITE_PORT, MQLITE_TOPIC=a:4,b, and so on.`,

@@ -3,7 +3,6 @@
  * RocketMQ 5. It may come out of a file that somebody wrote, so all of it is looked at, and what nothing reads is refused.
  */
 import { type FieldNames, fieldNames, refuseUnknown } from '../../base/arguments.js'
-import { shown } from '../../base/errors.js'
 import type { AccountSettings, PlainPermission } from './plain-account.js'
 import type { AclSettings, PolicyEntrySettings, UserSettings } from './user.js'
 
@@ -113,7 +112,7 @@ function fieldsAt(value: unknown, at: string, names: FieldNames): Fields {
 
 function textIn(fields: Fields, name: string, at: string, absent?: string): string {
   const value = fields[name] ?? absent
-  if (typeof value !== 'string') throw wrong(`${at}.${name}`, 'a text', typeof value)
+  if (typeof value !== 'string') throw wrong(`${at}.${name}`, 'a text', value)
   return value
 }
 
@@ -143,6 +142,7 @@ function listIn<Item>(fields: Fields, name: string, at: string, read: (value: un
   return value.map((one, i) => read(one, `${at}.${name}[${i}]`))
 }
 
+/** What stands there is not shown: it may be a secret in the wrong place. */
 function wrong(at: string, wanted: string, got: unknown): TypeError {
-  return new TypeError(`${at} must be ${wanted}, got ${shown(got)}`)
+  return new TypeError(`${at} must be ${wanted}, got ${Array.isArray(got) ? 'a list' : got === null ? 'null' : typeof got}`)
 }

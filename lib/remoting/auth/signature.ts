@@ -14,7 +14,9 @@ import { type Command, type ExtFields, emptyExtFields } from '../command.js'
 
 /** Who signs, and with what. */
 export interface Credentials {
+  /** Name of the account, sent along. */
   readonly accessKey: string
+  /** What is signed with; never sent. */
   readonly secretKey: string
   /** A further text that is sent along and signed. */
   readonly securityToken?: string

@@ -15,7 +15,9 @@ import { isSignedWith } from './signature.js'
 
 /** A user, named as in RocketMQ. Its name is the access key, its password the secret key. */
 export interface UserSettings {
+  /** The access key of its requests. */
   readonly username: string
+  /** What its requests are signed with. */
   readonly password: string
   /** @default 'Normal' */
   readonly userType?: 'Super' | 'Normal'
@@ -31,6 +33,7 @@ export interface PolicyEntrySettings {
   readonly actions: readonly string[]
   /** Addresses from which it counts, such as `10.0.0.*`. @default all */
   readonly sourceIps?: readonly string[]
+  /** Whether it permits or forbids. */
   readonly decision: 'Allow' | 'Deny'
 }
 
@@ -38,9 +41,11 @@ export interface PolicyEntrySettings {
 export interface AclSettings {
   /** `User:` and the name. */
   readonly subject: string
+  /** Its rules, those of its own and those that stand in for them. */
   readonly policies: readonly {
     /** @default 'Custom' */
     readonly policyType?: 'Custom' | 'Default'
+    /** The rules, in any order. */
     readonly entries: readonly PolicyEntrySettings[]
   }[]
 }

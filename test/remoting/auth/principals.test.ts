@@ -158,7 +158,7 @@ describe('what is said of accounts and users', () => {
       [{ accounts: [{ ...account, accessKey: 'short' }] }, /accessKey must have more than 6/],
       [{ accounts: [{ ...account, secretKey: 'short' }] }, /secretKey of "accessKey" must have more than 6/],
       [{ accounts: [{ accessKey: 'accessKey' }] }, /auth\.accounts\[0\]\.secretKey must be a text/],
-      [{ accounts: [{ ...account, secretKey: [secret] }] }, /auth\.accounts\[0\]\.secretKey must be a text, got "object"/],
+      [{ accounts: [{ ...account, secretKey: [secret] }] }, /auth\.accounts\[0\]\.secretKey must be a text, got a list/],
       [{ accounts: [{ ...account, admin: 'true' }] }, /auth\.accounts\[0\]\.admin must be true or false/],
       [{ accounts: [{ ...account, topicPerms: ['T'] }] }, /a permission is such as/],
       [{ accounts: [{ ...account, topicPerms: ['T=READ'] }] }, /a permission is one of/],

@@ -17,6 +17,7 @@ import { MessageStoreError } from '../../base/errors.js'
 import type { Message } from '../../store/message.js'
 import type { MessageStore } from '../../store/message-store.js'
 import type { StoredMessage } from '../../store/stored-message.js'
+import type { InflateBody } from '../compression/inflate.js'
 import { checkGroup, type Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import { deadLetterTopicOf } from '../config/system-topics.js'
@@ -74,7 +75,7 @@ export interface RedriveParts {
   readonly numbers: Pick<Numbers, 'sent'>
   readonly shardOf: SenderOptions['shardOf']
   readonly admit: SenderOptions['admit']
-  readonly inflate: (message: StoredMessage) => Buffer
+  readonly inflate: InflateBody
   /** @throws {BrokerError} `BROKER_CLOSED` */
   readonly checkOpen: () => void
 }

@@ -2,6 +2,7 @@
 import { shown } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
 import type { Message } from '../../store/message.js'
+import { deflatedMessage } from '../compression/deflate.js'
 import { isClosedToClients, TIMER_TOPIC } from '../config/system-topics.js'
 import { Permission, type TopicConfig } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
@@ -26,6 +27,8 @@ export interface SenderOptions {
   readonly nextUniqueKey: () => string
   /** The queue that a sharding key stands for. */
   readonly shardOf: (key: string, queues: number) => number
+  /** Bodies of at least so many bytes are compressed. */
+  readonly compressOverBytes: number
   /** Refuses, or waits, when there are too many unread messages in a topic; `undefined` lets them in. */
   readonly admit: (topic: string, count: number) => Promise<void> | undefined
   /** Keeps messages with an idempotency key from being sent twice. */
@@ -129,7 +132,8 @@ export class Sender {
     if (flag !== undefined) message.flag = flag
     if (properties !== undefined) message.properties = properties
     if (asked !== undefined) message.properties = { ...properties, ...asked }
-    return message
+    // As in RocketMQ, those of batches stay as they are.
+    return batchQueueId === undefined ? deflatedMessage(message, this.#options.compressOverBytes) : message
   }
 
   async #sendLater(request: SendRequest): Promise<SendReceipt> {

@@ -41,8 +41,7 @@ export async function buildParts(base: BrokerSurroundings) {
   for (const [group, settings] of Object.entries(base.options.groups)) await groups.create(group, settings)
   const { schedule, timer, pipeline } = buildDelays(base)
   const backlog = backlogOf(base, tables)
-  const admit: SenderOptions['admit'] = (topic, count) => backlog?.admit(topic, count)
-  const sending = { shardOf: await loadSharding(), admit, pipeline }
+  const sending = { shardOf: await loadSharding(), admit: backlog?.admit, pipeline }
   const sender = buildSender(base, tables, sending)
   const clients = buildClients(base, tables)
   const filters = new FilterCache()

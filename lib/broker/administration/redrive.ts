@@ -215,19 +215,18 @@ export class Redrive {
 
   /** @returns how many; those before a failure are noted */
   async #send(letters: readonly Letter[], place: Progress): Promise<number> {
+    const { admit } = this.#parts
     const sent: Promise<unknown>[] = []
     for (const letter of letters) {
-      try {
-        const waiting = this.#parts.admit(letter.target!, 1)
-        if (waiting !== undefined) await waiting
-      } catch (error) {
-        sent.push(Promise.reject(error))
-        break
-      }
-      const one = this.#put(letter)
+      const one = admit === undefined ? this.#put(letter) : admit(letter.target!, 1, () => this.#put(letter))
       // It is looked at below; until then nobody may take it for unhandled.
-      one.catch(() => {})
+      const isSent = one.then(
+        () => true,
+        () => false,
+      )
       sent.push(one)
+      // Where there is a bound, what follows a letter that found no room waits for another call.
+      if (admit !== undefined && !(await isSent)) break
     }
     const settled = await Promise.allSettled(sent)
     const failed = settled.findIndex(({ status }) => status === 'rejected')

@@ -173,6 +173,16 @@ export function othersMayRead(path: string): boolean {
   return process.platform !== 'win32' && (fs.statSync(path).mode & 0o077) !== 0
 }
 
+/**
+ * The bytes of a file that somebody named: a certificate, a configuration. It is none of a store's, so links are followed
+ * and pipes are read to their end.
+ *
+ * @throws {DiskError} when it cannot be read
+ */
+export function readNamedFile(path: string): Buffer {
+  return attempt('read', path, () => fs.readFileSync(path))
+}
+
 class NodeFile implements DiskFile {
   readonly path: string
   readonly #fd: number

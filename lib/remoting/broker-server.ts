@@ -22,10 +22,10 @@ import { transactionHandlers } from './commands/transactions.js'
 import type { Connection } from './connection.js'
 import { type Endpoint, endpointText, parseEndpoint } from './endpoint.js'
 import type { HandlerTable } from './handling.js'
-import type { ServerLimits } from './limits.js'
+import { resolveLimits, type ServerLimits } from './limits.js'
 import { NameServer } from './name-server/name-server.js'
 import type { ClientTls, ServerTls } from './net.js'
-import { RemotingServer } from './server.js'
+import { checkListening, type Refused, RemotingServer } from './server.js'
 
 /** Options of {@link BrokerServer.listen}. */
 export interface BrokerServerOptions {
@@ -56,6 +56,12 @@ export interface BrokerServerOptions {
   readonly limits?: Partial<ServerLimits>
   /** Whether clients may filter with SQL. @default true */
   readonly sqlFilters?: boolean
+  /** Told of each connection of a client, before its first request. */
+  readonly onConnection?: (connection: Connection) => void
+  /** Told of each request and each connection that was refused. May be called often when clients are hostile. */
+  readonly onRefused?: (refused: Refused) => void
+  /** Told what came of registering with each of `nameServers`, again and again. Failures are problems of the broker as well. */
+  readonly onRegistration?: (result: { readonly server: string; readonly error?: Error }) => void
   /** Told of what went wrong with a client. */
   readonly onFault?: (error: Error, connection: Connection) => void
 }
@@ -63,6 +69,7 @@ export interface BrokerServerOptions {
 /** How long a close waits for requests in work. */
 const GRACE_MS = 5000
 
+const LOCALHOST = '127.0.0.1'
 /** Addresses to listen at that nobody can connect to. */
 const ANYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
@@ -101,9 +108,7 @@ export class BrokerServer implements AsyncDisposable {
    */
   static async listen(broker: Broker, options: BrokerServerOptions = {}): Promise<BrokerServer> {
     const { port = 10911, nameServer, nameServers = [], nameServerTls: tls, nameServerCredentials: credentials, auth } = options
-    if (options.advertisedHost === undefined && ANYWHERE.has(options.host ?? ''))
-      throw new RangeError(`clients cannot connect to ${options.host}: give advertisedHost, the address that they are told`)
-    for (const address of nameServers) parseEndpoint(address)
+    checkServing(options)
     const principals = auth === undefined ? undefined : principalsOf(auth)
     const served = servedBroker(broker)
     try {
@@ -112,8 +117,8 @@ export class BrokerServer implements AsyncDisposable {
         const names = nameServer === undefined ? undefined : await listenForNames(options, nameServer.port, principals)
         const own = names?.table
         const { endpoint = server.endpoint } = served
-        const announced = { served: broker.served, endpoint, own, servers: nameServers, tls, credentials }
-        const announcing = new Announcing(announced)
+        const elsewhere = { servers: nameServers, tls, credentials, onRegistration: options.onRegistration }
+        const announcing = new Announcing({ served: broker.served, endpoint, own, ...elsewhere })
         await announcing.start()
         return new BrokerServer({ server, names, announcing, served })
       } catch (error) {
@@ -163,14 +168,26 @@ export class BrokerServer implements AsyncDisposable {
   }
 }
 
+/** Looks at what can be known to be wrong before anything is opened. @throws {RangeError} {@link TypeError} as {@link BrokerServer.listen} */
+export function checkServing(options: BrokerServerOptions): void {
+  const { host = LOCALHOST, advertisedHost, limits, nameServers = [], auth } = options
+  if (advertisedHost === undefined && ANYWHERE.has(host))
+    throw new RangeError(`clients cannot connect to ${host}: give advertisedHost, the address that they are told`)
+  for (const address of nameServers) parseEndpoint(address)
+  checkListening({ ...options, host, asks: auth !== undefined })
+  resolveLimits(limits)
+  if (auth !== undefined) principalsOf(auth)
+}
+
 /** What the port of the broker and that of the name server have in common. */
-function shared({ host, tls, insecure, limits, onFault }: BrokerServerOptions) {
+function shared({ host, tls, insecure, limits, onFault, onRefused }: BrokerServerOptions) {
   return {
     ...(host === undefined ? {} : { host }),
     ...(tls === undefined ? {} : { tls }),
     ...(insecure === undefined ? {} : { insecure }),
     ...(limits === undefined ? {} : { limits }),
     ...(onFault === undefined ? {} : { onFault }),
+    ...(onRefused === undefined ? {} : { onRefused }),
   }
 }
 
@@ -200,6 +217,7 @@ async function listenForClients(
     const address = endpointText(connection.remote)
     connections.set(address, connection)
     connection.onClose(() => connections.delete(address))
+    options.onConnection?.(connection)
   }
   const guard = guardOf(principals, brokerRows(broker.served.store), handlers)
   const server = await RemotingServer.listen({ ...shared(options), ...guard, port, handlers, onConnection })

@@ -14,6 +14,18 @@ import { resolveLimits, type ServerLimits } from './limits.js'
 import { type Listener, type Net, nodeNet, type ServerTls, type Socket } from './net.js'
 import type { SharedLoad } from './workload.js'
 
+/** What was refused to whom. */
+export interface Refused {
+  /** The peer. */
+  readonly remote: Endpoint
+  /** Why, as the peer was told. */
+  readonly reason: string
+  /** The code of the request; `undefined` when it was a connection. */
+  readonly request?: number
+  /** The code of the answer. */
+  readonly code?: number
+}
+
 /** How to listen. */
 export interface RemotingServerOptions {
   /** Address to listen at. @default 127.0.0.1 */
@@ -32,6 +44,8 @@ export interface RemotingServerOptions {
   readonly limits?: Partial<ServerLimits>
   /** Told of each new connection, before its first request. */
   readonly onConnection?: (connection: Connection) => void
+  /** Told of each request and each connection that was refused. May be called often when peers are hostile. */
+  readonly onRefused?: (refused: Refused) => void
   /** Told what handlers threw and why peers were cut off. May be called often when peers are hostile. */
   readonly onFault?: (error: Error, connection: Connection) => void
   /** The network. @default this machine's */
@@ -40,6 +54,22 @@ export interface RemotingServerOptions {
   readonly clock?: Clock
   /** @default this process's */
   readonly timers?: Timers
+}
+
+/** What decides whether a place may be listened at. */
+export interface Exposure extends Pick<RemotingServerOptions, 'tls' | 'insecure'> {
+  readonly host: string
+  /** Whether senders of requests are asked who they are. */
+  readonly asks: boolean
+}
+
+/** @throws {RangeError} when other machines could connect without TLS or without being known, and nobody has allowed it */
+export function checkListening({ host, tls, insecure = false, asks }: Exposure): void {
+  if (insecure || isLoopback(host)) return
+  if (tls === undefined) throw new RangeError(`listening at ${host} without TLS lets everybody in; give tls, or insecure: true`)
+  if (asks || tls.requireClientCertificate === true) return
+  const ways = 'auth, tls.requireClientCertificate, or insecure: true'
+  throw new RangeError(`listening at ${host} without asking who sends lets everybody in; give ${ways}`)
 }
 
 /** Room for connections that are refused only after a look at the others. */
@@ -73,7 +103,7 @@ export class RemotingServer {
    */
   static async listen(options: RemotingServerOptions): Promise<RemotingServer> {
     const { host = '127.0.0.1', port, tls, net = nodeNet } = options
-    checkExposure(host, options)
+    checkListening({ ...options, host, asks: options.guard !== undefined })
     const server = new RemotingServer(options)
     const maxSockets = server.#limits.maxConnections + SPARE_SOCKETS
     server.#listener = await net.listen({ host, port, tls, maxSockets }, (socket) => server.#accept(socket))
@@ -98,11 +128,12 @@ export class RemotingServer {
   }
 
   #accept(socket: Socket): void {
+    const { onConnection, onRefused } = this.#options
     if (this.#isClosing || !this.#hasRoomFor(socket.remote.host)) {
+      if (!this.#isClosing) onRefused?.({ remote: socket.remote, reason: 'too many connections' })
       socket.destroy()
       return
     }
-    const { onConnection } = this.#options
     const connection = new Connection(socket, {
       clock: this.#clock,
       timers: this.#timers,
@@ -110,6 +141,7 @@ export class RemotingServer {
       handler: (command, from) => this.#answer(command, from),
       shared: this.#load,
       onGrowth: (bytes) => this.#onGrowth(bytes),
+      onRefused: ({ code: request }, { code, message: reason }, { remote }) => onRefused?.({ remote, reason, request, code }),
       onFault: (error, from) => this.#options.onFault?.(error, from),
     })
     this.#connections.set(connection, this.#clock.monotonic())
@@ -160,13 +192,4 @@ export class RemotingServer {
       connection.destroy()
     }
   }
-}
-
-function checkExposure(host: string, { tls, guard, insecure = false }: RemotingServerOptions): void {
-  if (insecure || isLoopback(host)) return
-  if (tls === undefined) throw new RangeError(`listening at ${host} without TLS lets everybody in; give tls, or insecure: true`)
-  if (guard === undefined && tls.requireClientCertificate !== true)
-    throw new RangeError(
-      `listening at ${host} without asking who sends lets everybody in; give auth, tls.requireClientCertificate, or insecure: true`,
-    )
 }

@@ -6,6 +6,7 @@ import { type BrokerServerOptions, checkServing } from '../remoting/broker-serve
 import { isLoopback } from '../remoting/endpoint.js'
 import { resolveOptions } from '../store/options.js'
 import { UsageError } from './command.js'
+import { readAclFile } from './serve-auth.js'
 import { contentsOf } from './serve-files.js'
 import type { Given, GivenSettings } from './settings/given.js'
 import type { Part } from './settings/setting.js'
@@ -47,7 +48,7 @@ export function serveSettings({ settings }: Pick<GivenSettings, 'settings'>): Se
   for (const [name, { value }] of settings) {
     if (value === undefined || value === null) continue
     if ((settings.get(OFF_WITHOUT[name] ?? name)?.value ?? null) === null) continue
-    place(parts[settingsByName.get(name)!.part], name, CONTENTS.test(name) ? contentsOf(value as string) : value)
+    place(parts[settingsByName.get(name)!.part], name, isRead(name) ? readFor(name, value as string) : value)
   }
   const broker = { ...parts.broker, store: parts.store } as BrokerOptions
   const server = parts.server as BrokerServerOptions
@@ -63,6 +64,14 @@ export function serveSettings({ settings }: Pick<GivenSettings, 'settings'>): Se
   for (const [group, one] of Object.entries(broker.groups ?? {}))
     named(settings, () => withGroupSettings(newGroup(group), one), 'groups', group)
   return { broker, server, command }
+}
+
+function isRead(name: string): boolean {
+  return name === 'auth' || CONTENTS.test(name)
+}
+
+function readFor(name: string, path: string): unknown {
+  return name === 'auth' ? readAclFile(path) : contentsOf(path)
 }
 
 /** Puts a value where its name says: `disk.forceAt` into the object `disk`. */

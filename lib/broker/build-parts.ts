@@ -3,6 +3,7 @@ import type { StoredMessage } from '../store/stored-message.js'
 import { Administration } from './administration/administration.js'
 import { Groups } from './config/groups.js'
 import { ConsumerOffsets } from './config/offsets.js'
+import { RequestModes } from './config/request-modes.js'
 import { Topics } from './config/topics.js'
 import { Consumers } from './consuming/consumers.js'
 import { inflatedBody } from './consuming/inflate.js'
@@ -98,7 +99,8 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     forgetOffsets: (group) => forget({ group }),
   })
   const numbers = new Numbers(brokerName, counters)
-  return { topics, groups, offsets, ownOffsets, clampedOffsets, counters, numbers }
+  const requestModes = new RequestModes(config)
+  return { topics, groups, offsets, ownOffsets, clampedOffsets, requestModes, counters, numbers }
 }
 
 type Tables = ReturnType<typeof buildTables>

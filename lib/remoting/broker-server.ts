@@ -107,7 +107,7 @@ export class BrokerServer implements AsyncDisposable {
    *   told an address, and naming what cannot be in `auth`; {@link TypeError} likewise
    */
   static async listen(broker: Broker, options: BrokerServerOptions = {}): Promise<BrokerServer> {
-    const { port = 10911, nameServer, nameServers = [], nameServerTls: tls, nameServerCredentials: credentials, auth } = options
+    const { port = 10911, nameServer, auth } = options
     checkServing(options)
     const principals = auth === undefined ? undefined : principalsOf(auth)
     const served = servedBroker(broker)
@@ -115,10 +115,8 @@ export class BrokerServer implements AsyncDisposable {
       const server = await listenForClients(served, { ...options, port }, principals)
       try {
         const names = nameServer === undefined ? undefined : await listenForNames(options, nameServer.port, principals)
-        const own = names?.table
         const { endpoint = server.endpoint } = served
-        const elsewhere = { servers: nameServers, tls, credentials, onRegistration: options.onRegistration }
-        const announcing = new Announcing({ served: broker.served, endpoint, own, ...elsewhere })
+        const announcing = new Announcing({ served: broker.served, endpoint, own: names?.table, ...elsewhere(options) })
         await announcing.start()
         return new BrokerServer({ server, names, announcing, served })
       } catch (error) {
@@ -168,15 +166,20 @@ export class BrokerServer implements AsyncDisposable {
   }
 }
 
-/** Looks at what can be known to be wrong before anything is opened. @throws {RangeError} {@link TypeError} as {@link BrokerServer.listen} */
+/** Looks at what can be known to be wrong before anything is opened. @throws {RangeError} as {@link BrokerServer.listen} */
 export function checkServing(options: BrokerServerOptions): void {
-  const { host = LOCALHOST, advertisedHost, limits, nameServers = [], auth } = options
+  const { host = LOCALHOST, advertisedHost, limits, nameServers = [] } = options
   if (advertisedHost === undefined && ANYWHERE.has(host))
     throw new RangeError(`clients cannot connect to ${host}: give advertisedHost, the address that they are told`)
   for (const address of nameServers) parseEndpoint(address)
-  checkListening({ ...options, host, asks: auth !== undefined })
+  checkListening({ ...options, host, isGuarded: options.auth !== undefined })
   resolveLimits(limits)
-  if (auth !== undefined) principalsOf(auth)
+  if (options.auth !== undefined) principalsOf(options.auth)
+}
+
+/** The name servers that others run, as those who register want them. */
+function elsewhere({ nameServers: servers = [], nameServerTls: tls, ...rest }: BrokerServerOptions) {
+  return { servers, tls, credentials: rest.nameServerCredentials, onRegistration: rest.onRegistration }
 }
 
 /** What the port of the broker and that of the name server have in common. */

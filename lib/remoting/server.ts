@@ -56,20 +56,21 @@ export interface RemotingServerOptions {
   readonly timers?: Timers
 }
 
-/** What decides whether a place may be listened at. */
-export interface Exposure extends Pick<RemotingServerOptions, 'tls' | 'insecure'> {
+/** Who could connect to a server. */
+interface Exposure extends Pick<RemotingServerOptions, 'tls' | 'insecure'> {
   readonly host: string
-  /** Whether senders of requests are asked who they are. */
-  readonly asks: boolean
+  /** Whether senders are asked who they are. */
+  readonly isGuarded: boolean
 }
 
 /** @throws {RangeError} when other machines could connect without TLS or without being known, and nobody has allowed it */
-export function checkListening({ host, tls, insecure = false, asks }: Exposure): void {
+export function checkListening({ host, tls, insecure = false, isGuarded }: Exposure): void {
   if (insecure || isLoopback(host)) return
   if (tls === undefined) throw new RangeError(`listening at ${host} without TLS lets everybody in; give tls, or insecure: true`)
-  if (asks || tls.requireClientCertificate === true) return
-  const ways = 'auth, tls.requireClientCertificate, or insecure: true'
-  throw new RangeError(`listening at ${host} without asking who sends lets everybody in; give ${ways}`)
+  if (!isGuarded && tls.requireClientCertificate !== true)
+    throw new RangeError(
+      `listening at ${host} without asking who sends lets everybody in; give auth, tls.requireClientCertificate, or insecure: true`,
+    )
 }
 
 /** Room for connections that are refused only after a look at the others. */
@@ -103,7 +104,7 @@ export class RemotingServer {
    */
   static async listen(options: RemotingServerOptions): Promise<RemotingServer> {
     const { host = '127.0.0.1', port, tls, net = nodeNet } = options
-    checkListening({ ...options, host, asks: options.guard !== undefined })
+    checkListening({ ...options, host, isGuarded: options.guard !== undefined })
     const server = new RemotingServer(options)
     const maxSockets = server.#limits.maxConnections + SPARE_SOCKETS
     server.#listener = await net.listen({ host, port, tls, maxSockets }, (socket) => server.#accept(socket))

@@ -60,7 +60,18 @@ describe('the table of settings', () => {
     const apart = [
       ...['topics', 'groups', 'store'],
       // Replicas have no network yet; the rest are callbacks, or nothing for a server.
-      ...['role', 'replication', 'readOnly', 'onProgress', 'onFault', 'onConnection', 'onRefused', 'onRegistration'],
+      ...[
+        'compressOverBytes',
+        'nameServerCredentials',
+        'role',
+        'replication',
+        'readOnly',
+        'onProgress',
+        'onFault',
+        'onConnection',
+        'onRefused',
+        'onRegistration',
+      ],
     ]
     const names = [...settingsByName.keys()].flatMap((name) => [name, name.split('.')[0]!])
     const holders = ['StoreOptions', 'BrokerOptions', 'BrokerServerOptions']

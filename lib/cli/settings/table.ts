@@ -56,13 +56,13 @@ const protection: readonly Setting[] = [
   { name: 'nameServerTls.cert', part: 'server', kind: path, meaning: 'the certificate that they are shown' },
   { name: 'nameServerTls.serverName', part: 'server', kind: text('NAME'), meaning: 'the name that their certificate has' },
   { name: 'nameServerCredentials', part: 'server', kind: path, meaning: 'sign what they are told, JSON: an access key' },
-  { name: 'auth', flag: 'acl', part: 'server', kind: path, meaning: 'who may do what, JSON: requests must be signed' },
+  { name: 'auth', flag: 'acl', part: 'server', kind: path, meaning: 'who may do what, as JSON; requests must then be signed' },
   {
     name: 'insecure',
     part: 'server',
     kind: onOff,
     preset: false,
-    meaning: 'listen without TLS, or without an ACL, where other machines can connect',
+    meaning: 'listen without TLS, or without knowing who sends, where other machines can connect',
   },
 ]
 

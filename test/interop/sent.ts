@@ -33,6 +33,13 @@ export function textOf({ body, sysFlag }: StoredMessage): string {
   return (sysFlag & 1 ? inflateSync(body) : body).toString()
 }
 
+/** The body, or that it is a large one, which repeats its first letters. */
+export function shortText(message: StoredMessage): string {
+  const text = textOf(message)
+  if (text.length < 1000) return text
+  return text === 'abcdefg'.repeat(text.length / 7) ? 'large' : `large, but not as sent: ${text.length}`
+}
+
 /** Each message lies where its producer was told, as it was sent. Not all clients tell the keys of a batch. */
 export async function checkSent(store: MessageStore, topic: string, sent: readonly Sent[]): Promise<void> {
   for (const { kind, number, status, uniqueKeys, messageIds, queueId, queueOffset } of sent) {

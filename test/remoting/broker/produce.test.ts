@@ -331,18 +331,14 @@ describe('an answer to a message', () => {
   const topic = 'DefaultCluster_REPLY_TOPIC'
   const properties = { REPLY_TO_CLIENT: 'asker', CORRELATION_ID: 'c-1', UNIQ_KEY: 'A' }
 
-  test('is stored, and pushed to the client that waits for it', async (t) => {
+  /** A broker with a client that waits, and what that client was sent. */
+  const withAsker = async (t: TestContext) => {
     const pushed: Command[] = []
-    const handlers = new Map([
-      [
-        326,
-        (command: Command) => {
-          pushed.push(command)
-          return answer(command, 0)
-        },
-      ],
-    ])
-    const served = await serve(t, { client: { handlers } })
+    const take = (command: Command): Command => {
+      pushed.push(command)
+      return answer(command, 0)
+    }
+    const served = await serve(t, { client: { handlers: new Map([[326, take]]) } })
     const { local } = await served.client.connect(served.address)
     served.broker.served.registry.producerHeartbeat('PG', {
       clientId: 'asker',
@@ -354,6 +350,11 @@ describe('an answer to a message', () => {
       notify: () => {},
       askTransaction: () => {},
     })
+    return { served, pushed }
+  }
+
+  test('is stored, and pushed to the client that waits for it', async (t) => {
+    const { served, pushed } = await withAsker(t)
     const { code, extFields } = await served.ask(codes.SEND_REPLY_MESSAGE_V2, inLetters({ topic, properties, body: 'yes' }))
     assert.equal(code, 0)
     const [message] = await stored(served, topic)
@@ -366,6 +367,17 @@ describe('an answer to a message', () => {
     assert.match(texts.at(-2)!, /^PUSH_REPLY_TIME.\d+$/)
     assert.deepEqual([told['topic'], told['producerGroup'], told['storeHost']], [topic, 'PG', served.address])
     assert.equal(told['storeTimestamp'], String(message?.storeTimestamp))
+  })
+
+  test('without a body is pushed and not stored', async (t) => {
+    const { served, pushed } = await withAsker(t)
+    const { code, extFields } = await served.ask(codes.SEND_REPLY_MESSAGE, inWords({ topic, properties, body: '' }))
+    assert.deepEqual([code, extFields['msgId']], [0, '0'])
+    assert.deepEqual(
+      pushed.map(({ body, extFields: told }) => [body.length, told['topic']]),
+      [[0, topic]],
+    )
+    assert.deepEqual(served.broker.store.queues(), [])
   })
 
   for (const [what, given, words] of [

@@ -52,7 +52,9 @@ const p = popRequests
 const popped = {
   ext: { ...ofGroup.ext, queueId: 0, maxMsgNums: 1, invisibleTime: 1000, pollTime: 0, bornTime: 0, initMode: 0, offset: 0 },
 }
-const acks = { body: printBody({ brokerName: 'mqlite', acks: [{ c: 'G', t: 'T', r: '0', so: 0, q: 0, rq: 0, pt: 0, it: 0, b: '' }] }) }
+const acks = {
+  body: printBody({ brokerName: 'mqlite', acks: [{ c: 'G', t: 'T', r: '0', so: 0, q: 0, rq: 0, pt: 0, it: 0, b: '' }] }),
+}
 
 /** Each request to a broker as one may send it, and whether one may who may consume T for G. */
 const requests: readonly (readonly [code: number, parts: CommandParts, mayReader: boolean])[] = [
@@ -115,7 +117,10 @@ const requests: readonly (readonly [code: number, parts: CommandParts, mayReader
 ]
 
 /** The numbers that requests have: up to 5,000, and those of pop. */
-const allCodes = [[0, 5000], [200_000, 200_249]].flatMap(([from, to]) => Array.from({ length: to! - from! + 1 }, (_, i) => from! + i))
+const allCodes = [
+  [0, 5000],
+  [200_000, 200_249],
+].flatMap(([from, to]) => Array.from({ length: to! - from! + 1 }, (_, i) => from! + i))
 
 /** The requests to a name server that whoever is known may send. */
 const openQuestions = [105, 106, 101, 206, 219, 224, 304, 311, 312, 313, 901]

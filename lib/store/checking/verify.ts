@@ -116,6 +116,9 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   await queues.finish()
   index?.finish()
   const { origin } = recovery
+  for (const place of parts.isWriter ? [] : [...views.queues.lacking, ...views.batchQueues.lacking]) {
+    findings.add('viewFileDamaged', place, 'no file between others', 'files without a gap')
+  }
   if (!parts.isWriter && (origin === 'clean' || origin === 'crash')) {
     const indexSlots = views.index?.files[0]?.slotCount ?? 0
     await checkViewFiles({ disk, layout, findings, isClosed: origin === 'clean', indexSlots, pause })

@@ -21,6 +21,7 @@ export const serveOptions = {
   'auto-create-topics': { type: 'boolean' },
   flush: { type: 'string' },
   'segment-bytes': { type: 'string' },
+  'pull-messages': { type: 'string' },
   'tls-key': { type: 'string' },
   'tls-cert': { type: 'string' },
   insecure: { type: 'boolean' },
@@ -75,6 +76,7 @@ export function serveSettings({ values: given, terminal }: Pick<CommandInput, 'v
     nameServers: names?.map((one) => one.trim()).filter((one) => one !== ''),
     tls: tlsOf(values),
     nameServer: values['no-name-server'] === true ? undefined : { port: namesPort },
+    pullMessages: optionalNumber(values, 'pull-messages', 1),
   }
   return {
     broker: {

@@ -38,6 +38,7 @@ full disk on, the oldest segments are deleted though they have not expired.
   --cluster NAME          (DefaultCluster)
   --flush sync|async      acknowledge a message after it is on the disk, or before (async)
   --segment-bytes N       length of the files of the log, for a new directory (1 GiB)
+  --pull-messages N       most messages in one answer to a consumer (32)
   --tls-key FILE --tls-cert FILE
                           all connections use TLS
   --insecure              listen without TLS where other machines can connect

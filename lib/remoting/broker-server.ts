@@ -42,6 +42,11 @@ export interface BrokerServerOptions {
   readonly limits?: Partial<ServerLimits>
   /** Whether clients may filter with SQL. @default true */
   readonly sqlFilters?: boolean
+  /**
+   * Most messages in one answer to a pull, 1 to 4,096, and never more than 256 KiB of records.
+   * (`maxTransferCountOnMessageInMemory`.) @default 32
+   */
+  readonly pullMessages?: number
   /** Told of what went wrong with a client. */
   readonly onFault?: (error: Error, connection: Connection) => void
 }
@@ -51,6 +56,13 @@ const GRACE_MS = 5000
 
 /** Addresses to listen at that nobody can connect to. */
 const ANYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
+
+const MOST_PULL_MESSAGES = 4096
+
+function checkPullMessages(value = 1): void {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= MOST_PULL_MESSAGES) return
+  throw new RangeError(`pullMessages must be 1 to ${MOST_PULL_MESSAGES}, got ${value}`)
+}
 
 /** What a server consists of. */
 interface Parts {
@@ -82,19 +94,21 @@ export class BrokerServer implements AsyncDisposable {
    * Begins to listen for clients of a broker. Rejects when a port cannot be had. Name servers elsewhere that cannot be
    * reached are told to the broker's event `problem`, and tried again.
    *
-   * @throws {RangeError} when other machines could connect without TLS, or clients could not be told an address
+   * @throws {RangeError} when other machines could connect without TLS, clients could not be told an address, or
+   *   `pullMessages` is out of range
    */
   static async listen(broker: Broker, options: BrokerServerOptions = {}): Promise<BrokerServer> {
     const { port = 10911, nameServer, nameServers = [], nameServerTls, advertisedHost } = options
     if (advertisedHost === undefined && ANYWHERE.has(options.host ?? ''))
       throw new RangeError(`clients cannot connect to ${options.host}: give advertisedHost, the address that they are told`)
     for (const address of nameServers) parseEndpoint(address)
+    checkPullMessages(options.pullMessages)
     const connections = new Map<string, Connection>()
     const served: ServedBroker = { broker, served: broker.served, endpoint: undefined, storeHost: undefined, connections }
     const handlers = tableOf([
       produceHandlers(served),
       transactionHandlers(served),
-      consumeHandlers(served, options.sqlFilters),
+      consumeHandlers(served, options.sqlFilters, options.pullMessages),
       administerHandlers(served),
     ])
     const onConnection = (connection: Connection): void => {

@@ -17,12 +17,12 @@ const RELAY_MS = 10_000
 /** Clients from this version on say themselves how often a message is tried again: V3_4_9. */
 const SAYS_MAX_RETRIES = 121
 
-/** See the head of this file. @param servesSql - whether clients may filter with SQL */
-export function consumeHandlers(served: ServedBroker, servesSql = true): Entries {
+/** See the head of this file. @param servesSql - whether clients may filter with SQL; @param most - messages in one pull */
+export function consumeHandlers(served: ServedBroker, servesSql = true, most?: number): Entries {
   const offsets = new ClientOffsets(served.served)
   return [
     ...heartbeatHandlers(served, servesSql),
-    ...pullHandlers(served, offsets, servesSql),
+    ...pullHandlers(served, offsets, servesSql, most),
     ...groupQueueHandlers(served, offsets),
     [codes.CONSUMER_SEND_MSG_BACK, sendBack(served)],
     [codes.GET_CONSUMER_RUNNING_INFO, runningInfo(served)],

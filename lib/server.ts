@@ -3,3 +3,4 @@ export { BrokerServer, type BrokerServerOptions } from './remoting/broker-server
 export type { Endpoint } from './remoting/endpoint.js'
 export type { ConnectionLimits, ServerLimits } from './remoting/limits.js'
 export type { ClientTls, ServerTls } from './remoting/net.js'
+export type { Refused } from './remoting/server.js'

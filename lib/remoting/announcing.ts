@@ -8,7 +8,7 @@ import type { ServedParts } from '../broker/serving/served.js'
 import { RemotingClient } from './client.js'
 import { type Endpoint, endpointText } from './endpoint.js'
 import type { NameServer } from './name-server/name-server.js'
-import { NameServerClient } from './name-server/name-server-client.js'
+import { NameServerClient, type RegistrationResult } from './name-server/name-server-client.js'
 import type { DataVersion, QueueData } from './name-server/route-state.js'
 import type { ClientTls } from './net.js'
 
@@ -21,6 +21,8 @@ export interface AnnouncingOptions {
   readonly own?: NameServer | undefined
   /** Name servers elsewhere, `host:port`. */
   readonly servers: readonly string[]
+  /** Told what came of each registration. */
+  readonly onRegistration?: ((result: Pick<RegistrationResult, 'server' | 'error'>) => void) | undefined
   /** Talk to those over TLS. */
   readonly tls?: ClientTls | undefined
 }
@@ -51,6 +53,7 @@ export class Announcing {
       broker: this.#name,
       topics: () => ({ dataVersion: this.#version, topics: this.#topics.map((one) => ({ ...entryOf(one), topic: one.topic })) }),
       onResult: ({ server, error }) => {
+        options.onRegistration?.(error === undefined ? { server } : { server, error })
         if (error !== undefined) served.base.onProblem(error, `registering with the name server ${server}`)
       },
       timers,

@@ -15,10 +15,10 @@ import { produceHandlers } from './commands/produce.js'
 import { transactionHandlers } from './commands/transactions.js'
 import type { Connection } from './connection.js'
 import { type Endpoint, endpointText, parseEndpoint } from './endpoint.js'
-import type { ServerLimits } from './limits.js'
+import { resolveLimits, type ServerLimits } from './limits.js'
 import { NameServer } from './name-server/name-server.js'
 import type { ClientTls, ServerTls } from './net.js'
-import { RemotingServer } from './server.js'
+import { checkListening, type Refused, RemotingServer } from './server.js'
 
 /** Options of {@link BrokerServer.listen}. */
 export interface BrokerServerOptions {
@@ -47,6 +47,12 @@ export interface BrokerServerOptions {
    * (`maxTransferCountOnMessageInMemory`.) @default 32
    */
   readonly pullMessages?: number
+  /** Told of each connection of a client, before its first request. */
+  readonly onConnection?: (connection: Connection) => void
+  /** Told of each request and each connection that was refused. May be called often when clients are hostile. */
+  readonly onRefused?: (refused: Refused) => void
+  /** Told what came of registering with each of `nameServers`, again and again. Failures are problems of the broker as well. */
+  readonly onRegistration?: (result: { readonly server: string; readonly error?: Error }) => void
   /** Told of what went wrong with a client. */
   readonly onFault?: (error: Error, connection: Connection) => void
 }
@@ -54,6 +60,7 @@ export interface BrokerServerOptions {
 /** How long a close waits for requests in work. */
 const GRACE_MS = 5000
 
+const LOCALHOST = '127.0.0.1'
 /** Addresses to listen at that nobody can connect to. */
 const ANYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
@@ -99,10 +106,7 @@ export class BrokerServer implements AsyncDisposable {
    */
   static async listen(broker: Broker, options: BrokerServerOptions = {}): Promise<BrokerServer> {
     const { port = 10911, nameServer, nameServers = [], nameServerTls, advertisedHost } = options
-    if (advertisedHost === undefined && ANYWHERE.has(options.host ?? ''))
-      throw new RangeError(`clients cannot connect to ${options.host}: give advertisedHost, the address that they are told`)
-    for (const address of nameServers) parseEndpoint(address)
-    checkPullMessages(options.pullMessages)
+    checkServing(options)
     const connections = new Map<string, Connection>()
     const served: ServedBroker = { broker, served: broker.served, endpoint: undefined, storeHost: undefined, connections }
     const handlers = tableOf([
@@ -115,6 +119,7 @@ export class BrokerServer implements AsyncDisposable {
       const address = endpointText(connection.remote)
       connections.set(address, connection)
       connection.onClose(() => connections.delete(address))
+      options.onConnection?.(connection)
     }
     const server = await RemotingServer.listen({ ...shared(options), port, handlers, onConnection })
     served.endpoint = { ...server.endpoint, host: advertisedHost ?? server.endpoint.host }
@@ -122,8 +127,8 @@ export class BrokerServer implements AsyncDisposable {
     try {
       const names = nameServer === undefined ? undefined : await listenForNames(options, nameServer.port)
       const own = names?.table
-      const announced = { served: broker.served, endpoint: served.endpoint, own, servers: nameServers, tls: nameServerTls }
-      const announcing = new Announcing(announced)
+      const elsewhere = { servers: nameServers, tls: nameServerTls, onRegistration: options.onRegistration }
+      const announcing = new Announcing({ served: broker.served, endpoint: served.endpoint, own, ...elsewhere })
       await announcing.start()
       return new BrokerServer({ server, names, announcing, served })
     } catch (error) {
@@ -168,14 +173,26 @@ export class BrokerServer implements AsyncDisposable {
   }
 }
 
+/** Looks at what can be known to be wrong before anything is opened. @throws {RangeError} as {@link BrokerServer.listen} */
+export function checkServing(options: BrokerServerOptions): void {
+  const { host = LOCALHOST, advertisedHost, limits, nameServers = [], pullMessages } = options
+  if (advertisedHost === undefined && ANYWHERE.has(host))
+    throw new RangeError(`clients cannot connect to ${host}: give advertisedHost, the address that they are told`)
+  for (const address of nameServers) parseEndpoint(address)
+  checkListening({ ...options, host })
+  resolveLimits(limits)
+  checkPullMessages(pullMessages)
+}
+
 /** What the port of the broker and that of the name server have in common. */
-function shared({ host, tls, insecure, limits, onFault }: BrokerServerOptions) {
+function shared({ host, tls, insecure, limits, onFault, onRefused }: BrokerServerOptions) {
   return {
     ...(host === undefined ? {} : { host }),
     ...(tls === undefined ? {} : { tls }),
     ...(insecure === undefined ? {} : { insecure }),
     ...(limits === undefined ? {} : { limits }),
     ...(onFault === undefined ? {} : { onFault }),
+    ...(onRefused === undefined ? {} : { onRefused }),
   }
 }
 

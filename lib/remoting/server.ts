@@ -12,6 +12,18 @@ import { resolveLimits, type ServerLimits } from './limits.js'
 import { type Listener, type Net, nodeNet, type ServerTls, type Socket } from './net.js'
 import type { SharedLoad } from './workload.js'
 
+/** What was refused to whom. */
+export interface Refused {
+  /** The peer. */
+  readonly remote: Endpoint
+  /** Why, as the peer was told. */
+  readonly reason: string
+  /** The code of the request; `undefined` when it was a connection. */
+  readonly request?: number
+  /** The code of the answer. */
+  readonly code?: number
+}
+
 /** How to listen. */
 export interface RemotingServerOptions {
   /** Address to listen at. @default 127.0.0.1 */
@@ -28,6 +40,8 @@ export interface RemotingServerOptions {
   readonly limits?: Partial<ServerLimits>
   /** Told of each new connection, before its first request. */
   readonly onConnection?: (connection: Connection) => void
+  /** Told of each request and each connection that was refused. May be called often when peers are hostile. */
+  readonly onRefused?: (refused: Refused) => void
   /** Told what handlers threw and why peers were cut off. May be called often when peers are hostile. */
   readonly onFault?: (error: Error, connection: Connection) => void
   /** The network. @default this machine's */
@@ -36,6 +50,16 @@ export interface RemotingServerOptions {
   readonly clock?: Clock
   /** @default this process's */
   readonly timers?: Timers
+}
+
+/** @throws {RangeError} when other machines could connect without TLS, and nobody has allowed it */
+export function checkListening({
+  host,
+  tls,
+  insecure = false,
+}: Pick<RemotingServerOptions, 'tls' | 'insecure'> & { host: string }) {
+  if (tls !== undefined || insecure || isLoopback(host)) return
+  throw new RangeError(`listening at ${host} without TLS lets everybody in; give tls, or insecure: true`)
 }
 
 /** Room for connections that are refused only after a look at the others. */
@@ -68,10 +92,8 @@ export class RemotingServer {
    * @throws {RangeError} when other machines could connect without TLS, and for a limit that cannot be
    */
   static async listen(options: RemotingServerOptions): Promise<RemotingServer> {
-    const { host = '127.0.0.1', port, tls, insecure = false, net = nodeNet } = options
-    if (tls === undefined && !insecure && !isLoopback(host)) {
-      throw new RangeError(`listening at ${host} without TLS lets everybody in; give tls, or insecure: true`)
-    }
+    const { host = '127.0.0.1', port, tls, net = nodeNet } = options
+    checkListening({ ...options, host })
     const server = new RemotingServer(options)
     const maxSockets = server.#limits.maxConnections + SPARE_SOCKETS
     server.#listener = await net.listen({ host, port, tls, maxSockets }, (socket) => server.#accept(socket))
@@ -96,11 +118,12 @@ export class RemotingServer {
   }
 
   #accept(socket: Socket): void {
+    const { handlers, onConnection, onRefused } = this.#options
     if (this.#isClosing || !this.#hasRoomFor(socket.remote.host)) {
+      if (!this.#isClosing) onRefused?.({ remote: socket.remote, reason: 'too many connections' })
       socket.destroy()
       return
     }
-    const { handlers, onConnection } = this.#options
     const connection = new Connection(socket, {
       clock: this.#clock,
       timers: this.#timers,
@@ -108,6 +131,7 @@ export class RemotingServer {
       handler: (command, from) => handle(handlers, command, from),
       shared: this.#load,
       onGrowth: (bytes) => this.#onGrowth(bytes),
+      onRefused: ({ code: request }, { code, message: reason }, { remote }) => onRefused?.({ remote, reason, request, code }),
       onFault: (error, from) => this.#options.onFault?.(error, from),
     })
     this.#connections.set(connection, this.#clock.monotonic())

@@ -60,6 +60,8 @@ const EAGER_CHECK_ENTRIES = 3_000_000
 interface Slot<Queue> {
   queue?: Queue
   row?: QueueRow
+  /** Of a queue that another process may delete: what its directory was when it was loaded. */
+  trace?: string
 }
 
 /** Moves the bounds of a queue. One whose file is damaged keeps them: its readers are told, and the next start makes it anew. */
@@ -148,7 +150,33 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
       this.#lastTopic = this.#lastQueues === undefined ? '' : topic
     }
     const slot = this.#lastQueues?.get(queueId)
-    return slot === undefined ? undefined : (slot.queue ?? this.#load(topic, queueId, slot))
+    if (slot === undefined) return undefined
+    return slot.queue ?? (this.#isDeleted(topic, queueId, slot) ? undefined : this.#load(topic, queueId, slot))
+  }
+
+  /** Whether the process that is followed has deleted a queue since it wrote the manifest: then it is not there. */
+  #isDeleted(topic: string, queueId: number, { row }: Slot<Queue>): boolean {
+    const hadFiles = row !== undefined && (row.max > row.min || row.sums.length > 0)
+    if (this.#options.isLive !== true || !hadFiles || this.#traceOf(topic, queueId) !== 'absent') return false
+    this.#queuesOf(topic).delete(queueId)
+    return true
+  }
+
+  #traceOf(topic: string, queueId: number): string {
+    const stat = this.#options.disk.stat(`${this.#options.directory}/${topic}/${queueId}`)
+    return stat === undefined ? 'absent' : `${stat.identity}/${stat.modifiedMs}`
+  }
+
+  /** Whether the directory of a queue, or of any that was loaded, has changed since: files came or went, or it is another. */
+  hasMoved(topic?: string, queueId?: number): boolean {
+    for (const [name, queues] of this.#topics) {
+      if (topic !== undefined && topic !== name) continue
+      for (const [id, { queue, trace }] of queues) {
+        if (queueId !== undefined && queueId !== id) continue
+        if (queue !== undefined && trace !== this.#traceOf(name, id)) return true
+      }
+    }
+    return false
   }
 
   /** A queue, new if need be; its directory appears with the first write. */
@@ -164,6 +192,8 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
     const { directory, entriesPerSegment, load, trustedEnd } = this.#options
     const mayHaveUnflushedNames = trustedEnd !== Number.POSITIVE_INFINITY
     const place = { directory: `${directory}/${topic}/${queueId}`, rowsPerSegment: entriesPerSegment, mayHaveUnflushedNames }
+    // Before its files: what goes while they are looked at is noticed.
+    if (!this.#options.writable) slot.trace = this.#traceOf(topic, queueId)
     const queue = load({ ...this.#options, ...place, topic, queueId, row: slot.row })
     slot.queue = queue
     delete slot.row
@@ -178,11 +208,16 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
   /** The queues of a topic, by id. */
   queuesOf(topic: string): Queue[] {
     const ids = [...(this.#topics.get(topic)?.keys() ?? [])].sort((a, b) => a - b)
-    return ids.map((queueId) => this.find(topic, queueId)!)
+    return ids.map((queueId) => this.find(topic, queueId)).filter((queue) => queue !== undefined)
   }
 
   *[Symbol.iterator](): Iterator<Queue> {
-    for (const [topic, queues] of this.#topics) for (const queueId of queues.keys()) yield this.find(topic, queueId)!
+    for (const [topic, queues] of this.#topics) {
+      for (const queueId of queues.keys()) {
+        const queue = this.find(topic, queueId)
+        if (queue !== undefined) yield queue
+      }
+    }
   }
 
   /** The queues that somebody has asked for. */

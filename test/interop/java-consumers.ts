@@ -6,8 +6,22 @@ import { join } from 'node:path'
 import { cleanUp, type Scope } from './clean-up.js'
 import { clientClassPath, type Generation } from './java-build.js'
 
-/** How a consumer behaves: `failing` fails twice with each message, `refusing` always, with one more try, `assigned` lets the broker share the queues. */
-export type ConsumerKind = 'concurrent' | 'failing' | 'refusing' | 'ordered' | 'broadcast' | 'assigned' | 'lite'
+/**
+ * How a consumer behaves: `failing` fails twice with each message, `refusing` always, with one more try. The last four let
+ * the broker share the queues, and may be told to pop; with each message `slow` takes too long the first time, and `late`
+ * fails once.
+ */
+export type ConsumerKind =
+  | 'concurrent'
+  | 'failing'
+  | 'refusing'
+  | 'ordered'
+  | 'broadcast'
+  | 'lite'
+  | 'assigned'
+  | 'popping'
+  | 'slow'
+  | 'late'
 
 /** A message that a consumer was given. */
 export interface Got {

@@ -133,6 +133,13 @@ export class Pulls {
     return this.#reset(request) ?? this.#read(request, filter, request.offset, 0, undefined)
   }
 
+  /** Counts messages that the client gets. */
+  count({ request: { topic, group, queueId } }: AdmittedPull, { messages }: PullResult): void {
+    if (messages.length === 0) return
+    const counted = this.#parts.numbers.queue(topic, group, queueId)
+    for (const message of messages) counted.delivered(message, message.reconsumeTimes + 1)
+  }
+
   /** Reads what is there now, or waits for something that is wanted. @throws what `signal` says when it fires */
   async wait({ request, filter }: AdmittedPull, waitMs: number, signal: AbortSignal): Promise<PullResult> {
     const { clock, timers } = this.#parts.base.ports

@@ -9,6 +9,7 @@ import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { groupQueueHandlers } from './group-queues.js'
 import { heartbeatHandlers } from './heartbeat.js'
+import { popHandlers } from './pop.js'
 import { pullHandlers } from './pull.js'
 
 /** Time that a client may take to tell of itself. */
@@ -23,6 +24,7 @@ export function consumeHandlers(served: ServedBroker, servesSql = true, most?: n
   return [
     ...heartbeatHandlers(served, servesSql),
     ...pullHandlers(served, offsets, servesSql, most),
+    ...popHandlers(served, servesSql),
     ...groupQueueHandlers(served, offsets),
     [codes.CONSUMER_SEND_MSG_BACK, sendBack(served)],
     [codes.GET_CONSUMER_RUNNING_INFO, runningInfo(served)],

@@ -216,17 +216,6 @@ describe('queues', () => {
     assert.deepEqual([await share('c', 'AVG'), await share('a', 'AVG', 'CLUSTERING', 'none')], [[], []])
     assert.equal(await share('a', 'BY_DICE'), undefined)
   })
-
-  test('are pulled, which is the one way that may be set', async (t) => {
-    const { ask } = await serve(t)
-    const set = async (topic: string, consumerGroup: string, mode: string): Promise<number> =>
-      (await ask(codes.SET_MESSAGE_REQUEST_MODE, { body: printBody({ topic, consumerGroup, mode, popShareQueueNum: 0 }) })).code
-    assert.equal(await set('T', 'G', 'PULL'), 0)
-    assert.equal(await set('T', 'G', 'POP'), responseCodes.SYSTEM_ERROR)
-    assert.equal(await set('%RETRY%G', 'G', 'PULL'), responseCodes.NO_PERMISSION)
-    assert.equal(await set('none', 'G', 'PULL'), responseCodes.TOPIC_NOT_EXIST)
-    assert.equal(await set('T', 'none', 'PULL'), responseCodes.SUBSCRIPTION_GROUP_NOT_EXIST)
-  })
 })
 
 describe('a message that is given back', () => {

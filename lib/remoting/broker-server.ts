@@ -56,6 +56,11 @@ export interface BrokerServerOptions {
   readonly limits?: Partial<ServerLimits>
   /** Whether clients may filter with SQL. @default true */
   readonly sqlFilters?: boolean
+  /**
+   * Most messages in one answer to a pull, 1 to 4,096, and never more than 256 KiB of records.
+   * (`maxTransferCountOnMessageInMemory`.) @default 32
+   */
+  readonly pullMessages?: number
   /** Told of each connection of a client, before its first request. */
   readonly onConnection?: (connection: Connection) => void
   /** Told of each request and each connection that was refused. May be called often when clients are hostile. */
@@ -72,6 +77,13 @@ const GRACE_MS = 5000
 const LOCALHOST = '127.0.0.1'
 /** Addresses to listen at that nobody can connect to. */
 const ANYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
+
+const MOST_PULL_MESSAGES = 4096
+
+function checkPullMessages(value = 1): void {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= MOST_PULL_MESSAGES) return
+  throw new RangeError(`pullMessages must be 1 to ${MOST_PULL_MESSAGES}, got ${value}`)
+}
 
 /** What a server consists of. */
 interface Parts {
@@ -104,7 +116,7 @@ export class BrokerServer implements AsyncDisposable {
    * reached are told to the broker's event `problem`, and tried again.
    *
    * @throws {RangeError} when other machines could connect without TLS or without being known, when clients could not be
-   *   told an address, and naming what cannot be in `auth`; {@link TypeError} likewise
+   *   told an address, for `pullMessages` out of range, and naming what cannot be in `auth`; {@link TypeError} likewise
    */
   static async listen(broker: Broker, options: BrokerServerOptions = {}): Promise<BrokerServer> {
     const { port = 10911, nameServer, auth } = options
@@ -168,12 +180,13 @@ export class BrokerServer implements AsyncDisposable {
 
 /** Looks at what can be known to be wrong before anything is opened. @throws {RangeError} as {@link BrokerServer.listen} */
 export function checkServing(options: BrokerServerOptions): void {
-  const { host = LOCALHOST, advertisedHost, limits, nameServers = [] } = options
+  const { host = LOCALHOST, advertisedHost, limits, nameServers = [], pullMessages } = options
   if (advertisedHost === undefined && ANYWHERE.has(host))
     throw new RangeError(`clients cannot connect to ${host}: give advertisedHost, the address that they are told`)
   for (const address of nameServers) parseEndpoint(address)
   checkListening({ ...options, host, isGuarded: options.auth !== undefined })
   resolveLimits(limits)
+  checkPullMessages(pullMessages)
 }
 
 /** The name servers that others run, as those who register want them. */
@@ -207,12 +220,12 @@ async function listenForClients(
   options: BrokerServerOptions & { readonly port: number },
   principals: Principals | undefined,
 ): Promise<RemotingServer> {
-  const { port, advertisedHost, sqlFilters } = options
+  const { port, advertisedHost, sqlFilters, pullMessages } = options
   const { connections, broker } = served
   const handlers = tableOf([
     produceHandlers(served),
     transactionHandlers(served),
-    consumeHandlers(served, sqlFilters),
+    consumeHandlers(served, sqlFilters, pullMessages),
     administerHandlers(served),
   ])
   const onConnection = (connection: Connection): void => {

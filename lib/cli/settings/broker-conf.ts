@@ -59,6 +59,7 @@ const counterparts: Readonly<Record<string, readonly [name: string, read: Readin
   autoCreateSubscriptionGroup: ['autoCreateGroups', asFlag],
   defaultTopicQueueNums: ['defaultQueues', asNumber],
   enablePropertyFilter: ['sqlFilters', asFlag],
+  maxTransferCountOnMessageInMemory: ['pullMessages', asNumber],
   messageDelayLevel: ['delayLevels', asText],
   timerMaxDelaySec: ['maxDelayMs', times(1000)],
   flushConsumerOffsetInterval: ['offsetIntervalMs', asNumber],

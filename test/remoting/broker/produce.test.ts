@@ -174,8 +174,8 @@ describe('a message is refused', () => {
     ['with 13 for an empty body', { body: '' }, responseCodes.MESSAGE_ILLEGAL, 'empty'],
     ['with 13 for a body beyond 1 KiB', { body: Buffer.alloc(1025) }, responseCodes.MESSAGE_ILLEGAL, '1025'],
     [
-      'with 13 for properties beyond 32,767 bytes',
-      { properties: { a: 'x'.repeat(32_767) } },
+      'with 13, and not by a closed connection, for properties of 32,769 characters of three bytes',
+      { properties: { a: '\u4e2d'.repeat(32_769) } },
       responseCodes.MESSAGE_ILLEGAL,
       'properties',
     ],
@@ -305,6 +305,14 @@ describe('a batch', () => {
     )
     assert.match(found[2]!.uniqueKey!, /^[0-9A-F]{32}$/)
     assert.ok(found.every(({ properties }) => properties['colour'] === 'red' && properties['CLUSTER'] === 'DefaultCluster'))
+  })
+
+  test('keeps what each of its messages says of waiting for the disk', async (t) => {
+    const served = await serve(t)
+    const body = batchBody([{ body: 'a', properties: { WAIT: 'false' } }, { body: 'b' }])
+    assert.equal((await served.ask(codes.SEND_BATCH_MESSAGE, inLetters({ body, isBatch: true }))).code, 0)
+    const said = (await stored(served)).map(({ properties }) => properties['WAIT'])
+    assert.deepEqual(said, ['false', undefined])
   })
 
   test('may come as 310 that says that it is one', async (t) => {

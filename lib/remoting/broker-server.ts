@@ -187,6 +187,7 @@ export function checkServing(options: BrokerServerOptions): void {
   checkListening({ ...options, host, isGuarded: options.auth !== undefined })
   resolveLimits(limits)
   checkPullMessages(pullMessages)
+  if (options.auth !== undefined) principalsOf(options.auth)
 }
 
 /** The name servers that others run, as those who register want them. */

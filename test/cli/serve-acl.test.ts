@@ -4,7 +4,7 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { UsageError } from '../../lib/cli/command.js'
-import { readAclFile } from '../../lib/cli/serve-auth.js'
+import { readAclFile, readCredentialsFile } from '../../lib/cli/serve-auth.js'
 import { RemotingClient } from '../../lib/remoting/client.js'
 import { brokerRequests } from '../../lib/remoting/codes.js'
 import { request } from '../../lib/remoting/command.js'
@@ -21,7 +21,7 @@ function fileOf(t: TestContext, text: string, mode = 0o600): string {
   return path
 }
 
-describe('an ACL file', () => {
+describe('a file with secrets', () => {
   test('is JSON with accounts, users and rules, and is read by its owner alone', (t) => {
     assert.deepEqual(readAclFile(fileOf(t, JSON.stringify(settings))).accounts?.[0]?.topicPerms, ['T=PUB'])
     for (const mode of [0o640, 0o604, 0o620, 0o602, 0o666]) {
@@ -52,6 +52,12 @@ describe('an ACL file', () => {
       )
     }
     assert.throws(() => readAclFile(join(temporary(t), 'none')), UsageError)
+  })
+
+  test('may be one of credentials, which sign what name servers are told', (t) => {
+    assert.deepEqual(readCredentialsFile(fileOf(t, JSON.stringify(producer))), producer)
+    assert.throws(() => readCredentialsFile(fileOf(t, JSON.stringify(settings))), UsageError)
+    assert.throws(() => readCredentialsFile(fileOf(t, JSON.stringify(producer), 0o644)), UsageError)
   })
 
   test('decides who may send to mqlite serve, which says nothing of its secrets', async (t) => {
@@ -85,7 +91,8 @@ describe('an ACL file', () => {
     assert.deepEqual(codes, [0, 16, 16])
     child.kill('SIGTERM')
     const { code, out, error } = await outcome
-    assert.equal(code, 0)
+    assert.equal(code, 0, error)
+    assert.match(error, /Check signature failed/)
     assert.ok(!(text + out + error).includes('canary'))
   })
 

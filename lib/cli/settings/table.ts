@@ -62,6 +62,7 @@ const protection: readonly Setting[] = [
   { name: 'nameServerTls.key', part: 'server', kind: path, meaning: 'key of the certificate that they are shown' },
   { name: 'nameServerTls.cert', part: 'server', kind: path, meaning: 'the certificate that they are shown' },
   { name: 'nameServerTls.serverName', part: 'server', kind: text('NAME'), meaning: 'the name that their certificate has' },
+  { name: 'nameServerCredentials', part: 'server', kind: path, meaning: 'sign what they are told, JSON: an access key' },
   { name: 'auth', flag: 'acl', part: 'server', kind: path, meaning: 'who may do what, as JSON; requests must then be signed' },
   {
     name: 'insecure',

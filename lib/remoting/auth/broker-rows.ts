@@ -17,6 +17,7 @@ import { consumeRequests } from '../commands/consume-codes.js'
 import { optionalFlag, requiredLong, requiredText } from '../ext-fields.js'
 import type { Row, Rows } from './guard.js'
 import { type Action, groupNeed, type Need, type Needs, topicNeed } from './needs.js'
+import { popRows } from './pop-rows.js'
 
 /** How rows look at messages. */
 export interface MessageLookup {
@@ -29,7 +30,7 @@ const wholeCluster: Row = () => [cluster]
 
 /** Rows of all requests that a broker handles. */
 export function brokerRows(store: MessageLookup): Rows {
-  return new Map<number, Row>([...sendRows(store), ...consumeRows(store), ...questionRows(store), ...changeRows()])
+  return new Map<number, Row>([...sendRows(store), ...consumeRows(store), ...popRows, ...questionRows(store), ...changeRows()])
 }
 
 type Entries = readonly (readonly [number, Row])[]

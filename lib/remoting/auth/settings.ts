@@ -4,6 +4,7 @@
  */
 import { type FieldNames, fieldNames, refuseUnknown } from '../../base/arguments.js'
 import type { AccountSettings, PlainPermission } from './plain-account.js'
+import type { Credentials } from './signature.js'
 import type { AclSettings, PolicyEntrySettings, UserSettings } from './user.js'
 
 /** See the head of this file. An access key belongs to one account or one user. */
@@ -36,6 +37,7 @@ const known = {
     topicPerms: true,
     groupPerms: true,
   }),
+  credentials: fieldNames<keyof Credentials>({ accessKey: true, secretKey: true, securityToken: true }),
   user: fieldNames<keyof UserSettings>({ username: true, password: true, userType: true, userStatus: true }),
   acl: fieldNames<keyof AclSettings>({ subject: true, policies: true }),
   policy: fieldNames<keyof Policy>({ policyType: true, entries: true }),
@@ -66,6 +68,16 @@ export function readAccount(value: unknown, at: string): AccountSettings {
     defaultGroupPerm: textIn(fields, 'defaultGroupPerm', at, 'DENY') as PlainPermission,
     topicPerms: textsIn(fields, 'topicPerms', at),
     groupPerms: textsIn(fields, 'groupPerms', at),
+  }
+}
+
+/** Reads what requests are signed with. @throws {TypeError} naming the field that cannot be; never a secret */
+export function readCredentials(value: unknown, at: string): Credentials {
+  const fields = fieldsAt(value, at, known.credentials)
+  return {
+    accessKey: textIn(fields, 'accessKey', at),
+    secretKey: textIn(fields, 'secretKey', at),
+    ...(fields['securityToken'] === undefined ? {} : { securityToken: textIn(fields, 'securityToken', at) }),
   }
 }
 

@@ -13,7 +13,7 @@ import { BrokerServer } from '../../../lib/remoting/broker-server.js'
 import { RemotingClient } from '../../../lib/remoting/client.js'
 import { brokerRequests, nameServerRequests, responseCodes } from '../../../lib/remoting/codes.js'
 import { type Command, type CommandParts, request } from '../../../lib/remoting/command.js'
-import { consumeRequests } from '../../../lib/remoting/commands/consume-codes.js'
+import { consumeRequests, popRequests } from '../../../lib/remoting/commands/consume-codes.js'
 import { endpointText } from '../../../lib/remoting/endpoint.js'
 import { inLetters, inWords } from '../../support/client-messages.js'
 import { heartbeat, pull } from '../../support/consumer-requests.js'
@@ -48,6 +48,13 @@ const inTopic = { ext: { topic: 'T', queueId: 0, timestamp: 0 } }
 const ofGroup = { ext: { consumerGroup: 'G', producerGroup: 'P', group: 'G', topic: 'T', clientId: 'c' } }
 const b = brokerRequests
 const c = consumeRequests
+const p = popRequests
+const popped = {
+  ext: { ...ofGroup.ext, queueId: 0, maxMsgNums: 1, invisibleTime: 1000, pollTime: 0, bornTime: 0, initMode: 0, offset: 0 },
+}
+const acks = {
+  body: printBody({ brokerName: 'mqlite', acks: [{ c: 'G', t: 'T', r: '0', so: 0, q: 0, rq: 0, pt: 0, it: 0, b: '' }] }),
+}
 
 /** Each request to a broker as one may send it, and whether one may who may consume T for G. */
 const requests: readonly (readonly [code: number, parts: CommandParts, mayReader: boolean])[] = [
@@ -99,11 +106,21 @@ const requests: readonly (readonly [code: number, parts: CommandParts, mayReader
   [c.QUERY_TOPICS_BY_CONSUMER, ofGroup, true],
   [c.QUERY_SUBSCRIPTION_BY_CONSUMER, ofGroup, true],
   [c.QUERY_ASSIGNMENT, { body: printBody(share) }, true],
+  [p.POP_MESSAGE, popped, true],
+  [p.ACK_MESSAGE, popped, true],
+  [p.BATCH_ACK_MESSAGE, acks, true],
+  [p.CHANGE_MESSAGE_INVISIBLETIME, popped, true],
+  [p.PEEK_MESSAGE, popped, true],
+  [p.NOTIFICATION, popped, true],
+  [p.POLLING_INFO, popped, true],
   [c.SET_MESSAGE_REQUEST_MODE, { body: printBody(share) }, false],
 ]
 
-/** Requests have numbers up to here, and those of pop, which are not served. */
-const MOST_CODE = 5000
+/** The numbers that requests have: up to 5,000, and those of pop. */
+const allCodes = [
+  [0, 5000],
+  [200_000, 200_249],
+].flatMap(([from, to]) => Array.from({ length: to! - from! + 1 }, (_, i) => from! + i))
 
 /** The requests to a name server that whoever is known may send. */
 const openQuestions = [105, 106, 101, 206, 219, 224, 304, 311, 312, 313, 901]
@@ -168,7 +185,7 @@ describe('a broker that asks who sends', () => {
         else assert.equal(said, REQUEST_CODE_NOT_SUPPORTED, `${code} has no row: ${remark}`)
         assert.equal((await asNobody(code)).code, NO_PERMISSION, `${code} was answered to nobody`)
       }
-      for (let from = 0; from <= MOST_CODE; from += 250) await Promise.all(Array.from({ length: 250 }, (_, i) => one(from + i)))
+      for (let at = 0; at < allCodes.length; at += 250) await Promise.all(allCodes.slice(at, at + 250).map(one))
     }
     assert.deepEqual([...brokerRows(broker.store).keys()].sort(), requests.map(([code]) => code).sort())
   })

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { inflateSync } from 'node:zlib'
+import { loadInflater } from '../../lib/broker/compression/inflate.js'
 import type { MessageStore } from '../../lib/store/message-store.js'
 import type { StoredMessage } from '../../lib/store/stored-message.js'
 import { generations } from './java-build.js'
@@ -54,8 +54,10 @@ async function messagesOf(store: MessageStore, topic: string): Promise<StoredMes
   return messages
 }
 
-function textOf({ body, sysFlag }: StoredMessage): string {
-  return (sysFlag & 1 ? inflateSync(body) : body).toString()
+const inflate = await loadInflater(1024 * 1024)
+
+function textOf(message: StoredMessage): string {
+  return (message.sysFlag & 1 ? inflate(message) : message.body).toString()
 }
 
 async function checkSent(store: MessageStore, topic: string, sent: readonly Sent[]): Promise<void> {
@@ -106,6 +108,22 @@ for (const generation of generations) {
       const report = await store.verify()
       assert.deepEqual(report.findings, [])
     })
+  })
+}
+
+for (const [type, sysFlag] of [
+  ['LZ4', 0x101],
+  ['ZSTD', 0x201],
+] as const) {
+  test(`what a producer of 5.3.3 compresses by ${type} can be read`, async (t) => {
+    const topic = 'interop_compressed'
+    const served = await serve(t, '--topic', `${topic}:1`)
+    const output = await runClient(t, '5.3.3', 'Producers', [served.nameServer, topic, '1', type])
+    const messages = await messagesOf(await served.stop(), topic)
+    const [large] = messages.filter((message) => message.sysFlag !== 0)
+    assert.ok(large !== undefined, output)
+    const text = Array.from({ length: 100_000 }, (_, i) => 'abcdefg'[i % 7]).join('')
+    assert.deepEqual([large.sysFlag, textOf(large) === text], [sysFlag, true])
   })
 }
 

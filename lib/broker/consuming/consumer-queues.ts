@@ -6,6 +6,7 @@
  */
 import type { Clock, Timers } from '../../base/system.js'
 import type { StoredMessage } from '../../store/stored-message.js'
+import type { InflateBody } from '../compression/inflate.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
@@ -44,7 +45,7 @@ export interface ConsumerQueuesParts {
   readonly sendBack: SendBack
   readonly numbers: Pick<Numbers, 'queue'>
   readonly handled: Pick<Handled, 'of'>
-  readonly inflate: (message: StoredMessage) => Buffer
+  readonly inflate: InflateBody
   readonly clock: Clock
   readonly timers: Timers
 }

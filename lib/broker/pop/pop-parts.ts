@@ -2,6 +2,7 @@
 import type { Clock, Timers } from '../../base/system.js'
 import type { MessageStore } from '../../store/message-store.js'
 import type { StoredMessage } from '../../store/stored-message.js'
+import type { InflateBody } from '../compression/inflate.js'
 import type { Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import type { Topics } from '../config/topics.js'
@@ -22,7 +23,7 @@ export interface PopParts {
   /** Check points and acks go this way, so that they wait until they are due where the broker can let them wait. */
   readonly pipeline: Pick<Pipeline, 'put'>
   readonly sendBack: Pick<SendBack, 'put'>
-  readonly inflate: (message: StoredMessage) => Buffer
+  readonly inflate: InflateBody
   readonly brokerName: string
   readonly clusterName: string
   readonly clock: Clock

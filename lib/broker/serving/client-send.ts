@@ -100,9 +100,9 @@ export class ClientSend {
     const finished = this.#finished(properties)
     const whole = { ...this.#common(message), ...place, properties: finished }
     const { backlog, pipeline, transactions } = this.#parts
-    backlog?.admitNow(topic.topic, 1)
     const group = finished[SystemProperty.producerGroup] ?? message.producerGroup
-    const put = await (isHalf ? transactions.sendHalf(whole, group) : pipeline.put(whole))
+    const store = (): Promise<PutReceipt> => (isHalf ? transactions.sendHalf(whole, group) : pipeline.put(whole))
+    const put = await (backlog === undefined ? store() : backlog.admitNow(topic.topic, 1, store))
     this.#count([whole], [put])
     return { puts: [put], uniqueKey: finished[SystemProperty.uniqueKey] }
   }
@@ -123,8 +123,8 @@ export class ClientSend {
       return { ...common, topic: topic.topic, queueId, body, flag, properties: this.#finished({ ...shared, ...own }) }
     })
     const { backlog, pipeline } = this.#parts
-    backlog?.admitNow(topic.topic, messages.length)
-    const puts = await pipeline.putBatch(messages)
+    const store = (): Promise<PutReceipt[]> => pipeline.putBatch(messages)
+    const puts = await (backlog === undefined ? store() : backlog.admitNow(topic.topic, messages.length, store))
     this.#count(messages, puts)
     return { puts, uniqueKey: undefined }
   }

@@ -5,6 +5,7 @@ import { describe, type TestContext, test } from 'node:test'
 import { prometheusMetrics, prometheusText } from '../../lib/broker/numbers/prometheus.js'
 import { Watched } from '../../lib/cli/serve-pages.js'
 import { Broker } from '../../lib/index.js'
+import { endpointText } from '../../lib/remoting/endpoint.js'
 import { type HttpListener, listenHttp, type Page, plainPage } from '../../lib/remoting/http.js'
 import { ManualTime } from '../support/manual-time.js'
 import { openTestBroker, small, take } from '../support/open-broker.js'
@@ -35,7 +36,7 @@ async function listening(t: TestContext, pages: ReadonlyMap<string, () => Promis
     onFault: (error, path) => faults.push([path, String(error)]),
   })
   t.after(() => listener.close())
-  return { listener, answered, faults, url: `http://127.0.0.1:${listener.endpoint.port}` }
+  return { listener, answered, faults, url: `http://${endpointText(listener.endpoint)}` }
 }
 
 /** Sends bytes as they are; resolves with all that came back when the other side has closed. */

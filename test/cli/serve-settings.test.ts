@@ -62,7 +62,7 @@ describe('the table of settings', () => {
       // For what programs of the process send.
       'compressOverBytes',
       // Replicas have no network yet; the rest are callbacks, or nothing for a server.
-      ...['role', 'replication', 'readOnly', 'onProgress', 'onFault', 'onConnection', 'onRefused', 'onRegistration'],
+      ...['role', 'replication', 'readOnly', 'onProgress', 'onFault', 'onConnection', 'onRefused', 'onRegistration', 'signal'],
     ]
     const names = [...settingsByName.keys()].flatMap((name) => [name, name.split('.')[0]!])
     const holders = ['StoreOptions', 'BrokerOptions', 'BrokerServerOptions']

@@ -4,6 +4,7 @@
  *
  * Thin: a table from request code to one call of the broker. Rules about messages are in `lib/broker`.
  */
+import { fired } from '../base/signals.js'
 import type { Broker } from '../broker/broker.js'
 import { parseHost } from '../format/host.js'
 import { Announcing } from './announcing.js'
@@ -52,6 +53,8 @@ export interface BrokerServerOptions {
   readonly auth?: AuthSettings | AccountLookup
   /** Listen without TLS, or without `auth`, where other machines can connect. @default false */
   readonly insecure?: boolean
+  /** When it fires, `listen` waits no longer for name servers elsewhere. The server goes on until it is closed. */
+  readonly signal?: AbortSignal
   /** Limits other than the standard ones. */
   readonly limits?: Partial<ServerLimits>
   /** Whether clients may filter with SQL. @default true */
@@ -129,7 +132,8 @@ export class BrokerServer implements AsyncDisposable {
         const names = nameServer === undefined ? undefined : await listenForNames(options, nameServer.port, principals)
         const { endpoint = server.endpoint } = served
         const announcing = new Announcing({ served: broker.served, endpoint, own: names?.table, ...elsewhere(options) })
-        await announcing.start()
+        const started = announcing.start()
+        await (options.signal === undefined ? started : Promise.race([started, fired(options.signal)]))
         return new BrokerServer({ server, names, announcing, served })
       } catch (error) {
         await server.close(0)

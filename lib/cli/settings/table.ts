@@ -17,7 +17,7 @@ const host = text('HOST')
 const sources: readonly Setting[] = [
   { name: 'config', part: 'command', kind: path, only: 'line', meaning: 'read settings from this file, an object of JSON' },
   { name: 'brokerConf', part: 'command', kind: path, only: 'line', meaning: "read RocketMQ's broker.conf" },
-  { name: 'directory', part: 'command', kind: path, only: 'file', meaning: 'the directory, where the command has none' },
+  { name: 'directory', part: 'command', kind: path, meaning: 'the directory, where it is not given as DIR' },
 ]
 
 const served: readonly Setting[] = [

@@ -20,6 +20,7 @@ import type { Message } from '../../store/message.js'
 import type { MessageStore } from '../../store/message-store.js'
 import { TIMER_TOPIC } from '../config/system-topics.js'
 import { Pause } from './pause.js'
+import { putOrGiveUp } from './put-or-give-up.js'
 import { fetchWaiting } from './timer-fetch.js'
 import { TimerFiles, type TimerState } from './timer-files.js'
 import { writeTimerLog } from './timer-handover.js'
@@ -102,6 +103,11 @@ export class Timer {
   /** How many messages wait, cancellations included. */
   get waiting(): number {
     return this.#heap.size + this.#held.length
+  }
+
+  /** The first offset of the topic that waits, or may. */
+  get waitingFrom(): number {
+    return this.#state().firstOffset
   }
 
   /** Begins to deliver; a store that cannot be written to is left alone. */
@@ -261,7 +267,7 @@ export class Timer {
       const puts = messages.map((message, i) => {
         const due = rest[i]!
         const copy = message === undefined ? undefined : this.#copyOf(due, message)
-        return copy === undefined ? undefined : this.#put(copy)
+        return copy === undefined ? undefined : putOrGiveUp(this.#parts, copy)
       })
       const settled = await Promise.allSettled(puts)
       settled.forEach((one, i) => {
@@ -290,27 +296,8 @@ export class Timer {
     return undefined
   }
 
-  /** Puts a copy; one that the store will never take is told of and given up. */
-  async #put(message: Message): Promise<void> {
-    try {
-      await this.#parts.store.put(message)
-    } catch (error) {
-      if (!isForGood(error)) throw error
-      this.#parts.onProblem(error)
-    }
-  }
-
   #tellLost(queueOffset: number, error: unknown): void {
     const what = `message ${queueOffset} of ${TIMER_TOPIC} can no longer be read and is not delivered`
     this.#parts.onProblem(new Error(what, { cause: error }))
   }
-}
-
-/** Whether the store will refuse a message as often as it is put. */
-function isForGood(error: unknown): boolean {
-  return (
-    error instanceof TypeError ||
-    error instanceof RangeError ||
-    (error instanceof MessageStoreError && ['TOPIC_INVALID', 'MESSAGE_TOO_LARGE', 'MESSAGE_ILLEGAL'].includes(error.code))
-  )
 }

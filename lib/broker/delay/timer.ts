@@ -22,7 +22,7 @@ import { TIMER_TOPIC } from '../config/system-topics.js'
 import { Pause } from './pause.js'
 import { putOrGiveUp } from './put-or-give-up.js'
 import { fetchWaiting } from './timer-fetch.js'
-import { TimerFiles, type TimerState } from './timer-files.js'
+import { TimerFiles, type TimerStart, type TimerState } from './timer-files.js'
 import { writeTimerLog } from './timer-handover.js'
 import { TimerHeap } from './timer-heap.js'
 import { cancelMessage, dueMessage, isCancelled, outMsOf, waitOf } from './timer-messages.js'
@@ -90,12 +90,18 @@ export class Timer {
   #isClosed = false
   #running: Promise<unknown> = Promise.resolve()
 
-  constructor(parts: TimerParts) {
+  /** Reads how far the timer had come. @throws {DiskError} */
+  static async open(parts: TimerParts): Promise<Timer> {
+    const files = new TimerFiles(parts.disk, parts.directory)
+    return new Timer(parts, files, await files.load(parts.timers))
+  }
+
+  private constructor(parts: TimerParts, files: TimerFiles, start: TimerStart) {
     this.#parts = parts
     this.#pause = new Pause(parts.timers)
-    this.#files = new TimerFiles(parts.disk, parts.directory)
+    this.#files = files
     const { store, timers, clock, retentionMs, onProblem } = parts
-    this.#reader = new TimerReader({ store, timers, onProblem, start: this.#files.load(), waits: (one) => this.#add(one) })
+    this.#reader = new TimerReader({ store, timers, onProblem, start, waits: (one) => this.#add(one) })
     const ageMs = Math.min(ROLL_AGE_MS, (retentionMs * 2) / 3)
     this.#roll = new TimerRoll({ store, clock, ageMs, onProblem, heap: this.#heap })
   }

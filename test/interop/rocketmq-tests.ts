@@ -71,7 +71,17 @@ class ServedBroker {
 
   /** Starts it, at the port that it had before. */
   async start(): Promise<void> {
-    const given = ['--port', this.#port, '--no-name-server', '--name-servers', this.#nameServer, '--auto-create-topics', '--json']
+    const given = [
+      '--port',
+      this.#port,
+      '--no-name-server',
+      '--name-servers',
+      this.#nameServer,
+      '--auto-create-topics',
+      '--json',
+      '--log-level',
+      'error',
+    ]
     // As many messages in one answer as their own servers are configured to give.
     const own = ['--broker-name', this.#name, '--cluster', 'DefaultCluster', '--pull-messages', '1024']
     const child = spawn(process.execPath, [main, 'serve', this.#directory, ...given, ...own], {

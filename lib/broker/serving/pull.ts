@@ -133,8 +133,9 @@ export class Pulls {
     return this.#reset(request) ?? this.#read(request, filter, request.offset, 0, undefined)
   }
 
-  /** Counts messages that the client gets. */
-  count({ request: { topic, group, queueId } }: AdmittedPull, { messages }: PullResult): void {
+  /** Counts messages that the client gets, and notes how far it has fetched. */
+  count({ request: { topic, group, queueId } }: AdmittedPull, { messages, nextOffset }: PullResult): void {
+    this.#parts.offsets.notePulled(topic, group, queueId, nextOffset)
     if (messages.length === 0) return
     const counted = this.#parts.numbers.queue(topic, group, queueId)
     for (const message of messages) counted.delivered(message, message.reconsumeTimes + 1)

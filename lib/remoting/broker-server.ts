@@ -4,6 +4,7 @@
  *
  * Thin: a table from request code to one call of the broker. Rules about messages are in `lib/broker`.
  */
+import { fired } from '../base/signals.js'
 import type { Broker } from '../broker/broker.js'
 import { parseHost } from '../format/host.js'
 import { Announcing } from './announcing.js'
@@ -52,10 +53,17 @@ export interface BrokerServerOptions {
   readonly auth?: AuthSettings | AccountLookup
   /** Listen without TLS, or without `auth`, where other machines can connect. @default false */
   readonly insecure?: boolean
+  /** When it fires, `listen` waits no longer for name servers elsewhere. The server goes on until it is closed. */
+  readonly signal?: AbortSignal
   /** Limits other than the standard ones. */
   readonly limits?: Partial<ServerLimits>
   /** Whether clients may filter with SQL. @default true */
   readonly sqlFilters?: boolean
+  /**
+   * Most messages in one answer to a pull, 1 to 4,096, and never more than 256 KiB of records.
+   * (`maxTransferCountOnMessageInMemory`.) @default 32
+   */
+  readonly pullMessages?: number
   /** Told of each connection of a client, before its first request. */
   readonly onConnection?: (connection: Connection) => void
   /** Told of each request and each connection that was refused. May be called often when clients are hostile. */
@@ -72,6 +80,13 @@ const GRACE_MS = 5000
 const LOCALHOST = '127.0.0.1'
 /** Addresses to listen at that nobody can connect to. */
 const ANYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
+
+const MOST_PULL_MESSAGES = 4096
+
+function checkPullMessages(value = 1): void {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= MOST_PULL_MESSAGES) return
+  throw new RangeError(`pullMessages must be 1 to ${MOST_PULL_MESSAGES}, got ${value}`)
+}
 
 /** What a server consists of. */
 interface Parts {
@@ -104,7 +119,7 @@ export class BrokerServer implements AsyncDisposable {
    * reached are told to the broker's event `problem`, and tried again.
    *
    * @throws {RangeError} when other machines could connect without TLS or without being known, when clients could not be
-   *   told an address, and naming what cannot be in `auth`; {@link TypeError} likewise
+   *   told an address, for `pullMessages` out of range, and naming what cannot be in `auth`; {@link TypeError} likewise
    */
   static async listen(broker: Broker, options: BrokerServerOptions = {}): Promise<BrokerServer> {
     const { port = 10911, nameServer, auth } = options
@@ -117,7 +132,8 @@ export class BrokerServer implements AsyncDisposable {
         const names = nameServer === undefined ? undefined : await listenForNames(options, nameServer.port, principals)
         const { endpoint = server.endpoint } = served
         const announcing = new Announcing({ served: broker.served, endpoint, own: names?.table, ...elsewhere(options) })
-        await announcing.start()
+        const started = announcing.start()
+        await (options.signal === undefined ? started : Promise.race([started, fired(options.signal)]))
         return new BrokerServer({ server, names, announcing, served })
       } catch (error) {
         await server.close(0)
@@ -168,12 +184,13 @@ export class BrokerServer implements AsyncDisposable {
 
 /** Looks at what can be known to be wrong before anything is opened. @throws {RangeError} as {@link BrokerServer.listen} */
 export function checkServing(options: BrokerServerOptions): void {
-  const { host = LOCALHOST, advertisedHost, limits, nameServers = [] } = options
+  const { host = LOCALHOST, advertisedHost, limits, nameServers = [], pullMessages } = options
   if (advertisedHost === undefined && ANYWHERE.has(host))
     throw new RangeError(`clients cannot connect to ${host}: give advertisedHost, the address that they are told`)
   for (const address of nameServers) parseEndpoint(address)
   checkListening({ ...options, host, isGuarded: options.auth !== undefined })
   resolveLimits(limits)
+  checkPullMessages(pullMessages)
   if (options.auth !== undefined) principalsOf(options.auth)
 }
 
@@ -208,12 +225,12 @@ async function listenForClients(
   options: BrokerServerOptions & { readonly port: number },
   principals: Principals | undefined,
 ): Promise<RemotingServer> {
-  const { port, advertisedHost, sqlFilters } = options
+  const { port, advertisedHost, sqlFilters, pullMessages } = options
   const { connections, broker } = served
   const handlers = tableOf([
     produceHandlers(served),
     transactionHandlers(served),
-    consumeHandlers(served, sqlFilters),
+    consumeHandlers(served, sqlFilters, pullMessages),
     administerHandlers(served),
   ])
   const onConnection = (connection: Connection): void => {

@@ -19,7 +19,7 @@ export interface PopParts {
   readonly config: ConfigPort
   readonly topics: Pick<Topics, 'find' | 'get' | 'ensure'>
   readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'checkForConsuming'>
-  readonly offsets: Pick<ConsumerOffsets, 'find' | 'commit'>
+  readonly offsets: Pick<ConsumerOffsets, 'find' | 'commit' | 'onMove'>
   readonly filters: FilterCache
   /** Check points and acks go this way, so that they wait until they are due where the broker can let them wait. */
   readonly pipeline: Pick<Pipeline, 'put'>

@@ -67,6 +67,9 @@ export class Pop {
     this.settling = new Settling(all)
     this.looking = new Looking(all)
     this.#reviver = new Reviver(all)
+    parts.offsets.onMove((place) => {
+      if (this.#orders.release(place)) this.#watch.wake(place.topic)
+    })
   }
 
   /** Begins to revive. */

@@ -19,13 +19,13 @@ const RELAY_MS = 10_000
 /** Clients from this version on say themselves how often a message is tried again: V3_4_9. */
 const SAYS_MAX_RETRIES = 121
 
-/** See the head of this file. @param servesSql - whether clients may filter with SQL */
-export function consumeHandlers(served: ServedBroker, servesSql = true): Entries {
+/** See the head of this file. @param servesSql - whether clients may filter with SQL; @param most - messages in one pull */
+export function consumeHandlers(served: ServedBroker, servesSql = true, most?: number): Entries {
   const offsets = new ClientOffsets(served.served)
   served.endListening.push(() => offsets.close())
   return [
     ...heartbeatHandlers(served, servesSql),
-    ...pullHandlers(served, offsets, servesSql),
+    ...pullHandlers(served, offsets, servesSql, most),
     ...popHandlers(served, servesSql),
     ...groupQueueHandlers(served, offsets),
     [codes.CONSUMER_SEND_MSG_BACK, sendBack(served)],

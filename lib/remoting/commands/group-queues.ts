@@ -138,8 +138,8 @@ function questionHandlers({ served }: ServedBroker): Entries {
     const named = topic || topicList ? [topic, ...(topicList?.split(';') ?? [])].filter((one) => one) : undefined
     const topics = [...new Set(named as string[] | undefined)]
     const entries = (await progressOf(served, group, named === undefined ? topicsOf(served, group) : topics)).map((one) => {
-      const { queueId, maxOffset, offset, lastTimestamp } = one
-      const value = { brokerOffset: maxOffset, consumerOffset: offset, lastTimestamp, pullOffset: offset }
+      const { queueId, maxOffset, offset, pulled, lastTimestamp } = one
+      const value = { brokerOffset: maxOffset, consumerOffset: offset, lastTimestamp, pullOffset: pulled }
       return [{ brokerName, queueId, topic: one.topic }, value] as const
     })
     return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries, { consumeTps: 0 }) })

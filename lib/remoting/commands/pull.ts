@@ -45,9 +45,9 @@ const refusalCodes: Readonly<Record<PullRefusalReason, { readonly code: number; 
   sqlNotServed: { code: SYSTEM_ERROR },
 }
 
-/** See the head of this file. @param servesSql - whether clients may filter with SQL */
-export function pullHandlers({ served }: ServedBroker, offsets: ClientOffsets, servesSql: boolean): Entries {
-  const pulls = new Pulls(served, offsets, servesSql)
+/** See the head of this file. @param servesSql - whether clients may filter with SQL; @param most - messages in one answer */
+export function pullHandlers({ served }: ServedBroker, offsets: ClientOffsets, servesSql: boolean, most?: number): Entries {
+  const pulls = new Pulls(served, offsets, servesSql, most)
   const held = new HeldPulls()
   offsets.onReset((topic, group, queueId) => held.wake(keyOf({ topic, group, queueId })))
   const pull: Handler = async (command, connection) => {

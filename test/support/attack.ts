@@ -20,7 +20,7 @@ const MOST_BYTES = 256 * MIB
  * What hostile headers cost before they were bounded is seconds. This is far from both that and what a turn should take,
  * so that collections of garbage on a busy machine decide nothing.
  */
-const MOST_BUSY_MS = 250
+const MOST_BUSY_MS = 1000
 const GET_MAX_OFFSET = 30
 
 /** See the head of this file. */

@@ -6,6 +6,7 @@ import { type OptionValues, UsageError } from '../../lib/cli/command.js'
 import { parseLine } from '../../lib/cli/parse.js'
 import { serveCommand } from '../../lib/cli/serve.js'
 import { type ServeSettings, serveSettings } from '../../lib/cli/serve-settings.js'
+import { readProperties } from '../../lib/cli/settings/broker-conf.js'
 import { type GivenSettings, givenSettings } from '../../lib/cli/settings/given.js'
 import { rowsInForce, settingFlags } from '../../lib/cli/settings/help.js'
 import { flagOf, variableOf } from '../../lib/cli/settings/setting.js'
@@ -232,6 +233,31 @@ aclEnable=\\u0074rue
     const { deleteHour, retentionHours, flush, disk, queueSegmentEntries } = broker.store!
     assert.deepEqual([deleteHour, retentionHours, flush, disk?.cleanAt, queueSegmentEntries], [4, 48, 'sync', 0.7, 300_000])
     assert.deepEqual(warnings, ['broker.conf: these properties are not used: aclEnable, sendMessageThreadPoolNums'])
+  })
+
+  for (const [line, key, value] of [
+    ['a=b', 'a', 'b'],
+    ['  a  =  b  ', 'a', 'b'],
+    ['a : b', 'a', 'b'],
+    ['a b c', 'a', 'b c'],
+    ['a', 'a', ''],
+    ['a=', 'a', ''],
+    ['a==b', 'a', '=b'],
+    ['a\\=b=c', 'a=b', 'c'],
+    ['a=b\\\n   c', 'a', 'bc'],
+    ['a=b\\\\\nc=d', 'a', 'b\\'],
+    ['# a=x\n! a=y\r\na=\\t\\u0041z', 'a', 'Az'],
+    ['a=1\na=2', 'a', '2'],
+    ['__proto__=1\na=2', 'a', '2'],
+  ] as const) {
+    test(`reads ${JSON.stringify(line)}`, () => assert.equal(readProperties(line).get(key), value))
+  }
+
+  test('of RocketMQ itself needs no warning, and without a name server leaves ours on', () => {
+    const file = 'brokerClusterName=DefaultCluster\nbrokerName=broker-a\nbrokerId=0\ndeleteWhen=04\nfileReservedTime=48'
+    const { settings, warnings } = given({ conf: `${file}\nbrokerRole=ASYNC_MASTER\nflushDiskType=ASYNC_FLUSH\n` })
+    assert.deepEqual(warnings, [])
+    assert.deepEqual(settings.get('nameServer.port'), { value: 9876, from: 'default' })
   })
 
   test('counts less than what is said here', () => {

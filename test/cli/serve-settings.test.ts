@@ -60,8 +60,8 @@ describe('the table of settings', () => {
   test('has every option of store, broker and server that can be set from without', () => {
     const apart = [
       ...['topics', 'groups', 'store'],
-      // For what programs of the process send.
-      'compressOverBytes',
+      // For what programs of the process send; a secret.
+      ...['compressOverBytes', 'nameServerCredentials'],
       // Replicas have no network yet; the rest are callbacks, or nothing for a server.
       ...['role', 'replication', 'readOnly', 'onProgress', 'onFault', 'onConnection', 'onRefused', 'onRegistration', 'signal'],
     ]

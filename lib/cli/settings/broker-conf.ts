@@ -59,6 +59,7 @@ export const counterparts: Readonly<Record<string, readonly [name: string, read:
   autoCreateSubscriptionGroup: ['autoCreateGroups', asFlag],
   defaultTopicQueueNums: ['defaultQueues', asNumber],
   enablePropertyFilter: ['sqlFilters', asFlag],
+  maxTransferCountOnMessageInMemory: ['pullMessages', asNumber],
   messageDelayLevel: ['delayLevels', asText],
   timerMaxDelaySec: ['maxDelayMs', times(1000)],
   flushConsumerOffsetInterval: ['offsetIntervalMs', asNumber],

@@ -18,7 +18,7 @@ import { RemotingClient } from '../../lib/remoting/client.js'
 import { brokerRequests } from '../../lib/remoting/codes.js'
 import { request } from '../../lib/remoting/command.js'
 import { inLetters } from '../support/client-messages.js'
-import { Kept, outcomeOf, run, start, temporary } from '../support/command-line.js'
+import { Kept, outcomeOf, run, runHere, start, temporary } from '../support/command-line.js'
 import { metricsIn } from '../support/prometheus-page.js'
 import { testCertificate, testKey } from '../support/tls-files.js'
 
@@ -92,7 +92,7 @@ describe('a start that is refused', () => {
       [['--segment-bytes', '5'], /--segment-bytes must be bytes/],
     ]
     for (const [line, expected] of cases) {
-      const { code, out, error } = await run('serve', join(root, 'new'), ...line)
+      const { code, out, error } = await runHere('serve', join(root, 'new'), ...line)
       assert.deepEqual([code, out], [2, ''], line.join(' '))
       assert.match(error, expected)
       assert.match(error, /^mqlite: [^\n]+ \(see mqlite serve --help\)\n$/)
@@ -182,13 +182,13 @@ describe('a server', () => {
     const root = temporary(t)
     writeFileSync(join(root, 'broker.conf'), 'flushDiskType=SYNC_FLUSH\nsendMessageThreadPoolNums=16\n')
     const line = ['serve', join(root, 'new'), '--print-config', '--broker-conf', join(root, 'broker.conf'), '--port', '0']
-    const { code, out, error } = await run(...line)
+    const { code, out, error } = await runHere(...line)
     assert.equal(code, 0)
     assert.match(out, /^SETTING +VALUE +FROM\n/)
     assert.match(out, /\nport +0 +--port\n/)
     assert.match(out, /\nflush +sync +flushDiskType in .*broker\.conf\n/)
     assert.match(error, /^mqlite: .*broker\.conf: these properties are not used: sendMessageThreadPoolNums\n$/)
-    const told = JSON.parse((await run(...line, '--json')).out) as Record<string, { value: unknown; from: string }>
+    const told = JSON.parse((await runHere(...line, '--json')).out) as Record<string, { value: unknown; from: string }>
     assert.deepEqual([told['port'], told['disk.forceAt']?.value], [{ value: 0, from: '--port' }, 0.85])
     assert.ok(!existsSync(join(root, 'new')))
   })

@@ -1,6 +1,6 @@
 /** Push consumers of RocketMQ 5.3.3 that are told by its administration program to pop, against our broker. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import type { Broker } from '../../lib/broker/broker.js'
 import { endpointText } from '../../lib/remoting/endpoint.js'
 import { serveBroker } from '../support/serve-broker.js'
@@ -23,7 +23,8 @@ function isSettled({ served: { pop, offsets, store } }: Broker, topic: string, g
   return !left && pop.outstanding === 0
 }
 
-test('consumers of 5.3.3 that pop', async (t) => {
+/** A broker whose groups are told to pop. */
+async function serveGroupsThatPop(t: TestContext) {
   const options = {
     topics: Object.fromEntries(topics.map((topic) => [topic, { queues: 2 }])),
     groups: Object.fromEntries(topics.map((topic) => [`g-${topic}`, {}])),
@@ -35,6 +36,11 @@ test('consumers of 5.3.3 that pop', async (t) => {
     const line = ['setConsumeMode', '-n', names, '-c', 'DefaultCluster', '-t', topic, '-g', `g-${topic}`, '-m', 'POP', '-q', '0']
     assert.match(await mqadmin(t, '5.3.3', line), /success/)
   }
+  return { broker, names }
+}
+
+test('consumers of 5.3.3 that pop', async (t) => {
+  const { broker, names } = await serveGroupsThatPop(t)
   const java = await startConsumers(t, '5.3.3', names)
   const of = (...who: string[]): Got[] => java.got.filter(({ name }) => who.includes(name))
   const bodiesOf = (got: readonly Got[]): string[] => got.map(({ body }) => body).sort()

@@ -63,7 +63,9 @@ export type PutStatus = 'PUT_OK' | 'FLUSH_DISK_TIMEOUT' | 'FLUSH_SLAVE_TIMEOUT' 
 
 /** What names a queue. */
 export interface QueueName {
+  /** Its topic. */
   readonly topic: string
+  /** Its number in the topic. */
   readonly queueId: number
 }
 

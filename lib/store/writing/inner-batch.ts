@@ -108,10 +108,11 @@ export function unwrapBatch(block: Block, at: number, commitLogOffset: number): 
   }
   const topic = topicRange(view, at)
   const name = bytes.subarray(topic.start, topic.end)
+  const queue = { topic: name.toString('utf8'), queueId: view.getInt32(at + RecordAt.queueId) }
   const size = view.getInt32(at)
   return inner.map((message, i) => {
     const own = ownRecord(block, at, name, message, base + i, commitLogOffset)
-    return new StoredMessage(name.toString('utf8'), view.getInt32(at + RecordAt.queueId), base + i, commitLogOffset, size, own, 0)
+    return new StoredMessage(queue, base + i, commitLogOffset, size, { block: own, at: 0 })
   })
 }
 

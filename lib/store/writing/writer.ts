@@ -6,10 +6,10 @@
  */
 import { MessageStoreError, shown } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
-import type { Block } from '../../format/block.js'
 import { placeRecord, SysFlag } from '../../format/record.js'
 import type { CommitLog } from '../../log/commit-log.js'
 import type { Flusher } from '../../log/flusher.js'
+import type { Chunk } from '../../log/tail.js'
 import { type Message, PutReceipt } from '../message.js'
 import type { MessageEncoder } from './encoder.js'
 import { wrapBatch } from './inner-batch.js'
@@ -39,8 +39,6 @@ export interface WriterOptions {
 interface Draft extends Encoded {
   readonly topic: WriterTopic
   readonly queueId: number
-  readonly size: number
-  readonly sysFlag: number
   readonly waits: boolean
 }
 
@@ -70,11 +68,10 @@ export class Writer {
     const now = this.#timestamp(clock.now())
     const chunk = log.reserve(encoder.roomFor(message))
     const encodedEnd = encoder.encode(chunk.block, chunk.used, message, topic, now)
-    const size = encodedEnd - chunk.used
-    this.#checkFits(size)
+    this.#checkFits(encoder.size)
     const queue = topics.queue(topic, message.queueId ?? 0)
     const placed = log.append(chunk, encodedEnd)
-    const put = this.#place(queue, encoder, message.sysFlag ?? 0, placed.block, placed.used - size, size, log.end, now)
+    const put = this.#place(queue, encoder, placed, placed.used - encoder.size, now)
     put.waits = encoder.waits
     if (encoder.further !== undefined) this.#placeFurther(put, encoder.further)
     const answer = put.promise(put.receipt)
@@ -135,22 +132,13 @@ export class Writer {
     throw new MessageStoreError('MESSAGE_TOO_LARGE', what)
   }
 
-  /** Gives a record that was appended its offsets. @param end - its end in the log */
-  #place(
-    queue: WriterQueue,
-    encoded: Encoded,
-    sysFlag: number,
-    block: Block,
-    at: number,
-    size: number,
-    end: number,
-    now: number,
-  ): PendingPut {
-    const count = countsInQueue(sysFlag) ? 1 : 0
+  /** Gives a record that was appended its offsets. @param at - where it stands in its chunk */
+  #place(queue: WriterQueue, encoded: Encoded, { block, base }: Chunk, at: number, now: number): PendingPut {
+    const count = countsInQueue(encoded.sysFlag) ? 1 : 0
     const queueOffset = count === 0 ? 0 : queue.nextOffset++
-    const receipt = new PutReceipt(queue.queue.topic, queue.queueId, queueOffset, end - size, size, now, encoded.storeHost)
-    placeRecord(block, at, at + size, receipt, this.#options.recordCrc)
-    return new PendingPut(queue, receipt, encoded, sysFlag, end, count)
+    const receipt = new PutReceipt(queue.queue, queueOffset, base + at, encoded, now)
+    placeRecord(block, at, at + encoded.size, receipt, this.#options.recordCrc)
+    return new PendingPut(queue, receipt, encoded, count)
   }
 
   #placeFurther(put: PendingPut, { queues, offsets }: NonNullable<MessageEncoder['further']>): void {
@@ -179,35 +167,24 @@ export class Writer {
       if (encoder.further !== undefined) {
         throw new MessageStoreError('MESSAGE_ILLEGAL', 'a message of a batch cannot be dispatched to further queues')
       }
-      const { tagsCode, keyHashes, storeHost, waits } = encoder
-      drafts.push({
-        topic,
-        queueId: message.queueId ?? 0,
-        size: end - at,
-        tagsCode,
-        keyHashes,
-        storeHost,
-        waits,
-        sysFlag: message.sysFlag ?? 0,
-      })
+      const { tagsCode, keyHashes, storeHost, sysFlag, size, waits } = encoder
+      drafts.push({ topic, queueId: message.queueId ?? 0, tagsCode, keyHashes, storeHost, sysFlag, size, waits })
       at = end
     }
     const total = at - chunk.used
     this.#checkFits(total)
     this.#checkBatch(drafts, total)
     const placed = log.append(chunk, at)
-    return this.#placeBatch(drafts, placed.block, placed.used - total, log.end - total, now)
+    return this.#placeBatch(drafts, placed, placed.used - total, now)
   }
 
-  #placeBatch(drafts: readonly Draft[], block: Block, start: number, address: number, now: number): Promise<PutReceipt[]> {
+  #placeBatch(drafts: readonly Draft[], chunk: Chunk, start: number, now: number): Promise<PutReceipt[]> {
     const receipts: PutReceipt[] = []
     const puts: PendingPut[] = []
     let at = start
-    let end = address
     for (const draft of drafts) {
-      end += draft.size
       const queue = this.#options.topics.queue(draft.topic, draft.queueId)
-      const put = this.#place(queue, draft, draft.sysFlag, block, at, draft.size, end, now)
+      const put = this.#place(queue, draft, chunk, at, now)
       receipts.push(put.receipt)
       puts.push(put)
       at += draft.size
@@ -233,22 +210,15 @@ export class Writer {
     })
     const chunk = log.reserve(encoder.roomFor(wrapped))
     const encodedEnd = encoder.encode(chunk.block, chunk.used, wrapped, topic, now)
-    const size = encodedEnd - chunk.used
+    const { storeHost, sysFlag, size } = encoder
     this.#checkFits(size)
     const placed = log.append(chunk, encodedEnd)
-    const { storeHost } = encoder
-    const address = log.end - size
-    const receipts = messages.map((_, i) => new PutReceipt(topic.topic, queue.queueId, base + i, address, size, now, storeHost))
-    placeRecord(placed.block, placed.used - size, placed.used, receipts[0]!, recordCrc)
+    const at = placed.used - size
+    const receipts = messages.map((_, i) => new PutReceipt(queue.queue, base + i, placed.base + at, encoder, now))
+    placeRecord(placed.block, at, placed.used, receipts[0]!, recordCrc)
     queue.nextOffset += messages.length
-    const put = new PendingPut(
-      queue,
-      receipts[0]!,
-      { tagsCode: 0, keyHashes, storeHost },
-      wrapped.sysFlag ?? 0,
-      log.end,
-      messages.length,
-    )
+    const encoded = { tagsCode: 0, keyHashes, storeHost, sysFlag, size }
+    const put = new PendingPut(queue, receipts[0]!, encoded, messages.length)
     const answer = put.promise(receipts)
     groups.add(put)
     return answer

@@ -3,6 +3,7 @@ import { Administration } from './administration/administration.js'
 import { type InflateBody, loadInflater } from './compression/inflate.js'
 import { Groups } from './config/groups.js'
 import { ConsumerOffsets } from './config/offsets.js'
+import { RequestModes } from './config/request-modes.js'
 import { Topics } from './config/topics.js'
 import { Consumers } from './consuming/consumers.js'
 import { SendBack } from './consuming/send-back.js'
@@ -97,7 +98,8 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     forgetOffsets: (group) => forget({ group }),
   })
   const numbers = new Numbers(brokerName, counters)
-  return { topics, groups, offsets, ownOffsets, clampedOffsets, counters, numbers }
+  const requestModes = new RequestModes(config)
+  return { topics, groups, offsets, ownOffsets, clampedOffsets, requestModes, counters, numbers }
 }
 
 type Tables = ReturnType<typeof buildTables>

@@ -179,8 +179,10 @@ export class MessageStore implements AsyncDisposable {
     const { state, live } = this.#store
     state.checkOpen()
     try {
-      if (live !== undefined) await live.catchUp()
-      return search()
+      if (live === undefined) return search()
+      await live.catchUp()
+      // Not returned as it is: what it rejects with is to be told in the store's words.
+      return await live.asking(search)
     } catch (error) {
       throw storeErrorOf(error)
     }

@@ -10,7 +10,7 @@ export interface Message {
   readonly body: Uint8Array | string
   /** The queue of the topic. @default 0 */
   readonly queueId?: number
-  /** What consumers filter on: one tag. As in RocketMQ, one with `||` in it or spaces around is stored; no filter matches it. */
+  /** What consumers filter on: one tag. As in RocketMQ, one with `||` in it or spaces around is stored; only a list of tags finds it. */
   readonly tags?: string
   /** What `query` finds the message by. A key has no spaces. */
   readonly keys?: string | readonly string[]
@@ -120,8 +120,8 @@ export interface GetRequest {
   readonly maxMessages?: number
   /** Most bytes of records to return; the first message always fits. @default 262,144 */
   readonly maxBytes?: number
-  /** `*`, or tags joined by `||`. @default '*' */
-  readonly tags?: string
+  /** `*`, tags joined by `||`, or a list of tags, each taken as it is, whatever it holds. @default '*' */
+  readonly tags?: string | readonly string[]
   /** Milliseconds to wait for a message when there is none. @default 0 */
   readonly waitMs?: number
   /** Ends the wait. */

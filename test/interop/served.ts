@@ -23,7 +23,7 @@ export interface Served {
 export async function serve(t: Scope, ...options: readonly string[]): Promise<Served> {
   const directory = mkdtempSync(join(tmpdir(), 'mqlite-serve-'))
   cleanUp(t, () => rmSync(directory, { recursive: true, force: true }))
-  const line = [main, 'serve', directory, '--port', '0', '--name-server-port', '0', '--json', ...options]
+  const line = [main, 'serve', directory, '--port', '0', '--name-server-port', '0', '--json', '--log-level', 'warn', ...options]
   const child = spawn(process.execPath, line, { stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
   cleanUp(t, () => {

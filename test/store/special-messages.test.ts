@@ -186,7 +186,7 @@ describe('a topic whose queue.type is BatchCQ', () => {
   })
 })
 
-test('tags that no filter can name are stored as they are, as RocketMQ does', async (t) => {
+test('tags that no expression can name are stored as they are, as RocketMQ does', async (t) => {
   const store = await openStore(t)
   for (const tags of ['a || b', ' c ', 'a']) await store.put({ topic: 'a', body: tags, tags })
   const all = await store.get({ topic: 'a', offset: 0 })
@@ -195,6 +195,7 @@ test('tags that no filter can name are stored as they are, as RocketMQ does', as
     ['a || b', ' c ', 'a'],
   )
   assert.deepEqual(bodies((await store.get({ topic: 'a', offset: 0, tags: 'a || b || c' })).messages), ['a'])
+  assert.deepEqual(bodies((await store.get({ topic: 'a', offset: 0, tags: ['a || b', ' c '] })).messages), ['a || b', ' c '])
 })
 
 describe('a message with INNER_MULTI_DISPATCH', () => {

@@ -26,7 +26,7 @@ import type { Topics } from '../config/topics.js'
 import { type ReceivedMessage, receivedMessage } from '../consuming/received-message.js'
 import { copyOf } from '../consuming/send-back.js'
 import type { FilterCache } from '../filter/filter-cache.js'
-import type { FilterExpression } from '../filter/message-filter.js'
+import { checkOwnFilter, type FilterExpression } from '../filter/message-filter.js'
 import { channels } from '../numbers/channels.js'
 import type { Numbers } from '../numbers/numbers.js'
 import type { Pipeline } from '../sending/pipeline.js'
@@ -114,7 +114,7 @@ export class Redrive {
     checkWhole('maxMessages', maxMessages, 1)
     groups.get(group)
     const matches = typeof filter === 'function' ? filter : undefined
-    const expression = typeof filter === 'function' || filter === undefined ? undefined : filters.get(filter)
+    const expression = typeof filter === 'function' || filter === undefined ? undefined : filters.get(checkOwnFilter(filter))
     const chooses = ({ stored, target }: Letter): boolean => {
       if (request.topic !== undefined && request.topic !== target) return false
       if (expression !== undefined && !expression.matches(stored)) return false

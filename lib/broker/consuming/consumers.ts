@@ -6,7 +6,7 @@ import { Permission } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
 import type { FilterCache } from '../filter/filter-cache.js'
-import type { MessageFilter } from '../filter/message-filter.js'
+import { checkOwnFilter, type MessageFilter } from '../filter/message-filter.js'
 import { compareQueues, type MessageQueue } from '../group/message-queue.js'
 import { average } from '../group/strategies.js'
 import { Consumer } from './consumer.js'
@@ -77,7 +77,7 @@ export class Consumers {
     for (const [topic, expression] of Object.entries(options.subscribe)) {
       const { permission } = topics.get(topic)
       if (!(permission & Permission.read)) throw new BrokerError('NO_PERMISSION', `topic ${topic} is not open for reading`)
-      subscriptions.set(topic, filters.get(expression))
+      subscriptions.set(topic, filters.get(checkOwnFilter(expression)))
     }
     this.#checkGroup(groups.find(options.group), options)
     const clientId = options.name ?? nextClientId()

@@ -18,7 +18,8 @@ export const generations: readonly Generation[] = ['4.9.8', '5.3.3']
 const folders: Readonly<Record<Generation, string>> = { '4.9.8': 'v4', '5.3.3': 'v5' }
 const sourceRoot = fileURLToPath(new URL('../../../test/interop/java', import.meta.url))
 const LOCK_POLL_MS = 200
-const cacheRoot = fileURLToPath(new URL('../../interop', import.meta.url))
+/** Where built programs stay. */
+export const cacheRoot = fileURLToPath(new URL('../../interop', import.meta.url))
 
 /** The class path that runs `Shell` of a generation; compiles it first if need be. */
 export function javaClassPath(generation: Generation): string {
@@ -107,7 +108,7 @@ function resolveServer(release: ServerRelease): string {
  * Two test files run at a time, each in a process of its own: one builds while the other waits. Whoever ends without
  * leaving its name behind is not waited for.
  */
-function alone<Result>(build: () => Result): Result {
+export function alone<Result>(build: () => Result): Result {
   mkdirSync(cacheRoot, { recursive: true })
   const lock = join(cacheRoot, 'lock')
   while (!takes(lock)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS)
@@ -146,7 +147,8 @@ function javaFiles(folder: string): string[] {
   return names.sort().map((name) => join(sourceRoot, folder, name))
 }
 
-function digest(files: readonly string[]): string {
+/** Tells whether files changed. */
+export function digest(files: readonly string[]): string {
   const hash = createHash('sha256')
   for (const file of files) hash.update(readFileSync(file))
   return hash.digest('hex')
@@ -160,11 +162,12 @@ function haveAll(jarsFile: string): boolean {
 
 /** What to tell when a program of the JDK or Maven is not there. */
 export function cannotRun(tool: string): string {
-  return `${tool} cannot be run: the interop suite needs a JDK 17 (java, javac) and Maven (mvn) in the PATH`
+  return `${tool} cannot be run: the interop suite needs a JDK 17 (java, javac), Maven (mvn), Go and Python 3 in the PATH`
 }
 
-function run(tool: string, given: readonly string[]): void {
-  const { error, status, stdout, stderr } = spawnSync(tool, given, { encoding: 'utf8' })
+/** Runs a tool until it ends. @throws with what it said when it fails */
+export function run(tool: string, given: readonly string[], cwd?: string): void {
+  const { error, status, stdout, stderr } = spawnSync(tool, given, { encoding: 'utf8', cwd })
   if (error !== undefined) throw new Error(cannotRun(tool), { cause: error })
   if (status !== 0) throw new Error(`${tool} failed with ${status}:\n${stdout}${stderr}`)
 }

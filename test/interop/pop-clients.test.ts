@@ -1,11 +1,12 @@
 /** Push consumers of RocketMQ 5.3.3 that are told by its administration program to pop, against our broker. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import type { Broker } from '../../lib/broker/broker.js'
 import { endpointText } from '../../lib/remoting/endpoint.js'
 import { serveBroker } from '../support/serve-broker.js'
-import { type Got, startConsumers, until } from './java-consumers.js'
+import { startConsumers } from './java-consumers.js'
 import { mqadmin } from './java-servers.js'
+import { type Got, until } from './line-client.js'
 
 const topics = ['Popped', 'Slow', 'Late']
 
@@ -23,7 +24,7 @@ function isSettled({ served: { pop, offsets, store } }: Broker, topic: string, g
   return !left && pop.outstanding === 0
 }
 
-test('consumers of 5.3.3 that pop', async (t) => {
+async function serveTopics(t: TestContext): Promise<{ broker: Broker; names: string }> {
   const options = {
     topics: Object.fromEntries(topics.map((topic) => [topic, { queues: 2 }])),
     groups: Object.fromEntries(topics.map((topic) => [`g-${topic}`, {}])),
@@ -35,6 +36,11 @@ test('consumers of 5.3.3 that pop', async (t) => {
     const line = ['setConsumeMode', '-n', names, '-c', 'DefaultCluster', '-t', topic, '-g', `g-${topic}`, '-m', 'POP', '-q', '0']
     assert.match(await mqadmin(t, '5.3.3', line), /success/)
   }
+  return { broker, names }
+}
+
+test('consumers of 5.3.3 that pop', async (t) => {
+  const { broker, names } = await serveTopics(t)
   const java = await startConsumers(t, '5.3.3', names)
   const of = (...who: string[]): Got[] => java.got.filter(({ name }) => who.includes(name))
   const bodiesOf = (got: readonly Got[]): string[] => got.map(({ body }) => body).sort()

@@ -17,7 +17,7 @@ const host = text('HOST')
 const sources: readonly Setting[] = [
   { name: 'config', part: 'command', kind: path, only: 'line', meaning: 'read settings from this file, an object of JSON' },
   { name: 'brokerConf', part: 'command', kind: path, only: 'line', meaning: "read RocketMQ's broker.conf" },
-  { name: 'directory', part: 'command', kind: path, only: 'file', meaning: 'the directory, where the command has none' },
+  { name: 'directory', part: 'command', kind: path, meaning: 'the directory, where it is not given as DIR' },
 ]
 
 const served: readonly Setting[] = [
@@ -62,12 +62,14 @@ const protection: readonly Setting[] = [
   { name: 'nameServerTls.key', part: 'server', kind: path, meaning: 'key of the certificate that they are shown' },
   { name: 'nameServerTls.cert', part: 'server', kind: path, meaning: 'the certificate that they are shown' },
   { name: 'nameServerTls.serverName', part: 'server', kind: text('NAME'), meaning: 'the name that their certificate has' },
+  { name: 'nameServerCredentials', part: 'server', kind: path, meaning: 'sign what they are told, JSON: an access key' },
+  { name: 'auth', flag: 'acl', part: 'server', kind: path, meaning: 'who may do what, as JSON; requests must then be signed' },
   {
     name: 'insecure',
     part: 'server',
     kind: onOff,
     preset: false,
-    meaning: 'listen without TLS where other machines can connect',
+    meaning: 'listen without TLS, or without knowing who sends, where other machines can connect',
   },
 ]
 

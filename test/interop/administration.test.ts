@@ -4,8 +4,9 @@ import { test } from 'node:test'
 import { endpointText } from '../../lib/remoting/endpoint.js'
 import { serveBroker } from '../support/serve-broker.js'
 import { generations, type ServerRelease } from './java-build.js'
-import { startConsumers, until } from './java-consumers.js'
+import { startConsumers } from './java-consumers.js'
 import { mqadmin } from './java-servers.js'
+import { until } from './line-client.js'
 
 const COUNT = 12
 

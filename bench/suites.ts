@@ -7,6 +7,9 @@ import type { Bed } from './run-case.js'
 import { LENGTHS, underLoad } from './server/server-load.js'
 import type { CaseOptions, Outcome } from './workload.js'
 
+/** More than the log and the index of the largest store that is read. */
+const WHOLE_STORE_BYTES = 512 * 1024 * 1024
+
 export type Column = 'mqlite' | 'fs' | 'lmdb' | 'java'
 export const COLUMNS: readonly Column[] = ['mqlite', 'fs', 'lmdb', 'java']
 
@@ -168,6 +171,12 @@ export const suites: Readonly<Record<string, readonly Row[]>> = {
       unit: '/s',
       timing: 'tinybench',
       columns: { mqlite: prepared('query'), java: inJava('query') },
+    },
+    {
+      title: 'query by key, 1 hit, log in the read cache',
+      unit: '/s',
+      timing: 'tinybench',
+      columns: { mqlite: prepared('query', { readCacheBytes: WHOLE_STORE_BYTES }), java: inJava('query') },
     },
   ],
   open: [{ title: 'open after a clean close', unit: 'ms', timing: 'hand', columns: { mqlite: openClean } }],

@@ -3,6 +3,7 @@ import { Administration } from './administration/administration.js'
 import { type InflateBody, loadInflater } from './compression/inflate.js'
 import { Groups } from './config/groups.js'
 import { ConsumerOffsets } from './config/offsets.js'
+import { RequestModes } from './config/request-modes.js'
 import { Topics } from './config/topics.js'
 import { Consumers } from './consuming/consumers.js'
 import { SendBack } from './consuming/send-back.js'
@@ -39,7 +40,7 @@ export async function buildParts(base: BrokerSurroundings) {
   const { topics, groups, offsets, ownOffsets } = tables
   for (const [topic, settings] of Object.entries(base.options.topics)) await topics.create(topic, settings)
   for (const [group, settings] of Object.entries(base.options.groups)) await groups.create(group, settings)
-  const { schedule, timer, pipeline } = buildDelays(base)
+  const { schedule, timer, pipeline } = await buildDelays(base)
   const backlog = backlogOf(base, tables)
   const sending = { shardOf: await loadSharding(), admit: backlog?.admit, pipeline }
   const sender = buildSender(base, tables, sending)
@@ -97,7 +98,8 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     forgetOffsets: (group) => forget({ group }),
   })
   const numbers = new Numbers(brokerName, counters)
-  return { topics, groups, offsets, ownOffsets, clampedOffsets, counters, numbers }
+  const requestModes = new RequestModes(config)
+  return { topics, groups, offsets, ownOffsets, clampedOffsets, requestModes, counters, numbers }
 }
 
 type Tables = ReturnType<typeof buildTables>
@@ -115,22 +117,22 @@ function buildSchedule({ store, ports, onProblem }: BrokerSurroundings): Schedul
 }
 
 /** Where messages wait that are not to be delivered at once, and the way of all messages there. */
-function buildDelays(base: BrokerSurroundings) {
+async function buildDelays(base: BrokerSurroundings) {
   const { maxDelayMs } = base.options
   const { store, ports } = base
   const levels = store.delayLevelsMs.length
   const pipeline = new Pipeline(store, {
     rewrite: (message) => delayedMessage(message, { now: ports.clock.now(), maxDelayMs, levels }),
   })
-  return { schedule: buildSchedule(base), timer: buildTimer(base), pipeline }
+  return { schedule: buildSchedule(base), timer: await buildTimer(base), pipeline }
 }
 
-function buildTimer({ store, ports, onProblem }: BrokerSurroundings): Timer {
+function buildTimer({ store, ports, onProblem }: BrokerSurroundings): Promise<Timer> {
   const { disk, clock, timers } = ports
   const { directory } = store
   const retentionMs = store.retentionHours * 3_600_000
   const tell = (error: unknown): void => onProblem(error, 'delivering messages for a time')
-  return new Timer({ store, disk, directory, retentionMs, clock, timers, onProblem: tell })
+  return Timer.open({ store, disk, directory, retentionMs, clock, timers, onProblem: tell })
 }
 
 type Sending = Pick<SenderOptions, 'shardOf' | 'admit' | 'pipeline'>

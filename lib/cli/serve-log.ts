@@ -55,8 +55,8 @@ export function logServer(
   return {
     onConnection(connection) {
       const remote = endpointText(connection.remote)
-      log.seldom('debug', 'connected', { remote })
-      connection.onClose(() => log.seldom('debug', 'disconnected', { remote }))
+      log.tell('debug', 'connected', { remote })
+      connection.onClose(() => log.tell('debug', 'disconnected', { remote }))
     },
     onFault(error, { remote }) {
       // Who sends nonsense or goes away is to blame for it; the rest is ours.

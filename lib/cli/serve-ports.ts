@@ -51,7 +51,7 @@ export async function listenPages({ http }: CommandSettings, { pages }: Watched,
   try {
     return await listenHttp({
       ...{ host, port, pages },
-      onAnswer: (answered) => log.seldom('debug', 'answered', answered),
+      onAnswer: (answered) => log.tell('debug', 'answered', answered),
       onFault: (error, path) => log.seldom('error', 'a page failed', { path, ...errorFields(error) }),
     })
   } catch (error) {

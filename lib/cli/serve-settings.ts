@@ -6,6 +6,7 @@ import { type BrokerServerOptions, checkServing } from '../remoting/broker-serve
 import { isLoopback } from '../remoting/endpoint.js'
 import { resolveOptions } from '../store/options.js'
 import { UsageError } from './command.js'
+import { readAclFile, readCredentialsFile } from './serve-auth.js'
 import { contentsOf } from './serve-files.js'
 import type { Given, GivenSettings } from './settings/given.js'
 import type { Part } from './settings/setting.js'
@@ -38,6 +39,7 @@ const OFF_WITHOUT: Readonly<Record<string, string>> = { 'backlog.whenFull': 'bac
 const FLAGS: Readonly<Record<string, string>> = {
   advertisedHost: '--advertised-host',
   'tls, or insecure: true': '--tls-key and --tls-cert, or --insecure',
+  'auth, tls.requireClientCertificate, or insecure: true': '--acl, --tls-require-client-certificate, or --insecure',
 }
 
 /** Makes options of settings. @throws {UsageError} naming the setting that cannot be, and where it came from */
@@ -47,7 +49,7 @@ export function serveSettings({ settings }: Pick<GivenSettings, 'settings'>): Se
   for (const [name, { value }] of settings) {
     if (value === undefined || value === null) continue
     if ((settings.get(OFF_WITHOUT[name] ?? name)?.value ?? null) === null) continue
-    place(parts[settingsByName.get(name)!.part], name, CONTENTS.test(name) ? contentsOf(value as string) : value)
+    place(parts[settingsByName.get(name)!.part], name, readFor(name, value))
   }
   const broker = { ...parts.broker, store: parts.store } as BrokerOptions
   const server = parts.server as BrokerServerOptions
@@ -63,6 +65,13 @@ export function serveSettings({ settings }: Pick<GivenSettings, 'settings'>): Se
   for (const [group, one] of Object.entries(broker.groups ?? {}))
     named(settings, () => withGroupSettings(newGroup(group), one), 'groups', group)
   return { broker, server, command }
+}
+
+/** What a setting comes to: for the path of a file, what the file holds. */
+function readFor(name: string, value: unknown): unknown {
+  if (name === 'auth') return readAclFile(value as string)
+  if (name === 'nameServerCredentials') return readCredentialsFile(value as string)
+  return CONTENTS.test(name) ? contentsOf(value as string) : value
 }
 
 /** Puts a value where its name says: `disk.forceAt` into the object `disk`. */
@@ -86,7 +95,10 @@ function named(settings: ReadonlyMap<string, Given>, action: () => void, setting
     const name = setting ?? [word, `limits.${word}`].find((one) => settingsByName.has(one))
     const from = name === undefined ? undefined : settings.get(name)?.from
     const which = entry === undefined ? '' : `${entry}: `
-    const what = error.message.replace(/\b(?:advertisedHost|tls, or insecure: true)\b/, (words) => FLAGS[words] ?? words)
+    const what = error.message.replace(
+      /\b(?:advertisedHost|(?:auth, tls\.requireClientCertificate|tls), or insecure: true)\b/,
+      (words) => FLAGS[words] ?? words,
+    )
     throw new UsageError(`${from === undefined || from === 'default' ? '' : `${from}: `}${which}${what}`)
   }
 }

@@ -3,10 +3,11 @@
  *
  * ```
  *  while the log is read     opening is called off, as a crash would; the next start reads it again
- *  later, before it listens  what is open is closed
+ *  later, before it listens  what is open is closed; name servers are not waited for
  *  while it serves           it leaves the name servers, answers what is in work, closes
  * ```
  */
+import { fired } from '../base/signals.js'
 import { Broker } from '../broker/broker.js'
 import { isSystemTopic } from '../broker/config/system-topics.js'
 import { BrokerServer } from '../remoting/broker-server.js'
@@ -109,9 +110,9 @@ export class Serving {
   }
 
   async #listen(broker: Broker): Promise<BrokerServer> {
-    const { settings, log } = this.#options
+    const { settings, log, terminal } = this.#options
     try {
-      return await BrokerServer.listen(broker, { ...settings.server, ...logServer(log) })
+      return await BrokerServer.listen(broker, { ...settings.server, ...logServer(log), signal: terminal.signal })
     } catch (error) {
       if (error instanceof RangeError) throw new UsageError(error.message)
       throw portFault(error, settings.server.port)
@@ -147,11 +148,6 @@ export class Serving {
     await terminal.line(`  topics       ${named.length === 0 ? 'none' : named.join(', ')}${more}; ${unknown}`)
     await terminal.line(terminal.paint('dim', '  Ctrl+C stops it'))
   }
-}
-
-function fired(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
 /** What it is and where it listens, for programs. */

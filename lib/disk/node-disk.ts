@@ -178,6 +178,11 @@ export function readNamedFile(path: string): Buffer {
   return attempt('read', path, () => fs.readFileSync(path))
 }
 
+/** Whether accounts other than the owner's may read or change a file; not where files have no such permissions. */
+export function othersMayRead(path: string): boolean {
+  return process.platform !== 'win32' && (fs.statSync(path).mode & 0o077) !== 0
+}
+
 class NodeFile implements DiskFile {
   readonly path: string
   readonly #fd: number

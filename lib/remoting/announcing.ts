@@ -5,6 +5,7 @@
 import { TEMPLATE_TOPIC } from '../broker/config/system-topics.js'
 import type { TopicConfig } from '../broker/config/topic-config.js'
 import type { ServedParts } from '../broker/serving/served.js'
+import type { Credentials } from './auth/signature.js'
 import { RemotingClient } from './client.js'
 import { type Endpoint, endpointText } from './endpoint.js'
 import type { NameServer } from './name-server/name-server.js'
@@ -25,6 +26,8 @@ export interface AnnouncingOptions {
   readonly onRegistration?: ((result: Pick<RegistrationResult, 'server' | 'error'>) => void) | undefined
   /** Talk to those over TLS. */
   readonly tls?: ClientTls | undefined
+  /** Sign what those are told. */
+  readonly credentials?: Credentials | undefined
 }
 
 const PRIMARY = 0
@@ -42,10 +45,13 @@ export class Announcing {
 
   constructor(options: AnnouncingOptions) {
     this.#options = options
-    const { served, servers, tls } = options
+    const { served, servers, tls, credentials } = options
     const { clock, timers } = served.base.ports
     this.#startedAt = clock.now()
-    this.#client = new RemotingClient(tls === undefined ? {} : { tls })
+    this.#client = new RemotingClient({
+      ...(tls === undefined ? {} : { tls }),
+      ...(credentials === undefined ? {} : { credentials }),
+    })
     if (servers.length === 0) return
     this.#elsewhere = new NameServerClient({
       client: this.#client,

@@ -154,7 +154,7 @@ function liveLogOf(base: Foundation): LiveLog | undefined {
     views: () => recovered.views,
     traces: () => viewTraces(ports.disk, layout),
     openedAt: base.tracesBefore,
-    reload: () => reloadViews({ layout, options, ports }, chain),
+    reload: () => reloadViews({ layout, options, ports }, chain, recovered.views),
     adopt,
     levelAt: records.levelAt,
     clock: ports.clock,

@@ -159,6 +159,7 @@ function buildUpkeep({ layout, options, ports, log, state, events, recovered, se
     state,
     events,
     seals,
+    keepsNeeded: options.replication.role === 'primary',
     beforeDelete: (end) => parts.books.flush(end),
     catchUpMarks: () => parts.books.catchUp(),
     trimViews: (logStart) => recovered.views.trim(logStart),

@@ -59,8 +59,10 @@ describe('the table of settings', () => {
   test('has every option of store, broker and server that can be set from without', () => {
     const apart = [
       ...['topics', 'groups', 'store'],
+      // For what programs of the process send; a secret.
+      ...['compressOverBytes', 'nameServerCredentials'],
       // Replicas have no network yet; the rest are callbacks, or nothing for a server.
-      ...['role', 'replication', 'readOnly', 'onProgress', 'onFault', 'onConnection', 'onRefused', 'onRegistration'],
+      ...['role', 'replication', 'readOnly', 'onProgress', 'onFault', 'onConnection', 'onRefused', 'onRegistration', 'signal'],
     ]
     const names = [...settingsByName.keys()].flatMap((name) => [name, name.split('.')[0]!])
     const holders = ['StoreOptions', 'BrokerOptions', 'BrokerServerOptions']
@@ -160,6 +162,8 @@ describe('what cannot be is refused with its place, its value and what was expec
     [{ environment: { MQLITE_PORT: 'tcp://10.0.0.1:1' } }, /^MQLITE_PORT must be a whole number from 0 to 65535, got "tcp:/],
     [{ environment: { MQLITE_INSECURE: 'perhaps' } }, /^MQLITE_INSECURE must be true or false, got "perhaps"$/],
     [{ environment: { MQLITE_FLUSHH: 'sync' } }, /^there is no variable MQLITE_FLUSHH; did you mean MQLITE_FLUSH\?$/],
+    [{ environment: { MQLITE_NO_SQL_FILTERS: 'true' } }, /^there is no variable .*; did you mean MQLITE_SQL_FILTERS=false\?$/],
+    [{ environment: { MQLITE_GROUPS: 'a' } }, /^MQLITE_GROUPS can only be set in the file of --config$/],
     [{ file: '{' }, /^c\.json is no JSON: /],
     [{ file: [] }, /^c\.json must be an object of JSON, got an array of 0$/],
     [{ file: { flsh: 'sync' } }, /^c\.json has an unknown setting "flsh"; did you mean flush\?$/],

@@ -4,74 +4,20 @@
  */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { loadInflater } from '../../lib/broker/compression/inflate.js'
-import type { MessageStore } from '../../lib/store/message-store.js'
-import type { StoredMessage } from '../../lib/store/stored-message.js'
 import { generations } from './java-build.js'
 import { mqadmin, runClient, startNameServer } from './java-servers.js'
+import { type Sent, sentOf } from './line-client.js'
+import { checkOrder, checkSent, messagesOf, textOf } from './sent.js'
 import { serve } from './served.js'
 
 const COUNT = 40
-
-interface Sent {
-  readonly kind: string
-  readonly number: number
-  readonly status: string
-  readonly uniqueKeys: readonly string[]
-  readonly messageIds: readonly string[]
-  readonly queueId: number
-  readonly queueOffset: number
-}
 
 /** The lines of `Producers`. */
 function sentLines(output: string): Sent[] {
   return output
     .split('\n')
     .filter((line) => line.startsWith('SENT '))
-    .map((line) => {
-      const [, kind, number, status, keys, ids, queueId, queueOffset] = line.trim().split(' ')
-      return {
-        kind: kind!,
-        number: Number(number),
-        status: status!,
-        uniqueKeys: keys!.split(','),
-        messageIds: ids!.split(','),
-        queueId: Number(queueId),
-        queueOffset: Number(queueOffset),
-      }
-    })
-}
-
-async function messagesOf(store: MessageStore, topic: string): Promise<StoredMessage[]> {
-  const messages: StoredMessage[] = []
-  for (const { queueId, maxOffset } of store.queues().filter((queue) => queue.topic === topic)) {
-    for (let offset = 0; offset < maxOffset; ) {
-      const { messages: some, nextOffset } = await store.get({ topic, queueId, offset })
-      messages.push(...some)
-      offset = nextOffset
-    }
-  }
-  return messages
-}
-
-const inflate = await loadInflater(1024 * 1024)
-
-function textOf(message: StoredMessage): string {
-  return (message.sysFlag & 1 ? inflate(message) : message.body).toString()
-}
-
-async function checkSent(store: MessageStore, topic: string, sent: readonly Sent[]): Promise<void> {
-  for (const { kind, number, status, uniqueKeys, messageIds, queueId, queueOffset } of sent) {
-    assert.equal(status, 'SEND_OK', `${kind} ${number}`)
-    for (const [i, id] of messageIds.entries()) {
-      const message = await store.lookup(id)
-      assert.ok(message !== undefined, `${kind} ${number}: no message ${id}`)
-      assert.deepEqual(
-        [message.topic, message.queueId, message.queueOffset, message.uniqueKey, message.tags, message.keys],
-        [topic, queueId, queueOffset + i, uniqueKeys[i], kind, [`${kind}-${number + i}`]],
-      )
-    }
-  }
+    .map((line) => sentOf(line.trim().split(' ')))
 }
 
 for (const generation of generations) {
@@ -95,16 +41,7 @@ for (const generation of generations) {
         texts.filter((text) => text.length >= 100).map((text) => text.length),
         [100_000],
       )
-      // Those of one order went to one queue, one after the other.
-      for (const order of [0, 1, 2]) {
-        const own = messages.filter(({ tags, body }) => tags === 'ordered' && Number(body.toString().slice(8)) % 3 === order)
-        assert.equal(new Set(own.map(({ queueId }) => queueId)).size, 1)
-        const numbers = own.map(({ body }) => Number(body.toString().slice(8)))
-        assert.deepEqual(
-          numbers,
-          numbers.toSorted((a, b) => a - b),
-        )
-      }
+      checkOrder(messages)
       const report = await store.verify()
       assert.deepEqual(report.findings, [])
     })

@@ -20,8 +20,9 @@ import type { Message } from '../../store/message.js'
 import type { MessageStore } from '../../store/message-store.js'
 import { TIMER_TOPIC } from '../config/system-topics.js'
 import { Pause } from './pause.js'
+import { putOrGiveUp } from './put-or-give-up.js'
 import { fetchWaiting } from './timer-fetch.js'
-import { TimerFiles, type TimerState } from './timer-files.js'
+import { TimerFiles, type TimerStart, type TimerState } from './timer-files.js'
 import { writeTimerLog } from './timer-handover.js'
 import { TimerHeap } from './timer-heap.js'
 import { cancelMessage, dueMessage, isCancelled, outMsOf, waitOf } from './timer-messages.js'
@@ -89,12 +90,18 @@ export class Timer {
   #isClosed = false
   #running: Promise<unknown> = Promise.resolve()
 
-  constructor(parts: TimerParts) {
+  /** Reads how far the timer had come. @throws {DiskError} */
+  static async open(parts: TimerParts): Promise<Timer> {
+    const files = new TimerFiles(parts.disk, parts.directory)
+    return new Timer(parts, files, await files.load(parts.timers))
+  }
+
+  private constructor(parts: TimerParts, files: TimerFiles, start: TimerStart) {
     this.#parts = parts
     this.#pause = new Pause(parts.timers)
-    this.#files = new TimerFiles(parts.disk, parts.directory)
+    this.#files = files
     const { store, timers, clock, retentionMs, onProblem } = parts
-    this.#reader = new TimerReader({ store, timers, onProblem, start: this.#files.load(), waits: (one) => this.#add(one) })
+    this.#reader = new TimerReader({ store, timers, onProblem, start, waits: (one) => this.#add(one) })
     const ageMs = Math.min(ROLL_AGE_MS, (retentionMs * 2) / 3)
     this.#roll = new TimerRoll({ store, clock, ageMs, onProblem, heap: this.#heap })
   }
@@ -102,6 +109,11 @@ export class Timer {
   /** How many messages wait, cancellations included. */
   get waiting(): number {
     return this.#heap.size + this.#held.length
+  }
+
+  /** The first offset of the topic that waits, or may. */
+  get waitingFrom(): number {
+    return this.#state().firstOffset
   }
 
   /** Begins to deliver; a store that cannot be written to is left alone. */
@@ -261,7 +273,7 @@ export class Timer {
       const puts = messages.map((message, i) => {
         const due = rest[i]!
         const copy = message === undefined ? undefined : this.#copyOf(due, message)
-        return copy === undefined ? undefined : this.#put(copy)
+        return copy === undefined ? undefined : putOrGiveUp(this.#parts, copy)
       })
       const settled = await Promise.allSettled(puts)
       settled.forEach((one, i) => {
@@ -290,27 +302,8 @@ export class Timer {
     return undefined
   }
 
-  /** Puts a copy; one that the store will never take is told of and given up. */
-  async #put(message: Message): Promise<void> {
-    try {
-      await this.#parts.store.put(message)
-    } catch (error) {
-      if (!isForGood(error)) throw error
-      this.#parts.onProblem(error)
-    }
-  }
-
   #tellLost(queueOffset: number, error: unknown): void {
     const what = `message ${queueOffset} of ${TIMER_TOPIC} can no longer be read and is not delivered`
     this.#parts.onProblem(new Error(what, { cause: error }))
   }
-}
-
-/** Whether the store will refuse a message as often as it is put. */
-function isForGood(error: unknown): boolean {
-  return (
-    error instanceof TypeError ||
-    error instanceof RangeError ||
-    (error instanceof MessageStoreError && ['TOPIC_INVALID', 'MESSAGE_TOO_LARGE', 'MESSAGE_ILLEGAL'].includes(error.code))
-  )
 }

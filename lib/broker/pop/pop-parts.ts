@@ -8,6 +8,7 @@ import type { ConsumerOffsets } from '../config/offsets.js'
 import type { Topics } from '../config/topics.js'
 import type { SendBack } from '../consuming/send-back.js'
 import type { FilterCache } from '../filter/filter-cache.js'
+import type { Numbers } from '../numbers/numbers.js'
 import type { Pipeline } from '../sending/pipeline.js'
 import type { ConfigPort, PutPort, ReadPort } from '../store-port.js'
 import type { CheckPoint, ReviveRecord } from './check-point.js'
@@ -18,11 +19,13 @@ export interface PopParts {
   readonly config: ConfigPort
   readonly topics: Pick<Topics, 'find' | 'get' | 'ensure'>
   readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'checkForConsuming'>
-  readonly offsets: Pick<ConsumerOffsets, 'find' | 'commit'>
+  readonly offsets: Pick<ConsumerOffsets, 'find' | 'commit' | 'onMove'>
   readonly filters: FilterCache
   /** Check points and acks go this way, so that they wait until they are due where the broker can let them wait. */
   readonly pipeline: Pick<Pipeline, 'put'>
   readonly sendBack: Pick<SendBack, 'put'>
+  /** Where what is handed out is counted. */
+  readonly numbers: Pick<Numbers, 'queue'>
   readonly inflate: InflateBody
   readonly brokerName: string
   readonly clusterName: string

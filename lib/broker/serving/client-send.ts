@@ -65,7 +65,6 @@ const CLIENT_FLAGS = SysFlag.compressed | SysFlag.multiTags | SysFlag.compressio
 
 /** Properties that are the broker's own affair, or no longer anybody's. */
 const REMOVED = [
-  SystemProperty.wait,
   SystemProperty.popCheckPoint,
   SystemProperty.multiDispatch,
   SystemProperty.multiQueueOffset,
@@ -98,6 +97,8 @@ export class ClientSend {
     if (message.body.length === 0) throw illegal('the body is empty')
     const isHalf = properties[SystemProperty.transactionPrepared] === 'true' && !isTriedAgain(message, properties)
     const finished = this.#finished(properties)
+    // As 4.9 does: what is acknowledged has happened. The messages of a batch keep it, as in both generations.
+    delete finished[SystemProperty.wait]
     const whole = { ...this.#common(message), ...place, properties: finished }
     const { backlog, pipeline, transactions } = this.#parts
     const group = finished[SystemProperty.producerGroup] ?? message.producerGroup

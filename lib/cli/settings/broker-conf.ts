@@ -34,8 +34,8 @@ function words(table: Readonly<Record<string, unknown>>): Reading {
   return (text) => (Object.hasOwn(table, text) ? table[text] : undefined)
 }
 
-/** Properties with the settings that they become. */
-const counterparts: Readonly<Record<string, readonly [name: string, read: Reading]>> = {
+/** Properties with the settings that they become. `docs/server.md` has them too. */
+export const counterparts: Readonly<Record<string, readonly [name: string, read: Reading]>> = {
   brokerClusterName: ['clusterName', asText],
   brokerName: ['brokerName', asText],
   brokerIP1: ['advertisedHost', asText],
@@ -59,6 +59,7 @@ const counterparts: Readonly<Record<string, readonly [name: string, read: Readin
   autoCreateSubscriptionGroup: ['autoCreateGroups', asFlag],
   defaultTopicQueueNums: ['defaultQueues', asNumber],
   enablePropertyFilter: ['sqlFilters', asFlag],
+  maxTransferCountOnMessageInMemory: ['pullMessages', asNumber],
   messageDelayLevel: ['delayLevels', asText],
   timerMaxDelaySec: ['maxDelayMs', times(1000)],
   flushConsumerOffsetInterval: ['offsetIntervalMs', asNumber],

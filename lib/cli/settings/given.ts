@@ -135,12 +135,16 @@ function unknownIn(path: string, name: string): UsageError {
 
 /** Variables of others may begin the same; one that is nearly ours is a mistake. */
 function refuseMisspelt(environment: SettingSources['environment']): void {
-  const flags = [...settingsByName.values()].filter(({ only }) => only !== 'file')
+  const all = [...settingsByName.values()]
+  const inFiles = all.filter(({ only }) => only === 'file').map((setting) => variableOf(flagOf(setting)))
+  const flags = all.filter(({ only }) => only !== 'file')
   const known = flags.flatMap((setting) => [flagOf(setting), ...(setting.offFlag === undefined ? [] : [setting.offFlag])])
   const variables = known.map(variableOf)
   for (const [name, text] of Object.entries(environment)) {
     if (!name.startsWith('MQLITE_') || text === '' || variables.includes(name)) continue
-    const meant = nearest(name, variables, 2)
+    if (inFiles.includes(name)) throw new UsageError(`${name} can only be set in the file of --config`)
+    const denied = name.replace(/^MQLITE_NO_/, 'MQLITE_')
+    const meant = denied !== name && variables.includes(denied) ? `${denied}=false` : nearest(name, variables, 2)
     if (meant !== undefined) throw new UsageError(`there is no variable ${name}; did you mean ${meant}?`)
   }
 }

@@ -17,7 +17,7 @@ const host = text('HOST')
 const sources: readonly Setting[] = [
   { name: 'config', part: 'command', kind: path, only: 'line', meaning: 'read settings from this file, an object of JSON' },
   { name: 'brokerConf', part: 'command', kind: path, only: 'line', meaning: "read RocketMQ's broker.conf" },
-  { name: 'directory', part: 'command', kind: path, only: 'file', meaning: 'the directory, where the command has none' },
+  { name: 'directory', part: 'command', kind: path, meaning: 'the directory, where it is not given as DIR' },
 ]
 
 const served: readonly Setting[] = [
@@ -27,6 +27,13 @@ const served: readonly Setting[] = [
   { name: 'autoCreateGroups', part: 'broker', kind: onOff, preset: true, meaning: 'make a group when it first consumes' },
   { name: 'defaultQueues', part: 'broker', kind: whole('N', 1, 65_536), preset: 4, meaning: 'queues of a topic' },
   { name: 'sqlFilters', part: 'server', kind: onOff, preset: true, meaning: 'clients may filter with SQL' },
+  {
+    name: 'pullMessages',
+    part: 'server',
+    kind: whole('N', 1, 4096),
+    preset: 32,
+    meaning: 'most messages in one answer to a pull',
+  },
   { name: 'brokerName', part: 'store', kind: text('NAME'), preset: 'mqlite', meaning: 'name of the broker' },
   { name: 'clusterName', flag: 'cluster', part: 'broker', kind: text('NAME'), preset: 'DefaultCluster', meaning: 'its cluster' },
 ]
@@ -55,12 +62,14 @@ const protection: readonly Setting[] = [
   { name: 'nameServerTls.key', part: 'server', kind: path, meaning: 'key of the certificate that they are shown' },
   { name: 'nameServerTls.cert', part: 'server', kind: path, meaning: 'the certificate that they are shown' },
   { name: 'nameServerTls.serverName', part: 'server', kind: text('NAME'), meaning: 'the name that their certificate has' },
+  { name: 'nameServerCredentials', part: 'server', kind: path, meaning: 'sign what they are told, JSON: an access key' },
+  { name: 'auth', flag: 'acl', part: 'server', kind: path, meaning: 'who may do what, as JSON; requests must then be signed' },
   {
     name: 'insecure',
     part: 'server',
     kind: onOff,
     preset: false,
-    meaning: 'listen without TLS where other machines can connect',
+    meaning: 'listen without TLS, or without knowing who sends, where other machines can connect',
   },
 ]
 

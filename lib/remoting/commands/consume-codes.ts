@@ -27,6 +27,17 @@ export const consumeRequests = {
   SET_MESSAGE_REQUEST_MODE: 401,
 } as const
 
+/** Requests of clients that pop. */
+export const popRequests = {
+  POP_MESSAGE: 200050,
+  ACK_MESSAGE: 200051,
+  PEEK_MESSAGE: 200052,
+  CHANGE_MESSAGE_INVISIBLETIME: 200053,
+  NOTIFICATION: 200054,
+  POLLING_INFO: 200055,
+  BATCH_ACK_MESSAGE: 200151,
+} as const
+
 /** What a broker tells its consumers. */
 export const consumerNews = {
   NOTIFY_CONSUMER_IDS_CHANGED: 40,

@@ -15,7 +15,9 @@ export interface ServedBroker {
   /** The same as it stands in message ids, `ip:port`; `undefined` while it does not listen, and when clients are told a name. */
   storeHost: string | undefined
   /** The connections of clients, by where these are: `ip:port`. */
-  readonly connections: ReadonlyMap<string, Connection>
+  readonly connections: Map<string, Connection>
+  /** Ends what handlers hear of the broker, which stays when they go; for the server to call once when it closes. */
+  readonly endListening: (() => void)[]
 }
 
 /** Some requests, by code. */

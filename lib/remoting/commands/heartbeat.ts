@@ -9,9 +9,10 @@ import type { Connection } from '../connection.js'
 import { Refusal } from '../errors.js'
 import { requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
-import { printSubscription, readAskedSubscription, readHeartbeat, type ToldConsumer } from './client-body.js'
+import { type Heartbeat, printSubscription, readAskedSubscription, readHeartbeat, type ToldConsumer } from './client-body.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
+import { MembershipBounds } from './membership-bounds.js'
 import { RemoteClient } from './remote-client.js'
 
 /** Clients that may speak over one connection: programs such as proxies have many. */
@@ -21,8 +22,9 @@ const MOST_CLIENTS = 1024
 export function heartbeatHandlers({ served }: ServedBroker, servesSql: boolean): Entries {
   const clients = new ConnectedClients(served)
   const heartbeat: Handler = async (command, connection) => {
-    const { clientId, producerGroups, consumers } = readHeartbeat(command.body)
-    const client = clients.known(clientId, command, connection)
+    const told = readHeartbeat(command.body)
+    const { producerGroups, consumers } = told
+    const client = clients.known(told, command, connection)
     for (const group of producerGroups) served.registry.producerHeartbeat(group, client)
     let failure: unknown
     for (const consumer of consumers) {
@@ -37,8 +39,10 @@ export function heartbeatHandlers({ served }: ServedBroker, servesSql: boolean):
     return answer(command, responseCodes.SUCCESS)
   }
   const unregister: Handler = (command, connection) => {
-    const client = clients.find(requiredText(command, 'clientID'), connection)
+    const clientId = requiredText(command, 'clientID')
+    const client = clients.find(clientId, connection)
     const { producerGroup, consumerGroup } = command.extFields
+    clients.bounds.left(connection, clientId, producerGroup, consumerGroup)
     if (client !== undefined && producerGroup !== undefined) served.registry.producerLeave(producerGroup, client)
     if (client !== undefined && consumerGroup !== undefined) served.registry.leave(consumerGroup, client)
     return answer(command, responseCodes.SUCCESS)
@@ -65,6 +69,7 @@ export function heartbeatHandlers({ served }: ServedBroker, servesSql: boolean):
 
 /** Which clients speak over which connection. */
 class ConnectedClients {
+  readonly bounds = new MembershipBounds<Connection>()
   readonly #parts: ServedParts
   readonly #byConnection = new Map<Connection, Map<string, RemoteClient>>()
 
@@ -76,17 +81,20 @@ class ConnectedClients {
     return this.#byConnection.get(connection)?.get(clientId)
   }
 
-  /** The client, from now on until its connection closes. @throws {Refusal} when the connection has too many */
-  known(clientId: string, command: Command, connection: Connection): RemoteClient {
+  /** The client, from now on until its connection closes. @throws {Refusal} when the connection has too many, or is in too much */
+  known(told: Heartbeat, command: Command, connection: Connection): RemoteClient {
+    const { clientId } = told
     let clients = this.#byConnection.get(connection)
     if (clients === undefined) {
       this.#byConnection.set(connection, (clients = new Map<string, RemoteClient>()))
       connection.onClose(() => this.#closed(connection))
     }
     const found = clients.get(clientId)
-    if (found !== undefined) return found
-    if (clients.size >= MOST_CLIENTS)
+    if (found === undefined && clients.size >= MOST_CLIENTS)
       throw new Refusal(responseCodes.SYSTEM_BUSY, `a connection may have ${MOST_CLIENTS} clients at most`)
+    // What a connection that is closed keeps would stay for ever.
+    if (connection.isOpen) this.bounds.note(connection, told)
+    if (found !== undefined) return found
     const made = new RemoteClient(clientId, command, connection, this.#parts.store.brokerName)
     clients.set(clientId, made)
     return made
@@ -105,6 +113,7 @@ class ConnectedClients {
   #closed(connection: Connection): void {
     const clients = this.#byConnection.get(connection)
     this.#byConnection.delete(connection)
+    this.bounds.closed(connection)
     for (const client of clients?.values() ?? []) this.#parts.registry.disconnect(client)
   }
 }

@@ -59,13 +59,18 @@ function messageHandlers({ served: { store, topics } }: ServedBroker): Entries {
   ]
 }
 
-function offsetHandlers({ served: { store } }: ServedBroker): Entries {
-  const bound =
-    (end: 'minOffset' | 'maxOffset'): Handler =>
-    (command) => {
-      const offset = store.bounds(requiredText(command, 'topic'), requiredInt(command, 'queueId'))[end]
-      return answer(command, responseCodes.SUCCESS, { ext: { offset } })
-    }
+function offsetHandlers({ served: { store, topics } }: ServedBroker): Entries {
+  const largest: Handler = (command) => {
+    const { maxOffset } = store.bounds(requiredText(command, 'topic'), requiredInt(command, 'queueId'))
+    return answer(command, responseCodes.SUCCESS, { ext: { offset: maxOffset } })
+  }
+  const smallest: Handler = (command) => {
+    const topic = requiredText(command, 'topic')
+    const { minOffset, maxOffset } = store.bounds(topic, requiredInt(command, 'queueId'))
+    // RocketMQ's queues of batches say so until their first message is there.
+    const isUnborn = maxOffset === 0 && topics.find(topic)?.attributes['queue.type'] === 'BatchCQ'
+    return answer(command, responseCodes.SUCCESS, { ext: { offset: isUnborn ? -1 : minOffset } })
+  }
   const byTime: Handler = async (command) => {
     const boundary = command.extFields['boundaryType']?.toLowerCase() === 'upper' ? 'upper' : 'lower'
     const topic = requiredText(command, 'topic')
@@ -81,8 +86,8 @@ function offsetHandlers({ served: { store } }: ServedBroker): Entries {
     return answer(command, responseCodes.SUCCESS, { ext: { timestamp: time ?? -1 } })
   }
   return [
-    [codes.GET_MAX_OFFSET, bound('maxOffset')],
-    [codes.GET_MIN_OFFSET, bound('minOffset')],
+    [codes.GET_MAX_OFFSET, largest],
+    [codes.GET_MIN_OFFSET, smallest],
     [codes.SEARCH_OFFSET_BY_TIMESTAMP, byTime],
     [codes.GET_EARLIEST_MSG_STORETIME, earliest],
   ]

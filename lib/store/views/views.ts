@@ -10,7 +10,7 @@ import { BatchTopics } from '../../view/batch-topics.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
 import { Dispatcher, isInnerBatch } from '../../view/dispatcher.js'
 import { inferIndexSizes } from '../../view/index-sizes.js'
-import { IndexView } from '../../view/index-view.js'
+import { type CheckedFiles, IndexView } from '../../view/index-view.js'
 import type { Manifest, QueueRow } from '../../view/manifest.js'
 import { Purges } from '../../view/purges.js'
 import type { RecordBounds } from '../../view/queue-rows.js'
@@ -40,6 +40,8 @@ export interface KnownViews {
   readonly indexSizes: Manifest['indexSizes'] | undefined
   /** Whether the process that wrote the manifest runs and is followed. */
   readonly isLive?: boolean
+  /** What the views that these replace have checked of the index. */
+  readonly checkedIndex?: CheckedFiles | undefined
 }
 
 /** A queue of either kind. */
@@ -97,7 +99,15 @@ export class Views {
     this.isIndexNoted = manifest !== undefined && manifest.indexSizes.slots > 0
     const indexRows = this.isIndexNoted ? manifest?.index : undefined
     const cache = { clock: ports.clock, cacheBytes: options.log.readCacheBytes }
-    const place = { ...common, ...this.#indexSizes, ...cache, directory: layout.index, rows: indexRows, logStart }
+    const place = {
+      ...common,
+      ...this.#indexSizes,
+      ...cache,
+      directory: layout.index,
+      rows: indexRows,
+      logStart,
+      checked: known.checkedIndex,
+    }
     this.index = options.views.indexEnabled ? IndexView.load(place) : undefined
     if (this.index === undefined && !options.readOnly) dropIndex(ports.disk, layout.index)
     this.#dispatcher = new Dispatcher(this)

@@ -231,6 +231,16 @@ describe('messages', () => {
     refused(await ask(codes.GET_MIN_OFFSET, { ext: { topic: 'T' } }), 1, '<queueId>')
   })
 
+  test('that come in batches begin at -1 until the first is there, as in RocketMQ', async (t) => {
+    const attributes = { 'queue.type': 'BatchCQ' }
+    const { ask, broker } = await serve(t, { options: { topics: { B: { queues: 1, attributes } } } })
+    const first = async (): Promise<unknown> =>
+      (await ask(codes.GET_MIN_OFFSET, { ext: { topic: 'B', queueId: 0 } })).extFields['offset']
+    assert.equal(await first(), '-1')
+    await broker.sendBatch([{ topic: 'B', body: 'x' }])
+    assert.equal(await first(), '0')
+  })
+
   test('are counted by queue; the queues are the keys of a table', async (t) => {
     const time = new ManualTime()
     const { ask, broker } = await serve(t, { ports: { clock: time } })

@@ -22,6 +22,7 @@ import { BrokerMetrics } from './numbers/metrics.js'
 import { Numbers } from './numbers/numbers.js'
 import type { BrokerSurroundings } from './parts.js'
 import { Pop } from './pop/pop.js'
+import type { PopParts } from './pop/pop-parts.js'
 import { Backlog } from './sending/backlog.js'
 import { Pipeline } from './sending/pipeline.js'
 import { Sender, type SenderOptions } from './sending/sender.js'
@@ -50,16 +51,17 @@ export async function buildParts(base: BrokerSurroundings) {
   const sendBack = buildSendBack(base, tables, pipeline)
   const handled = new Handled({ ...tables, store: base.store, shardOf: sending.shardOf, clock: base.ports.clock })
   const consumers = buildConsumers(base, tables, { ...clients, filters, inflate, sendBack, handled })
-  const pop = buildPop(base, tables, { pipeline, filters, inflate, sendBack })
+  const pop = buildPop(base, tables, { pipeline, filters, inflate, sendBack, isCaughtUp: () => timer.isCaughtUp })
   const transactions = await openTransactions(base, tables, pipeline, clients)
   const transactionProducer = producersOf(base, { ...clients, inflate, transactions, sender })
   const metrics = buildMetrics(base, tables, clients)
   const administration = buildAdministration(base, tables, { ...sending, filters, inflate, consumers })
-  const flushOffsets = (): Promise<void> =>
-    pop.whileStill(async () => {
-      await offsets.flush()
-      await ownOffsets.flush()
-    })
+  // Whoever writes the offsets: a timer, a consumer that closes, an administrator.
+  offsets.writeWithin((write) => pop.whileStill(write))
+  const flushOffsets = async (): Promise<void> => {
+    await offsets.flush()
+    await ownOffsets.flush()
+  }
   const delivering = { schedule, timer, pipeline, sendBack, handled, consumers, pop, transactions, transactionProducer }
   return { tables, clients, filters, backlog, sender, metrics, administration, flushOffsets, ...delivering }
 }
@@ -266,7 +268,7 @@ function buildConsumers(
   })
 }
 
-type PopBrokerParts = Pick<ServedParts, 'pipeline' | 'filters' | 'sendBack'> & { readonly inflate: InflateBody }
+type PopBrokerParts = Pick<ServedParts, 'pipeline' | 'filters' | 'sendBack'> & Pick<PopParts, 'inflate' | 'isCaughtUp'>
 
 function buildPop(base: BrokerSurroundings, tables: Tables, parts: PopBrokerParts): Pop {
   const { store, ports, options } = base

@@ -190,6 +190,7 @@ function buildGroups(base: Foundation, parts: WritingSide): WriteGroups {
 
 function tellArrivals({ arrivals }: Foundation, puts: readonly PendingPut[]): void {
   for (const { receipt, further } of puts) {
+    if (arrivals.isIdle) return
     arrivals.arrived(receipt.topic, receipt.queueId)
     if (further !== undefined) for (const { queue } of further) arrivals.arrived(queue.queue.topic, queue.queueId)
   }

@@ -56,6 +56,7 @@ export class ConsumerOffsets {
   #version: DataVersion
   #isChanged = false
   #writing: Promise<void> | undefined
+  #within: (write: () => Promise<void>) => Promise<void> = (write) => write()
 
   /** @param file - its name without `.json`: offsets of broadcasting consumers have a file of their own */
   constructor(config: ConfigPort, clock: Pick<Clock, 'now'>, file = 'consumerOffset') {
@@ -187,7 +188,16 @@ export class ConsumerOffsets {
   }
 
   /** Writes the offsets if they have changed. Calls that come while it writes share the next one. */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
+    return this.#within(() => this.#flush())
+  }
+
+  /** From now on every write happens within a function: it may do something before, and keep others still meanwhile. */
+  writeWithin(within: (write: () => Promise<void>) => Promise<void>): void {
+    this.#within = within
+  }
+
+  async #flush(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing
     if (!this.#isChanged) return
     this.#writing = this.#write()

@@ -35,6 +35,8 @@ const BATCH_MESSAGES = 512
 const AGAIN_MS = 1000
 /** Longest sleep: a clock that jumps is noticed. */
 const LONGEST_SLEEP_MS = 1000
+/** So far behind a timer may be that keeps up. */
+const LATE_SECONDS = 2
 /** RocketMQ rolls after two days; a third of the retention time is left at least. */
 const ROLL_AGE_MS = 2 * 86_400_000
 
@@ -84,6 +86,8 @@ export class Timer {
   readonly #cancelled = new Map<number, Cancelled>()
   /** Everything before this second has been delivered at some time. */
   #doneSecond = 0
+  /** Where the topic ended when it was opened. */
+  readonly #endAtOpen: number
   #written: TimerState = { second: 0, queueOffset: 0, firstOffset: 0 }
   #isChanged = false
   #isBegun = false
@@ -102,6 +106,7 @@ export class Timer {
     this.#files = files
     const { store, timers, clock, retentionMs, onProblem } = parts
     this.#reader = new TimerReader({ store, timers, onProblem, start, waits: (one) => this.#add(one) })
+    this.#endAtOpen = store.bounds(TIMER_TOPIC, 0).maxOffset
     const ageMs = Math.min(ROLL_AGE_MS, (retentionMs * 2) / 3)
     this.#roll = new TimerRoll({ store, clock, ageMs, onProblem, heap: this.#heap })
   }
@@ -109,6 +114,12 @@ export class Timer {
   /** How many messages wait, cancellations included. */
   get waiting(): number {
     return this.#heap.size + this.#held.length
+  }
+
+  /** Whether what was due has been delivered, but for the last seconds; not before the topic is read that was found. */
+  get isCaughtUp(): boolean {
+    const nowSecond = Math.floor(this.#parts.clock.now() / 1000)
+    return this.#reader.nextOffset >= this.#endAtOpen && this.#firstSecond >= nowSecond - LATE_SECONDS
   }
 
   /** The first offset of the topic that waits, or may. */
@@ -201,9 +212,12 @@ export class Timer {
     this.#heap.forEachOffset(visit)
     for (const { queueOffset: offset } of this.#held) visit(offset)
     for (const one of this.#cancelled.values()) visit(one.firstOffset)
-    const first = this.#held.reduce((least, { second }) => Math.min(least, second), this.#heap.firstSecond)
     const passed = Math.max(this.#doneSecond + 1, Math.floor(this.#parts.clock.now() / 1000))
-    return { second: Math.min(first, passed), queueOffset, firstOffset }
+    return { second: Math.min(this.#firstSecond, passed), queueOffset, firstOffset }
+  }
+
+  get #firstSecond(): number {
+    return this.#held.reduce((least, { second }) => Math.min(least, second), this.#heap.firstSecond)
   }
 
   #add(one: Due): void {

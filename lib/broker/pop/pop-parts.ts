@@ -36,8 +36,8 @@ export interface PopParts {
   readonly onProblem: (error: unknown, during: string) => void
   /** @throws {BrokerError} `BROKER_CLOSED` */
   readonly checkOpen: () => void
-  /** Whether everything that was due is where it belongs; while not, acks may still be on their way. @default always */
-  readonly isCaughtUp?: () => boolean
+  /** Whether everything that was due is where it belongs; while not, acks may still be on their way. */
+  readonly isCaughtUp: () => boolean
 }
 
 /** A message that was popped. */

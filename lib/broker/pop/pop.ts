@@ -98,7 +98,7 @@ export class Pop {
    * whose messages nobody will revive.
    */
   async whileStill(write: () => Promise<void>): Promise<void> {
-    if (this.#writing !== undefined) return write()
+    while (this.#writing !== undefined) await this.#writing
     let end = (): void => {}
     this.#writing = new Promise((resolve) => (end = resolve))
     try {

@@ -116,7 +116,7 @@ export class Sender {
   messageOf(request: SendRequest, topic: TopicConfig, batchQueueId?: number): Message {
     checkMayWrite(topic)
     const { topic: name, body, tags, keys, properties, flag } = request
-    const asked = systemPropertiesOf(request, this.#options.clock.now(), this.#options.delayLevels)
+    const asked = systemPropertiesOf(request, this.#options.clock, this.#options.delayLevels)
     const message: { -readonly [Field in keyof Message]: Message[Field] } = {
       topic: name,
       body,

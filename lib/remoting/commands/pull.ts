@@ -38,6 +38,7 @@ const refusalCodes: Readonly<Record<PullRefusalReason, { readonly code: number; 
   groupMayNotConsume: { code: NO_PERMISSION, forbiddenType: 2 },
   topicNotReadable: { code: NO_PERMISSION, forbiddenType: 3 },
   groupMayNotBroadcast: { code: NO_PERMISSION, forbiddenType: 4 },
+  topicForbidden: { code: NO_PERMISSION, forbiddenType: 5 },
   groupNotHere: { code: SUBSCRIPTION_NOT_EXIST },
   notSubscribed: { code: SUBSCRIPTION_NOT_EXIST },
   subscriptionOld: { code: SUBSCRIPTION_NOT_LATEST },

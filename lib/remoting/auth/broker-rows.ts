@@ -16,6 +16,7 @@ import { listIn, nameIn, readAskedSubscription, readHeartbeat } from '../command
 import { consumeRequests } from '../commands/consume-codes.js'
 import { optionalFlag, requiredLong, requiredText } from '../ext-fields.js'
 import type { Row, Rows } from './guard.js'
+import { inquiryRows, wholeCluster } from './inquiry-rows.js'
 import { type Action, groupNeed, type Need, type Needs, topicNeed } from './needs.js'
 import { popRows } from './pop-rows.js'
 
@@ -26,11 +27,11 @@ export interface MessageLookup {
 
 const nothing: Row = () => []
 const cluster: Need = { kind: 'Cluster', name: '*', actions: ['Get'] }
-const wholeCluster: Row = () => [cluster]
 
 /** Rows of all requests that a broker handles. */
 export function brokerRows(store: MessageLookup): Rows {
-  return new Map<number, Row>([...sendRows(store), ...consumeRows(store), ...popRows, ...questionRows(store), ...changeRows()])
+  const rows = [sendRows(store), consumeRows(store), popRows, questionRows(store), inquiryRows, changeRows()]
+  return new Map<number, Row>(rows.flat())
 }
 
 type Entries = readonly (readonly [number, Row])[]

@@ -12,12 +12,16 @@ import { mqadmin } from './java-servers.js'
 const COUNT = 12
 
 test('the administration programs tell what a broker has counted and keeps', async (t) => {
-  const { broker, server, ask } = await serveBroker(t, { options: { topics: { Asked: { queues: 2 } }, offsetIntervalMs: 200 } })
+  const { broker, server, client, ask } = await serveBroker(t, {
+    options: { topics: { Asked: { queues: 2 } }, offsetIntervalMs: 200 },
+  })
   const names = ['-n', endpointText(server.nameServerEndpoint!)]
   const address = endpointText(server.endpoint)
   // As a client sends them: the records name our server, and there the program asks about them.
   for (let i = 0; i < COUNT; i++)
     await ask(brokerRequests.SEND_MESSAGE, inWords({ topic: 'Asked', queueId: i % 2, body: `m${i}`, properties: { TAGS: 'a' } }))
+  // Who says nothing for two minutes is cut off.
+  await client.close(1000)
   await broker.store.put({ topic: 'Forgotten', body: 'x' })
   const admin = (release: ServerRelease, ...line: string[]): Promise<string> => mqadmin(t, release, line)
   for (const generation of generations) {

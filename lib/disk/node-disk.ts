@@ -170,6 +170,21 @@ export class NodeDisk implements Disk {
 /** The file system of this machine, with the strongest locks that are installed. */
 export const nodeDisk: Disk = new NodeDisk()
 
+/**
+ * The bytes of a file that somebody named: a certificate, a configuration. It is none of a store's, so links are followed
+ * and pipes are read to their end.
+ *
+ * @throws {DiskError} when it cannot be read
+ */
+export function readNamedFile(path: string): Buffer {
+  return attempt('read', path, () => fs.readFileSync(path))
+}
+
+/** Whether accounts other than the owner's may read or change a file; not where files have no such permissions. */
+export function othersMayRead(path: string): boolean {
+  return process.platform !== 'win32' && (fs.statSync(path).mode & 0o077) !== 0
+}
+
 class NodeFile implements DiskFile {
   readonly path: string
   readonly #fd: number

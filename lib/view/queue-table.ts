@@ -81,22 +81,30 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
   #lastTopic = ''
   #lastQueues: Map<number, Slot<Queue>> | undefined
   readonly evidenceEnd: number
-  /** Whether some queue was not what the manifest says; all queues then begin empty. */
+  /** Whether some queue was not what the manifest says, or lacks files; all queues then begin empty. */
   readonly isReset: boolean
+  /** Queues without a line in a manifest of which files between others are missing, as found when they were loaded. */
+  readonly lacking: readonly { readonly topic: string; readonly queueId: number }[]
 
   private constructor(options: QueueTableOptions<Queue>) {
     this.#options = options
     const { rows, trustedEnd, isLive = false } = options
     for (const row of rows ?? []) this.#queuesOf(row.topic).set(row.queueId, { row })
-    this.isReset = rows !== undefined && !isLive && this.#isSmall(rows) && ![...this].every((queue) => queue.check())
+    // Without a manifest all are loaded, and only files that are missing can be noticed.
+    const found = rows === undefined ? this.#loadAll() : -1
+    const isChecked = rows === undefined || this.#isSmall(rows)
+    const damaged = !isLive && isChecked ? [...this].filter((queue) => !queue.check()) : []
+    this.isReset = damaged.length > 0
+    this.lacking = rows === undefined ? damaged.map(({ topic, queueId }) => ({ topic, queueId })) : []
     if (this.isReset) {
       this.#topics.clear()
       this.#lastTopic = ''
       this.#lastQueues = undefined
       this.#options = { ...options, trustedEnd: 0, rows: undefined }
       this.#loadAll()
-      this.evidenceEnd = -1
-    } else this.evidenceEnd = isLive || trustedEnd === Number.POSITIVE_INFINITY ? this.#lastEnd(rows) : this.#loadAll()
+      this.evidenceEnd = found
+    } else if (rows === undefined) this.evidenceEnd = found
+    else this.evidenceEnd = isLive || trustedEnd === Number.POSITIVE_INFINITY ? this.#lastEnd(rows) : this.#loadAll()
   }
 
   /** Loads the queues whose directories are there, or those that the manifest names. */
@@ -111,8 +119,8 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
     )
   }
 
-  #lastEnd(rows: readonly QueueRow[] | undefined): number {
-    return rows === undefined ? this.#loadAll() : rows.reduce((end, row) => Math.max(end, row.lastEnd), -1)
+  #lastEnd(rows: readonly QueueRow[]): number {
+    return rows.reduce((end, row) => Math.max(end, row.lastEnd), -1)
   }
 
   /** Loads every queue that has a directory. @returns the furthest record end that an entry points to */

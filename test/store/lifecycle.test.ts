@@ -19,6 +19,7 @@ const methods: Record<string, (store: MessageStore) => unknown> = {
   queues: (store) => store.queues(),
   purge: (store) => store.purge('a'),
   deleteTopic: (store) => store.deleteTopic('a'),
+  keepFrom: (store) => store.keepFrom(async () => 0),
   flush: (store) => store.flush(),
   verify: (store) => store.verify(),
 }

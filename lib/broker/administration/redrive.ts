@@ -17,6 +17,7 @@ import { MessageStoreError } from '../../base/errors.js'
 import type { Message } from '../../store/message.js'
 import type { MessageStore } from '../../store/message-store.js'
 import type { StoredMessage } from '../../store/stored-message.js'
+import type { InflateBody } from '../compression/inflate.js'
 import { checkGroup, type Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import { deadLetterTopicOf } from '../config/system-topics.js'
@@ -74,7 +75,7 @@ export interface RedriveParts {
   readonly numbers: Pick<Numbers, 'sent'>
   readonly shardOf: SenderOptions['shardOf']
   readonly admit: SenderOptions['admit']
-  readonly inflate: (message: StoredMessage) => Buffer
+  readonly inflate: InflateBody
   /** @throws {BrokerError} `BROKER_CLOSED` */
   readonly checkOpen: () => void
 }
@@ -214,19 +215,18 @@ export class Redrive {
 
   /** @returns how many; those before a failure are noted */
   async #send(letters: readonly Letter[], place: Progress): Promise<number> {
+    const { admit } = this.#parts
     const sent: Promise<unknown>[] = []
     for (const letter of letters) {
-      try {
-        const waiting = this.#parts.admit(letter.target!, 1)
-        if (waiting !== undefined) await waiting
-      } catch (error) {
-        sent.push(Promise.reject(error))
-        break
-      }
-      const one = this.#put(letter)
+      const one = admit === undefined ? this.#put(letter) : admit(letter.target!, 1, () => this.#put(letter))
       // It is looked at below; until then nobody may take it for unhandled.
-      one.catch(() => {})
+      const isSent = one.then(
+        () => true,
+        () => false,
+      )
       sent.push(one)
+      // Where there is a bound, what follows a letter that found no room waits for another call.
+      if (admit !== undefined && !(await isSent)) break
     }
     const settled = await Promise.allSettled(sent)
     const failed = settled.findIndex(({ status }) => status === 'rejected')

@@ -35,7 +35,7 @@ export interface LocalMember {
 }
 
 /** What consuming needs. */
-export interface ConsumersParts extends Omit<ConsumerQueuesParts, 'holds' | 'topics'> {
+export interface ConsumersParts extends Omit<ConsumerQueuesParts, 'holds' | 'moved' | 'topics'> {
   readonly topics: Pick<Topics, 'find' | 'get' | 'onChange' | 'retryTopic'>
   readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'checkForConsuming'>
   readonly filters: FilterCache
@@ -91,7 +91,8 @@ export class Consumers {
       rebalance: () => this.#rebalance(joined),
     }
     members.join(member)
-    const queues = new ConsumerQueues({ ...this.#parts, holds: this.#holds }, options, clientId, all)
+    const moved: ConsumerQueuesParts['moved'] = (name, queue, change) => this.moved(name, queue, change)
+    const queues = new ConsumerQueues({ ...this.#parts, holds: this.#holds, moved }, options, clientId, all)
     const { clock, timers } = this.#parts
     const consumer = new Consumer({ options, clientId, clock, timers, queues, leave: () => this.#leave(joined) })
     const joined: Joined = { consumer, options, member, isReady: false }

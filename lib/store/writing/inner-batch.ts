@@ -34,12 +34,14 @@ const BATCH_FLAGS = SysFlag.innerBatch | SysFlag.needUnwrap
  * The one message that carries a batch. All its messages go to the same queue.
  *
  * @param encodeProperties - encodes the properties of one message
+ * @param batchKey - the key of the batch as a whole
  * @throws {MessageStoreError} `MESSAGE_ILLEGAL` for messages of different queues, transactions, or too many
  */
 export function wrapBatch(
   messages: readonly Message[],
   base: number,
   encodeProperties: (message: Message) => Uint8Array,
+  batchKey?: string,
 ): Message {
   const first = messages[0]!
   const { topic, queueId = 0 } = first
@@ -77,6 +79,7 @@ export function wrapBatch(
   } = first
   return {
     ...shared,
+    ...(batchKey === undefined ? {} : { uniqueKey: batchKey }),
     body: encodeClientBatch(inner),
     sysFlag: (first.sysFlag ?? 0) | BATCH_FLAGS,
     properties: { [PropertyName.innerNumber]: String(messages.length), [PropertyName.innerBase]: String(base) },

@@ -80,11 +80,11 @@ export class Writer {
   }
 
   /** Puts several messages as consecutive records; all are stored, or none. */
-  putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
+  putBatch(messages: readonly Message[], batchKey?: string): Promise<PutReceipt[]> {
     this.#options.checkWritable()
     if (!Array.isArray(messages)) throw new TypeError(`messages must be an array, got ${shown(messages)}`)
     if (messages.length === 0) return Promise.resolve([])
-    return this.#isCrowded() ? this.#putLater(messages) : this.#putBatch(messages)
+    return this.#isCrowded() ? this.#putLater(messages, batchKey) : this.#putBatch(messages, batchKey)
   }
 
   /** Resolves when the puts that wait for room by now have gone on, or were refused. */
@@ -150,11 +150,11 @@ export class Writer {
     })
   }
 
-  #putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
+  #putBatch(messages: readonly Message[], batchKey?: string): Promise<PutReceipt[]> {
     const { log, encoder, topics, clock } = this.#options
     messages.forEach(checkMessage)
     const batchTopic = messages.map(({ topic }) => topics.topic(topic)).find(({ isBatch }) => isBatch)
-    if (batchTopic !== undefined) return this.#putInnerBatch(messages, batchTopic)
+    if (batchTopic !== undefined) return this.#putInnerBatch(messages, batchTopic, batchKey)
     let room = 0
     for (const message of messages) room += encoder.roomFor(message)
     const chunk = log.reserve(room)
@@ -197,20 +197,22 @@ export class Writer {
   }
 
   /** Puts messages as one record that holds them all, on a topic made for it. */
-  #putInnerBatch(messages: readonly Message[], topic: WriterTopic): Promise<PutReceipt[]> {
+  #putInnerBatch(messages: readonly Message[], topic: WriterTopic, batchKey?: string): Promise<PutReceipt[]> {
     const { log, encoder, topics, clock, groups, recordCrc } = this.#options
     const queue = topics.queue(topic, messages[0]!.queueId ?? 0)
     const now = this.#timestamp(clock.now())
     const keyHashes: number[] = []
     const base = queue.nextOffset
-    const wrapped = wrapBatch(messages, base, (message) => {
+    const encodeProperties = (message: Message): Uint8Array => {
       const properties = encoder.encodeInner(message, topic, now)
       keyHashes.push(...encoder.keyHashes)
       return properties
-    })
+    }
+    const wrapped = wrapBatch(messages, base, encodeProperties, batchKey)
     const chunk = log.reserve(encoder.roomFor(wrapped))
     const encodedEnd = encoder.encode(chunk.block, chunk.used, wrapped, topic, now)
     const { storeHost, sysFlag, size } = encoder
+    keyHashes.unshift(...encoder.keyHashes)
     this.#checkFits(size)
     const placed = log.append(chunk, encodedEnd)
     const at = placed.used - size
@@ -236,7 +238,7 @@ export class Writer {
     this.#options.groups.pendingBytes <= this.#options.maxPendingBytes && !this.#options.flusher.isBehind
 
   /** Copies the messages and puts them when there is room. What can be checked without it is checked now. */
-  #putLater(messages: readonly Message[]): Promise<PutReceipt[]> {
+  #putLater(messages: readonly Message[], batchKey?: string): Promise<PutReceipt[]> {
     const { topics, encoder, flusher, checkWritable } = this.#options
     for (const message of messages) {
       checkMessage(message)
@@ -246,7 +248,7 @@ export class Writer {
     const copies = messages.map(copyMessage)
     const put = this.#room.wait(() => {
       checkWritable()
-      return this.#putBatch(copies)
+      return this.#putBatch(copies, batchKey)
     })
     flusher.written()
     return put

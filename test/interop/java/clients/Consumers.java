@@ -11,20 +11,29 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
 
 /**
  * Consumers of RocketMQ's client library, as in its quick start. Commands come as lines, and what happens goes out so.
  *
  * <pre>
- *  start NAME KIND GROUP TOPIC FILTER     KIND: concurrent, failing, refusing, ordered, broadcast, assigned, lite
+ *  start NAME KIND GROUP TOPIC FILTER     KIND: concurrent, failing, refusing, ordered, broadcast, assigned, lite,
+ *                                               popping, slow, late: the broker shares the queues; with each message
+ *                                               slow takes too long the first time, late wants it again once
  *  stop NAME
+ *  send TOPIC COUNT PREFIX                as fast as answers come, each until some broker has it
+ *  @ sent BROKER NUMBER STATUS KEY ID QUEUE OFFSET
  *  @ NAME TOPIC QUEUE OFFSET RECONSUMED BODY
  * </pre>
  */
 public final class Consumers {
     private static final Map<String, Runnable> STOPS = new HashMap<>();
+    private static final List<String> BY_BROKER = List.of("assigned", "popping", "slow", "late");
 
     public static void main(String[] args) throws Exception {
         String names = args[0];
@@ -32,7 +41,10 @@ public final class Consumers {
         say("up");
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             String[] words = line.split(" ", 6);
-            if (words[0].equals("stop")) {
+            if (words[0].equals("send")) {
+                send(names, words[1], Integer.parseInt(words[2]), words[3]);
+                say("done send");
+            } else if (words[0].equals("stop")) {
                 STOPS.remove(words[1]).run();
                 say("stopped " + words[1]);
             } else if (words[2].equals("lite")) {
@@ -50,13 +62,16 @@ public final class Consumers {
         consumer.setNamesrvAddr(names);
         consumer.setInstanceName(name);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.setPollNameServerInterval(Integer.getInteger("pollNameServers", 30_000));
         consumer.setConsumeThreadMin(2);
         consumer.setConsumeThreadMax(4);
         if (filter.startsWith("sql:")) consumer.subscribe(topic, MessageSelector.bySql(filter.substring(4)));
         else consumer.subscribe(topic, filter);
         if (kind.equals("refusing")) consumer.setMaxReconsumeTimes(1);
         if (kind.equals("broadcast")) broadcast(consumer);
-        if (kind.equals("assigned")) consumer.getClass().getMethod("setClientRebalance", boolean.class).invoke(consumer, false);
+        if (BY_BROKER.contains(kind)) consumer.getClass().getMethod("setClientRebalance", boolean.class).invoke(consumer, false);
+        // The shortest time that a popped message may be hidden.
+        if (kind.equals("slow")) consumer.getClass().getMethod("setPopInvisibleTime", long.class).invoke(consumer, 5_000L);
         if (kind.equals("ordered")) {
             consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
                 tell(name, messages);
@@ -65,9 +80,11 @@ public final class Consumers {
         } else {
             consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
                 tell(name, messages);
-                boolean fails = kind.equals("refusing") || kind.equals("failing") && messages.get(0).getReconsumeTimes() < 2;
-                // One second, the shortest delay.
-                context.setDelayLevelWhenNextConsume(1);
+                int before = messages.get(0).getReconsumeTimes();
+                if (kind.equals("slow") && before == 0) sleep(7_000);
+                boolean fails = kind.equals("refusing") || kind.equals("failing") && before < 2 || kind.equals("late") && before == 0;
+                // One second, the shortest delay; of popped messages the shortest one is the first of their own.
+                context.setDelayLevelWhenNextConsume(kind.equals("late") ? 0 : 1);
                 return fails ? ConsumeConcurrentlyStatus.RECONSUME_LATER : ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
             });
         }
@@ -102,6 +119,31 @@ public final class Consumers {
             consumer.shutdown();
         });
         say("started " + name);
+    }
+
+    private static void sleep(long ms) {
+        try {
+            Thread.sleep(ms);
+        } catch (InterruptedException stopped) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static void send(String names, String topic, int count, String prefix) throws Exception {
+        DefaultMQProducer producer = new DefaultMQProducer("interop_senders");
+        producer.setNamesrvAddr(names);
+        producer.setInstanceName("sender");
+        producer.setPollNameServerInterval(1000);
+        producer.setRetryTimesWhenSendFailed(10);
+        producer.start();
+        for (int i = 0; i < count; i++) {
+            byte[] body = (prefix + i).getBytes(StandardCharsets.UTF_8);
+            SendResult result = producer.send(new Message(topic, "", prefix + i, body), 30_000);
+            MessageQueue queue = result.getMessageQueue();
+            say("sent " + queue.getBrokerName() + " " + i + " " + result.getSendStatus() + " " + result.getMsgId() + " "
+                + result.getOffsetMsgId() + " " + queue.getQueueId() + " " + result.getQueueOffset());
+        }
+        producer.shutdown();
     }
 
     private static void tell(String name, List<MessageExt> messages) {

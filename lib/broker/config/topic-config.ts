@@ -121,6 +121,8 @@ function withAttributes(before: TopicConfig, settings: TopicSettings, isNew: boo
   const attributes = { ...before.attributes }
   for (const [name, value] of Object.entries(changes)) {
     checkAttribute(name, value)
+    if (value === 'COMPACTION' && attributes[name] !== value)
+      throw new BrokerError('TOPIC_REFUSED', `${before.topic} cannot have ${name}=${value}: topics are not compacted here`)
     const fixed = fixedAttributes[name]
     if (!isNew && fixed !== undefined && (attributes[name] ?? fixed) !== value) {
       throw new BrokerError(

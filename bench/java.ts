@@ -1,6 +1,6 @@
 /** Builds and runs the Java programs beside this one: RocketMQ's own store with the same workload, its servers and clients. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Bed } from './run-case.js'
@@ -17,9 +17,12 @@ const OPENED = ['java.nio', 'sun.nio.ch', 'java.lang', 'jdk.internal.ref'].map(
 )
 const EXPORTED = ['java.lang', 'jdk.internal.ref'].map((name) => `--add-exports=java.base/${name}=ALL-UNNAMED`)
 
-/** The arguments with which `java` runs a program of RocketMQ's, or one of ours that uses it. */
+/** The arguments with which `java` runs a program of RocketMQ's, or one of ours that uses it. It logs nothing. */
 export function javaLine(home: string, main: string, given: readonly string[], flags: readonly string[] = []): string[] {
-  return [...OPENED, ...EXPORTED, ...flags, `-Duser.home=${home}`, '-cp', CLASS_PATH, main, ...given]
+  const quiet = join(home, 'quiet.xml')
+  writeFileSync(quiet, '<configuration><root level="OFF"/></configuration>')
+  const own = [`-Drmq.logback.configurationFile=${quiet}`, `-Duser.home=${home}`, `-Djava.io.tmpdir=${home}`]
+  return [...OPENED, ...EXPORTED, ...flags, ...own, '-cp', CLASS_PATH, main, ...given]
 }
 
 /** RocketMQ's own store. */

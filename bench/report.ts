@@ -25,7 +25,7 @@ function figure(outcomes: Measured['outcomes'], column: Column): number | undefi
 }
 
 /** Units of which less is better. */
-const COSTS: ReadonlySet<Row['unit']> = new Set(['ms', 'ns', 'MiB'])
+const COSTS: ReadonlySet<Row['unit']> = new Set(['ms', 'us', 'ns', 'MiB'])
 
 /** How many times as good mqlite is, as fast or as small; `undefined` when one of the two was not measured. */
 function ratio({ row: { unit }, outcomes }: Pick<Measured, 'row' | 'outcomes'>, column: Column): number | undefined {
@@ -55,7 +55,7 @@ export function cells({ row, outcomes }: Pick<Measured, 'row' | 'outcomes'>): st
   return [row.title, row.unit, ...figures, ...ratios]
 }
 
-const WIDTHS = [42, 5, 11, 11, 11, 11, 7, 7]
+const WIDTHS = [45, 5, 11, 11, 11, 11, 7, 7]
 
 /** One line of the table, columns aligned. */
 export function line(texts: readonly string[]): string {

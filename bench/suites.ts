@@ -16,7 +16,7 @@ export const COLUMNS: readonly Column[] = ['mqlite', 'fs', 'lmdb', 'java']
 /** One row of the table. */
 export interface Row {
   readonly title: string
-  readonly unit: '/s' | 'ms' | 'ns' | 'MB/s' | 'MiB'
+  readonly unit: '/s' | 'ms' | 'us' | 'ns' | 'MB/s' | 'MiB'
   /** `hand`: rounds of a fixed time or one long task each; `tinybench`: a short task, repeated. */
   readonly timing: 'hand' | 'tinybench'
   /** Nothing of it can be measured without Java. */
@@ -116,7 +116,7 @@ function scanRates(outcomes: readonly Outcome[]): Outcome {
 /** Our server and RocketMQ's under the same load of RocketMQ's client. */
 function served(title: string, unit: Row['unit'], name: string): Row {
   const columns = { mqlite: (bed: Bed) => underLoad(bed, 'mqlite', name), java: (bed: Bed) => underLoad(bed, 'java', name) }
-  return { title: `server: ${title}`, unit, timing: 'hand', needsJava: true, columns }
+  return { title: title.startsWith('...') ? title : `server: ${title}`, unit, timing: 'hand', needsJava: true, columns }
 }
 
 function servedWith(bytes: number): Row[] {
@@ -129,7 +129,8 @@ function servedWith(bytes: number): Row[] {
     ['latency, p50', 'ms', 'latency-p50'],
     ['latency, p99', 'ms', 'latency-p99'],
   ]
-  return rows.map(([title, unit, name]) => served(`${title}, ${bytes} B`, unit, `${name} ${bytes}`))
+  const costs = rows.slice(0, 5).map(([title, , name]) => served(`... processor time, ${title}`, 'us', `cpu ${name} ${bytes}`))
+  return [...rows.map(([title, unit, name]) => served(`${title}, ${bytes} B`, unit, `${name} ${bytes}`)), ...costs]
 }
 
 export const suites: Readonly<Record<string, readonly Row[]>> = {

@@ -122,20 +122,19 @@ export async function startRocketMq(directory: string): Promise<RunningServer> {
   }
 }
 
-/** A home in which RocketMQ's programs log nothing. */
+/** A home of RocketMQ's servers. */
 function settingsIn(home: string) {
-  const quiet = join(home, 'quiet.xml')
-  writeFileSync(quiet, '<configuration><root level="OFF"/></configuration>')
   mkdirSync(join(home, 'conf'))
-  for (const part of ['namesrv', 'broker']) writeFileSync(join(home, 'conf', `rmq.${part}.logback.xml`), readFileSync(quiet))
   const start = (main: string, heap: readonly string[], settings: Readonly<Record<string, string | number>>): ServerProcess => {
     const file = join(home, `${main.slice(main.lastIndexOf('.') + 1)}.conf`)
     const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`)
     writeFileSync(file, `${lines.join('\n')}\n`)
     // A disk that others have filled is no reason to refuse messages.
     const disk = ['WarningLevelRatio', 'CleanForciblyRatio'].map((name) => `-Drocketmq.broker.diskSpace${name}=0.99`)
-    const flags = [...heap, ...disk, `-Drmq.logback.configurationFile=${quiet}`, `-Djava.io.tmpdir=${home}`]
-    return new ServerProcess('java', javaLine(home, main, ['-c', file], flags), { ...process.env, ROCKETMQ_HOME: home })
+    return new ServerProcess('java', javaLine(home, main, ['-c', file], [...heap, ...disk]), {
+      ...process.env,
+      ROCKETMQ_HOME: home,
+    })
   }
   return { start }
 }

@@ -63,13 +63,14 @@ export class Watched {
   #health(): Page {
     const { status } = this
     const store = this.#broker?.store
-    const { origin, durationMs, corruption = [] } = store?.recovery ?? {}
+    const { origin, durationMs = 0, corruption = [] } = store?.recovery ?? {}
+    const recovery = { origin, durationMs: Math.round(durationMs), damagedRanges: corruption.length }
     const document = {
       status,
       version: this.#facts.version,
       uptimeMs: Math.round(this.#clock.monotonic() - this.#startedAt),
       store: store?.status ?? null,
-      recovery: store === undefined ? (this.#progress ?? null) : { origin, durationMs, damagedRanges: corruption.length },
+      recovery: store === undefined ? (this.#progress ?? null) : recovery,
       disk: this.#disk(),
     }
     const body = `${JSON.stringify(document, null, 2)}\n`

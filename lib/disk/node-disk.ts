@@ -69,13 +69,15 @@ export class NodeDisk implements Disk {
 
   stat(path: string): PathStat | undefined {
     return attempt('stat', path, () => {
-      let stat: fs.BigIntStats
+      let stat: fs.BigIntStats | undefined
       try {
-        stat = fs.lstatSync(path, { bigint: true })
+        // An error for each file that is not there would cost five times the call.
+        stat = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
       } catch (error) {
         if (isAbsence(error)) return undefined
         throw error
       }
+      if (stat === undefined) return undefined
       return {
         kind: kindOf(stat),
         bytes: Number(stat.size),

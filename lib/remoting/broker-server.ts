@@ -19,6 +19,7 @@ import { consumeHandlers } from './commands/consume.js'
 import type { ServedBroker } from './commands/entries.js'
 import { tableOf } from './commands/entries.js'
 import { produceHandlers } from './commands/produce.js'
+import { ReadingTurns } from './commands/reading-turns.js'
 import { transactionHandlers } from './commands/transactions.js'
 import type { Connection } from './connection.js'
 import { type Endpoint, endpointText, parseEndpoint } from './endpoint.js'
@@ -212,7 +213,9 @@ function shared({ host, tls, insecure, limits, onFault, onRefused }: BrokerServe
 }
 
 function servedBroker(broker: Broker): ServedBroker {
-  return { broker, served: broker.served, endpoint: undefined, storeHost: undefined, connections: new Map(), endListening: [] }
+  const { served } = broker
+  const turns = new ReadingTurns(served.base.ports.timers)
+  return { broker, served, turns, endpoint: undefined, storeHost: undefined, connections: new Map(), endListening: [] }
 }
 
 function endListening({ endListening: all }: ServedBroker): void {

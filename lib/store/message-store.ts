@@ -119,9 +119,11 @@ export class MessageStore implements AsyncDisposable {
   /**
    * Appends several messages as consecutive records: all are stored, or none. After power loss, a batch that was not
    * acknowledged may be there in part. As {@link put} otherwise.
+   *
+   * @param batchKey - on a topic whose batches are one record each, a key under which {@link query} finds the whole batch
    */
-  async putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
-    return told(() => this.#store.writer.putBatch(messages))
+  async putBatch(messages: readonly Message[], batchKey?: string): Promise<PutReceipt[]> {
+    return told(() => this.#store.writer.putBatch(messages, batchKey))
   }
 
   /**

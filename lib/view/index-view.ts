@@ -241,11 +241,11 @@ export class IndexView {
 
   /** Addresses of records that may have a key of that hash and a store time in the range, newest first. */
   candidates(keyHash: number, fromMs: number, toMs: number): Candidates {
-    return new Candidates(this.#files, (file) => this.#readyToSearch(file), keyHash, fromMs, toMs)
+    return new Candidates(this.#files, this.#readyToSearch, keyHash, fromMs, toMs)
   }
 
   /** @throws {MessageStoreError} `STORE_CORRUPT` when a file is not what was written */
-  #readyToSearch(file: IndexFile): void {
+  readonly #readyToSearch = (file: IndexFile): void => {
     if (!file.check()) {
       this.isDamaged = true
       const what = `${file.path} is not what was written; it is made anew from the log when the store is next opened`

@@ -115,6 +115,8 @@ describe('a bound on unread messages', () => {
           : broker.send({ topic: 'orders', body: 'x' }).then(() => stored++),
       )
       if (whenFull === 'wait') {
+        while (stored < 10) await new Promise((resolve) => setTimeout(resolve, 10))
+        // Time in which one more could get in.
         await new Promise((resolve) => setTimeout(resolve, 100))
         for (const one of sends) one.catch(() => {})
       } else await Promise.allSettled(sends)

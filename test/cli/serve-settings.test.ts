@@ -6,6 +6,7 @@ import { type OptionValues, UsageError } from '../../lib/cli/command.js'
 import { parseLine } from '../../lib/cli/parse.js'
 import { serveCommand } from '../../lib/cli/serve.js'
 import { type ServeSettings, serveSettings } from '../../lib/cli/serve-settings.js'
+import { readProperties } from '../../lib/cli/settings/broker-conf.js'
 import { type GivenSettings, givenSettings } from '../../lib/cli/settings/given.js'
 import { rowsInForce, settingFlags } from '../../lib/cli/settings/help.js'
 import { flagOf, variableOf } from '../../lib/cli/settings/setting.js'
@@ -177,6 +178,8 @@ describe('what cannot be is refused with its place, its value and what was expec
     [{ environment: { MQLITE_STORE_HOST: 'x' } }, /^MQLITE_STORE_HOST: option storeHost must be ip:port/],
     [{ conf: 'flushDiskType=NEVER' }, /^flushDiskType in broker\.conf cannot be "NEVER"$/],
     [{ conf: 'listenPort=99999' }, /^listenPort in broker\.conf must be a whole number from 0 to 65535, got 99999$/],
+    [{ conf: 'aclEnable=true' }, /^aclEnable in broker\.conf is true: say with --acl FILE who may do what/],
+    [{ conf: 'authenticationEnabled = true' }, /^authenticationEnabled in broker\.conf is true: say with --acl/],
     [{ conf: 'brokerRole=SLAVE' }, /^brokerRole in broker\.conf is SLAVE: replicas are not served$/],
     [{ line: '--host 0.0.0.0' }, /clients cannot connect to 0\.0\.0\.0: give --advertised-host/],
     [{ line: '--host 192.0.2.1' }, /without TLS lets everybody in; give --tls-key and --tls-cert, or --insecure$/],
@@ -220,7 +223,7 @@ mappedFileSizeConsumeQueue=6000000
 autoCreateTopicEnable=false
 metricsExporterType=PROM
 sendMessageThreadPoolNums=16
-aclEnable=\\u0074rue
+aclEnable=\\u0066alse
 `
 
   test('is read as Java reads it, and what has no counterpart is named', () => {
@@ -231,7 +234,32 @@ aclEnable=\\u0074rue
     assert.deepEqual([server.advertisedHost, command.directory, command.http.port], ['192.0.2.7', '/data/store', 5557])
     const { deleteHour, retentionHours, flush, disk, queueSegmentEntries } = broker.store!
     assert.deepEqual([deleteHour, retentionHours, flush, disk?.cleanAt, queueSegmentEntries], [4, 48, 'sync', 0.7, 300_000])
-    assert.deepEqual(warnings, ['broker.conf: these properties are not used: aclEnable, sendMessageThreadPoolNums'])
+    assert.deepEqual(warnings, ['broker.conf: these properties are not used: sendMessageThreadPoolNums'])
+  })
+
+  for (const [line, key, value] of [
+    ['a=b', 'a', 'b'],
+    ['  a  =  b  ', 'a', 'b'],
+    ['a : b', 'a', 'b'],
+    ['a b c', 'a', 'b c'],
+    ['a', 'a', ''],
+    ['a=', 'a', ''],
+    ['a==b', 'a', '=b'],
+    ['a\\=b=c', 'a=b', 'c'],
+    ['a=b\\\n   c', 'a', 'bc'],
+    ['a=b\\\\\nc=d', 'a', 'b\\'],
+    ['# a=x\n! a=y\r\na=\\t\\u0041z', 'a', 'Az'],
+    ['a=1\na=2', 'a', '2'],
+    ['__proto__=1\na=2', 'a', '2'],
+  ] as const) {
+    test(`reads ${JSON.stringify(line)}`, () => assert.equal(readProperties(line).get(key), value))
+  }
+
+  test('of RocketMQ itself needs no warning, and without a name server leaves ours on', () => {
+    const file = 'brokerClusterName=DefaultCluster\nbrokerName=broker-a\nbrokerId=0\ndeleteWhen=04\nfileReservedTime=48'
+    const { settings, warnings } = given({ conf: `${file}\nbrokerRole=ASYNC_MASTER\nflushDiskType=ASYNC_FLUSH\n` })
+    assert.deepEqual(warnings, [])
+    assert.deepEqual(settings.get('nameServer.port'), { value: 9876, from: 'default' })
   })
 
   test('counts less than what is said here', () => {

@@ -1,6 +1,6 @@
 /** How `mqlite serve` begins and ends: what a refused start leaves, what the log says, signals at any moment. */
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
@@ -18,7 +18,7 @@ import { RemotingClient } from '../../lib/remoting/client.js'
 import { brokerRequests } from '../../lib/remoting/codes.js'
 import { request } from '../../lib/remoting/command.js'
 import { inLetters } from '../support/client-messages.js'
-import { Kept, outcomeOf, run, start, temporary } from '../support/command-line.js'
+import { Kept, outcomeOf, run, runHere, start, temporary } from '../support/command-line.js'
 import { metricsIn } from '../support/prometheus-page.js'
 import { testCertificate, testKey } from '../support/tls-files.js'
 
@@ -92,7 +92,7 @@ describe('a start that is refused', () => {
       [['--segment-bytes', '5'], /--segment-bytes must be bytes/],
     ]
     for (const [line, expected] of cases) {
-      const { code, out, error } = await run('serve', join(root, 'new'), ...line)
+      const { code, out, error } = await runHere('serve', join(root, 'new'), ...line)
       assert.deepEqual([code, out], [2, ''], line.join(' '))
       assert.match(error, expected)
       assert.match(error, /^mqlite: [^\n]+ \(see mqlite serve --help\)\n$/)
@@ -149,6 +149,48 @@ describe('a server', () => {
       'stopped',
     ]
     assert.deepEqual(told, expected)
+  })
+
+  test('over a damaged store goes on reading, says so, and is not healthy', async (t) => {
+    const directory = temporary(t)
+    const sizes = { segmentBytes: 64 * 1024 }
+    const store = await MessageStore.open(directory, sizes)
+    const receipts = []
+    for (let n = 0; n < 1000; n++) receipts.push(await store.put({ topic: 'T', body: 'x'.repeat(100) }))
+    await store.close()
+    const path = join(directory, 'commitlog', '0'.repeat(20))
+    const bytes = readFileSync(path)
+    bytes[receipts[3]!.commitLogOffset + 120]! ^= 4
+    writeFileSync(path, bytes)
+    // Else what was closed in order is believed.
+    for (const name of ['clean', 'views']) rmSync(join(directory, 'ext', name))
+    const child = start('serve', directory, ...FREE, '--http-port', '0')
+    const outcome = outcomeOf(child)
+    const { until, lines } = logOf(child)
+    const { http } = await until('listening')
+    const response = await fetch(`http://${String(http)}/health`)
+    const { status, recovery } = (await response.json()) as { status: string; recovery: { damagedRanges: number } }
+    assert.deepEqual([response.status, status, recovery.damagedRanges], [503, 'readOnly', 1])
+    const { level, from } = await until('the log is damaged: see mqlite verify')
+    assert.deepEqual([level, from], ['error', receipts[3]!.commitLogOffset])
+    child.kill('SIGTERM')
+    assert.equal((await outcome).code, 0)
+    assert.ok(!lines.some(({ msg }) => msg === 'a problem'))
+  })
+
+  test('with --print-config says what is in force, for people and for programs, and opens nothing', async (t) => {
+    const root = temporary(t)
+    writeFileSync(join(root, 'broker.conf'), 'flushDiskType=SYNC_FLUSH\nsendMessageThreadPoolNums=16\n')
+    const line = ['serve', join(root, 'new'), '--print-config', '--broker-conf', join(root, 'broker.conf'), '--port', '0']
+    const { code, out, error } = await runHere(...line)
+    assert.equal(code, 0)
+    assert.match(out, /^SETTING +VALUE +FROM\n/)
+    assert.match(out, /\nport +0 +--port\n/)
+    assert.match(out, /\nflush +sync +flushDiskType in .*broker\.conf\n/)
+    assert.match(error, /^mqlite: .*broker\.conf: these properties are not used: sendMessageThreadPoolNums\n$/)
+    const told = JSON.parse((await runHere(...line, '--json')).out) as Record<string, { value: unknown; from: string }>
+    assert.deepEqual([told['port'], told['disk.forceAt']?.value], [{ value: 0, from: '--port' }, 0.85])
+    assert.ok(!existsSync(join(root, 'new')))
   })
 
   test('over TLS takes its files by settings, and tells of clients without it', async (t) => {

@@ -11,7 +11,8 @@ import type { LineClient } from './line-client.js'
 import { checkOrder, messagesWhen, shortText } from './sent.js'
 
 const COUNT = 30
-const names: readonly ConsumerCase[] = ['Tags', 'Ordered', 'Everybody', 'Failing', 'Lite', 'Shared', 'Mixed']
+// Of several messages at once the package shows those behind one that fails not at all, and they go back with it.
+const names: readonly ConsumerCase[] = ['Tags', 'Ordered', 'Everybody', 'FailingTogether', 'Lite', 'Shared', 'Mixed']
 
 test('the C++ client', async (t) => {
   const topics = { ...topicsOf(names), Sent: { queues: 4 } }

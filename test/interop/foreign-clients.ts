@@ -37,6 +37,12 @@ export function startCpp(t: Scope, { names }: Servers): Promise<LineClient> {
   return talkTo(t, spawn(join(place, 'venv', 'bin', 'python'), line, { stdio: 'pipe', env: environment(t) }))
 }
 
+/** Starts the program of `ali-ons.ts`. */
+export function startAliOns(t: Scope, { names }: Servers): Promise<LineClient> {
+  const program = fileURLToPath(new URL('ali-ons.js', import.meta.url))
+  return talkTo(t, spawn(process.execPath, [program, names], { stdio: 'pipe', env: environment(t) }))
+}
+
 /** The clients keep logs and offsets in the home directory. */
 function environment(t: Scope): NodeJS.ProcessEnv {
   const home = mkdtempSync(join(tmpdir(), 'mqlite-clients-'))

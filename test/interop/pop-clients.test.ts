@@ -24,7 +24,8 @@ function isSettled({ served: { pop, offsets, store } }: Broker, topic: string, g
   return !left && pop.outstanding === 0
 }
 
-async function serveTopics(t: TestContext): Promise<{ broker: Broker; names: string }> {
+/** A broker whose groups are told to pop. */
+async function serveGroupsThatPop(t: TestContext) {
   const options = {
     topics: Object.fromEntries(topics.map((topic) => [topic, { queues: 2 }])),
     groups: Object.fromEntries(topics.map((topic) => [`g-${topic}`, {}])),
@@ -40,7 +41,7 @@ async function serveTopics(t: TestContext): Promise<{ broker: Broker; names: str
 }
 
 test('consumers of 5.3.3 that pop', async (t) => {
-  const { broker, names } = await serveTopics(t)
+  const { broker, names } = await serveGroupsThatPop(t)
   const java = await startConsumers(t, '5.3.3', names)
   const of = (...who: string[]): Got[] => java.got.filter(({ name }) => who.includes(name))
   const bodiesOf = (got: readonly Got[]): string[] => got.map(({ body }) => body).sort()

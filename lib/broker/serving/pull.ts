@@ -63,6 +63,7 @@ export type PullRefusalReason =
   | 'groupMayNotConsume'
   | 'topicNotReadable'
   | 'groupMayNotBroadcast'
+  | 'topicForbidden'
   | 'groupNotHere'
   | 'notSubscribed'
   | 'subscriptionOld'
@@ -122,6 +123,7 @@ export class Pulls {
     if (!(permission & Permission.read)) throw new PullRefusal('topicNotReadable', `topic ${topic} is not open for reading`)
     if (queueId < 0 || queueId >= readQueues) throw unknownQueue(topic, queueId)
     const filter = this.#filterOf(request, group)
+    if (groups.isForbidden(name, topic)) throw new PullRefusal('topicForbidden', `group ${name} may not read ${topic}`)
     if (filter.kind !== 'TAG' && !this.#servesSql) {
       throw new PullRefusal('sqlNotServed', `The broker does not support consumer to filter message by ${filter.kind}`)
     }

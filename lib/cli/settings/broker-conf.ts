@@ -80,6 +80,9 @@ const holding: Readonly<Record<string, RegExp>> = {
   storeType: /^default$/,
 }
 
+/** Properties by which a broker lets in only whom it knows, in 4.9 and in 5.3. */
+const PROTECTING: readonly string[] = ['aclEnable', 'authenticationEnabled', 'authorizationEnabled']
+
 /** Where things are under the root in any case. */
 const places: Readonly<Record<string, string>> = {
   storePathCommitLog: 'commitlog',
@@ -96,6 +99,8 @@ const METRICS_PORT = '5557'
 export interface BrokerConf {
   readonly settings: ReadonlyMap<string, Given>
   readonly warnings: readonly string[]
+  /** The property that wants an ACL, with its place. */
+  readonly wantsAcl: string | undefined
 }
 
 /** Reads a `broker.conf`. @throws {UsageError} for a value that is none, and for a replica, which is not served */
@@ -119,9 +124,11 @@ export function readBrokerConf(path: string, text: string): BrokerConf {
     const port = asNumber(properties.get('metricsPromExporterPort') ?? METRICS_PORT)
     settings.set('http.port', { value: port, from: `metricsExporterType in ${path}` })
   }
-  const named = unused.filter((property) => !/^metrics(?:ExporterType|PromExporterPort)$/.test(property)).sort()
+  const protecting = PROTECTING.find((property) => properties.get(property) === 'true')
+  const used = [...PROTECTING, 'metricsExporterType', 'metricsPromExporterPort']
+  const named = unused.filter((property) => !used.includes(property)).sort()
   const warnings = named.length === 0 ? [] : [`${path}: these properties are not used: ${named.join(', ')}`]
-  return { settings, warnings }
+  return { settings, warnings, wantsAcl: protecting === undefined ? undefined : `${protecting} in ${path}` }
 }
 
 /** Whether a property says what is so here in any case. */

@@ -5,7 +5,7 @@
 import { shown } from '../../base/errors.js'
 import { type OptionValues, UsageError } from '../command.js'
 import { nearest } from '../nearest.js'
-import { readBrokerConf } from './broker-conf.js'
+import { type BrokerConf, readBrokerConf } from './broker-conf.js'
 import { isObject } from './kinds.js'
 import { flagOf, offFlagOf, type Setting, variableOf } from './setting.js'
 import { settingsByName } from './table.js'
@@ -43,13 +43,16 @@ export function givenSettings(sources: SettingSources): GivenSettings {
   }
   const [config, conf] = ['config', 'brokerConf'].map((name) => line.get(name)?.value as string | undefined)
   const file = config === undefined ? new Map<string, Given>() : fromFile(config, sources.readText(config))
-  const { settings: translated, warnings } =
-    conf === undefined ? { settings: new Map<string, Given>(), warnings: [] } : readBrokerConf(conf, sources.readText(conf))
+  const nothing: BrokerConf = { settings: new Map(), warnings: [], wantsAcl: undefined }
+  const { settings: translated, warnings, wantsAcl } = conf === undefined ? nothing : readBrokerConf(conf, sources.readText(conf))
   for (const [name, { value, from }] of translated) check(settingsByName.get(name)!, value, from)
   const settings = new Map<string, Given>()
   for (const { name, preset } of settingsByName.values()) {
     settings.set(name, line.get(name) ?? file.get(name) ?? translated.get(name) ?? { value: preset, from: 'default' })
   }
+  // Without a word everybody would be let in where an operator had decided otherwise.
+  if (wantsAcl !== undefined && settings.get('auth')?.value === undefined)
+    throw new UsageError(`${wantsAcl} is true: say with --acl FILE who may do what, or take the property away`)
   return { settings, warnings }
 }
 

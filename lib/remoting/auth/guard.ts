@@ -9,6 +9,7 @@
 import { shown } from '../../base/errors.js'
 import { responseCodes } from '../codes.js'
 import type { Command } from '../command.js'
+import { refusalOf } from '../commands/outcome.js'
 import type { Connection } from '../connection.js'
 import { Refusal } from '../errors.js'
 import type { Needs } from './needs.js'
@@ -16,7 +17,7 @@ import type { Principal } from './principal.js'
 import type { Principals } from './principals.js'
 import { isSignedWith, signatureFields } from './signature.js'
 
-/** What a request needs; it may have to be looked up. Throws a {@link Refusal} when the request cannot be read. */
+/** What a request needs; it may have to be looked up. Throws what handlers throw when the request cannot be read. */
 export type Row = (command: Command) => Promise<Needs> | Needs
 
 /** Rows by request code. */
@@ -74,9 +75,22 @@ export class Guard {
       if (this.#handled.has(command.code)) throw refused(`nobody may send request code=${command.code}`)
       return
     }
-    const needs = row(command)
+    const needs = needsOf(row, command)
     if (needs instanceof Promise) return needs.then((all) => checkNeeds(all, principal, command.code, host))
     checkNeeds(needs, principal, command.code, host)
+  }
+}
+
+/** What cannot be read is told to the sender as the handler would tell it. */
+function needsOf(row: Row, command: Command): ReturnType<Row> {
+  const fail = (error: unknown): never => {
+    throw refusalOf(error)
+  }
+  try {
+    const needs = row(command)
+    return needs instanceof Promise ? needs.catch(fail) : needs
+  } catch (error) {
+    return fail(error)
   }
 }
 

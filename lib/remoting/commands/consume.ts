@@ -10,6 +10,7 @@ import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { groupQueueHandlers } from './group-queues.js'
 import { heartbeatHandlers } from './heartbeat.js'
+import { inquiryHandlers } from './inquiries.js'
 import { popHandlers } from './pop.js'
 import { pullHandlers } from './pull.js'
 
@@ -28,6 +29,7 @@ export function consumeHandlers(served: ServedBroker, servesSql = true, most?: n
     ...pullHandlers(served, offsets, servesSql, most),
     ...popHandlers(served, servesSql),
     ...groupQueueHandlers(served, offsets),
+    ...inquiryHandlers(served),
     [codes.CONSUMER_SEND_MSG_BACK, sendBack(served)],
     [codes.GET_CONSUMER_RUNNING_INFO, runningInfo(served)],
     [codes.CONSUME_MESSAGE_DIRECTLY, consumeDirectly(served)],

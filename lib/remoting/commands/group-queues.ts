@@ -17,6 +17,7 @@ import { listIn, nameIn, printSubscription, wordIn } from './client-body.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { queueTableBody } from './queue-table.js'
+import { progressEntries } from './statistics.js'
 
 /** The last moment that a `Date` can hold. */
 const LAST_TIME = 8.64e15
@@ -137,11 +138,8 @@ function questionHandlers({ served }: ServedBroker): Entries {
     const { topic, topicList } = command.extFields
     const named = topic || topicList ? [topic, ...(topicList?.split(';') ?? [])].filter((one) => one) : undefined
     const topics = [...new Set(named as string[] | undefined)]
-    const entries = (await progressOf(served, group, named === undefined ? topicsOf(served, group) : topics)).map((one) => {
-      const { queueId, maxOffset, offset, pulled, lastTimestamp } = one
-      const value = { brokerOffset: maxOffset, consumerOffset: offset, lastTimestamp, pullOffset: pulled }
-      return [{ brokerName, queueId, topic: one.topic }, value] as const
-    })
+    const queues = await progressOf(served, group, named === undefined ? topicsOf(served, group) : topics)
+    const entries = progressEntries(brokerName, queues)
     return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries, { consumeTps: 0 }) })
   }
   const consumers: Handler = (command) => {

@@ -23,20 +23,12 @@ export function heartbeatHandlers({ served }: ServedBroker, servesSql: boolean):
   const clients = new ConnectedClients(served)
   const heartbeat: Handler = async (command, connection) => {
     const told = readHeartbeat(command.body)
-    const { producerGroups, consumers } = told
     const client = clients.known(told, command, connection)
-    for (const group of producerGroups) served.registry.producerHeartbeat(group, client)
-    let failure: unknown
-    for (const consumer of consumers) {
-      try {
-        await clients.consumes(client, consumer)
-      } catch (error) {
-        // The other groups of the client do not suffer for it.
-        failure ??= error
-      }
-    }
-    if (failure !== undefined) throw failure
-    return answer(command, responseCodes.SUCCESS)
+    for (const group of told.producerGroups) served.registry.producerHeartbeat(group, client)
+    const isKnown = told.isShort ? clients.isAsBefore(client, told) : await clients.isTold(client, told)
+    // Clients that compare need not say everything again as long as it is known here.
+    const ext = { IS_SUPPORT_HEART_BEAT_V2: true, IS_SUB_CHANGE: told.fingerprint === 0 || !isKnown }
+    return answer(command, responseCodes.SUCCESS, { ext })
   }
   const unregister: Handler = (command, connection) => {
     const clientId = requiredText(command, 'clientID')
@@ -100,14 +92,39 @@ class ConnectedClients {
     return made
   }
 
-  /** The client is a member of a group. A group that is unknown and may not be made is passed over. */
-  async consumes(client: RemoteClient, { group, facts }: ToldConsumer): Promise<void> {
+  /** Notes that a client is still there, and wants what it wanted. @returns whether that is known here */
+  isAsBefore(client: RemoteClient, { consumers, fingerprint }: Heartbeat): boolean {
+    const known = consumers.map(({ group }) => this.#parts.registry.touch(group, client))
+    return fingerprint === client.fingerprint && known.every((one) => one)
+  }
+
+  /** Notes all that a client says. @returns whether it is known from now on @throws what one of its groups was refused with */
+  async isTold(client: RemoteClient, { consumers, fingerprint }: Heartbeat): Promise<boolean> {
+    client.fingerprint = 0
+    let failure: unknown
+    let isWhole = true
+    for (const consumer of consumers) {
+      try {
+        isWhole = (await this.consumes(client, consumer)) && isWhole
+      } catch (error) {
+        // The other groups of the client do not suffer for it.
+        failure ??= error
+      }
+    }
+    if (failure !== undefined) throw failure
+    if (isWhole) client.fingerprint = fingerprint
+    return isWhole
+  }
+
+  /** The client is a member of a group. @returns whether it is: a group that is unknown and may not be made is passed over */
+  async consumes(client: RemoteClient, { group, facts }: ToldConsumer): Promise<boolean> {
     const { groups, topics, registry } = this.#parts
     const known = await groups.forConsuming(group).catch(undefinedIfUnknown)
-    if (known === undefined) return
+    if (known === undefined) return false
     const { retryQueues } = known
     if (retryQueues > 0) await topics.retryTopic(group, retryQueues)
     if (client.connection.isOpen) registry.heartbeat(group, client, facts)
+    return client.connection.isOpen
   }
 
   #closed(connection: Connection): void {

@@ -8,6 +8,7 @@ import { optionalFlag, requiredInt, requiredLong, requiredText } from '../ext-fi
 import type { Handler } from '../handling.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { queueTableBody } from './queue-table.js'
+import { inTurn } from './reading-turns.js'
 
 /** As many messages as RocketMQ's broker returns at most to a question about a key, and to one about a unique key. */
 const MOST_FOUND = 64
@@ -18,7 +19,7 @@ export function queryHandlers(served: ServedBroker): Entries {
   return [...messageHandlers(served), ...offsetHandlers(served)]
 }
 
-function messageHandlers({ served: { store, topics } }: ServedBroker): Entries {
+function messageHandlers({ served: { store, topics }, turns }: ServedBroker): Entries {
   const byKey: Handler = async (command) => {
     const most = optionalFlag(command, '_UNIQUE_KEY_QUERY') ? MOST_WITH_UNIQUE_KEY : requiredInt(command, 'maxNum')
     const found = await store.query({
@@ -53,8 +54,8 @@ function messageHandlers({ served: { store, topics } }: ServedBroker): Entries {
     return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries, { topicPutTps: 0 }) })
   }
   return [
-    [codes.QUERY_MESSAGE, byKey],
-    [codes.VIEW_MESSAGE_BY_ID, byAddress],
+    [codes.QUERY_MESSAGE, inTurn(turns, byKey)],
+    [codes.VIEW_MESSAGE_BY_ID, inTurn(turns, byAddress)],
     [codes.GET_TOPIC_STATS_INFO, statistics],
   ]
 }

@@ -77,6 +77,8 @@ export class MessageEncoder {
   waits = true
   /** Further queues that the message is dispatched to, and its offsets there; mostly none. */
   further: { readonly queues: readonly string[]; readonly offsets: readonly number[] } | undefined
+  /** Bytes of the record. */
+  size = 0
   #delayLevel: string | undefined
 
   constructor(options: EncoderOptions) {
@@ -98,6 +100,11 @@ export class MessageEncoder {
   /** Raw bytes of the host that the record just encoded carries. */
   get storeHost(): Uint8Array {
     return this.#fields.storeHost
+  }
+
+  /** System flags of the record just encoded. */
+  get sysFlag(): number {
+    return this.#fields.sysFlag
   }
 
   /** At most how many bytes the record of a message takes. Cheap, and checks types on the way. */
@@ -133,6 +140,7 @@ export class MessageEncoder {
     const end = closeRecord(block, at, bodyStart, propertiesAt, this.#at, this.#options.recordCrc)
     const recordLimit = this.#options.maxBodyBytes + RECORD_OVER_BODY_BYTES
     if (end - at > recordLimit) throw tooLarge('the record', end - at, recordLimit)
+    this.size = end - at
     return end
   }
 

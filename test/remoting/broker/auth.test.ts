@@ -261,6 +261,21 @@ describe('a broker that asks who sends', () => {
     assert.ok(isRefused(await ask(b.SEND_BATCH_MESSAGE, batch)) && isRefused(await ask(b.SEND_MESSAGE_V2, batch)))
   })
 
+  test('tells a sender what cannot be read of a request, as it does when it asks nobody', async (t) => {
+    const { as } = await serve(t)
+    const wrong = heartbeat({ topics: { T: `sql:${'('.repeat(100_000)}` } })
+    const answers = [
+      await as(admin)(c.HEART_BEAT, wrong),
+      await as(admin)(c.HEART_BEAT, { body: Buffer.from('{') }),
+      await as(admin)(c.CONSUMER_SEND_MSG_BACK, { ext: { group: 'G', offset: 'x', delayLevel: 0 } }),
+    ]
+    assert.deepEqual(
+      answers.map(({ code }) => code),
+      [responseCodes.SUBSCRIPTION_PARSE_FAILED, responseCodes.SYSTEM_ERROR, responseCodes.SYSTEM_ERROR],
+    )
+    assert.ok(answers.every(({ remark }) => remark !== 'internal error'))
+  })
+
   test('may find accounts elsewhere, at once or later, and refuses when that fails', async (t) => {
     const asked: string[] = []
     const { as } = await serve(t, (accessKey) => {

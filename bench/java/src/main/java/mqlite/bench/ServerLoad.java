@@ -179,6 +179,7 @@ public class ServerLoad {
                 if (System.nanoTime() - started > 60e9) throw new IllegalStateException("nothing is delivered");
                 Thread.sleep(1);
             }
+            tell("WAITED push " + (first.get() - started) / 1_000_000);
             long deadline = first.get() + roundMs * 1_000_000;
             while (System.nanoTime() < deadline && got.get() < stock - 1) Thread.sleep(1);
             if (counts) {

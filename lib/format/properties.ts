@@ -5,6 +5,7 @@
  * out; both are read. A piece counts only if the name and the value are not empty, and the last of two
  * equal names wins. (`MessageDecoder.messageProperties2String` and `string2messageProperties`.)
  */
+import { emptyTexts } from '../base/texts.js'
 import type { Block } from './block.js'
 import { crc32 } from './crc.js'
 
@@ -39,7 +40,7 @@ const CRC_NAME = Buffer.from(PropertyName.crc32, 'latin1')
  * The whole-record CRC is left out: it describes the record, not the message.
  */
 export function parseProperties(bytes: Buffer, start: number, end: number): Record<string, string> {
-  const properties: Record<string, string> = Object.create(null) as Record<string, string>
+  const properties = emptyTexts()
   let at = start
   let split = start - 1
   while (at < end) {

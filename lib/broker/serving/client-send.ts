@@ -173,13 +173,15 @@ export class ClientSend {
   }
 
   #common({ body, flag, sysFlag, bornTimestamp, bornHost, storeHost, reconsumeTimes }: ClientMessage): Omit<Message, 'topic'> {
-    const common = { body, flag, sysFlag: sysFlag & CLIENT_FLAGS, bornTimestamp, bornHost, reconsumeTimes }
-    return storeHost === undefined ? common : { ...common, storeHost }
+    const known = sysFlag & CLIENT_FLAGS
+    if (storeHost === undefined) return { body, flag, sysFlag: known, bornTimestamp, bornHost, reconsumeTimes }
+    return { body, flag, sysFlag: known, bornTimestamp, bornHost, reconsumeTimes, storeHost }
   }
 
   /** The properties with what the broker adds and without what it keeps to itself. */
   #finished(properties: Properties): Properties {
-    for (const name of REMOVED) delete properties[name]
+    // Hardly ever there, and to delete what is not there costs more than to look.
+    for (const name of REMOVED) if (properties[name] !== undefined) delete properties[name]
     properties[SystemProperty.region] = REGION
     properties[SystemProperty.traceOn] = 'true'
     properties[SystemProperty.cluster] = this.#parts.base.options.clusterName

@@ -94,6 +94,12 @@ export function answer(to: Command, code: number, parts: CommandParts = {}): Com
   return command(code, to.opaque, RESPONSE, to.encoding, parts)
 }
 
+/** A response as the answer to a request, whatever it was made for. */
+export function asAnswer(response: Command, { opaque, encoding }: Command): Command {
+  if (response.opaque === opaque && response.flag === RESPONSE && response.encoding === encoding) return response
+  return { ...response, opaque, flag: RESPONSE, encoding }
+}
+
 function command(code: number, opaque: number, flag: number, encoding: Encoding, parts: CommandParts): Command {
   const { remark, ext, body } = parts
   return {

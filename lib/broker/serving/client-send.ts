@@ -9,7 +9,7 @@
 import { MessageStoreError } from '../../base/errors.js'
 import { decodeClientBatch } from '../../format/client-batch.js'
 import { checkTopic } from '../../format/names.js'
-import { parseProperties } from '../../format/properties.js'
+import { parseProperties, parsePropertiesText } from '../../format/properties.js'
 import { SysFlag } from '../../format/record.js'
 import type { Message, PutReceipt } from '../../store/message.js'
 import { isClosedToClients, RETRY_PREFIX } from '../config/system-topics.js'
@@ -91,7 +91,7 @@ export class ClientSend {
    */
   async send(message: ClientMessage): Promise<ClientReceipt> {
     const topic = await this.#topicOf(message)
-    const properties = propertiesOf(Buffer.from(message.properties))
+    const properties = parsePropertiesText(message.properties)
     const place = await this.#placeOf(message, topic, properties)
     if (isCompacted(topic) && properties[SystemProperty.keys] === undefined) throw illegal('a topic that is compacted needs keys')
     if (message.body.length === 0) throw illegal('the body is empty')
@@ -113,7 +113,7 @@ export class ClientSend {
     if (batch.topic.startsWith(RETRY_PREFIX)) throw illegal('a batch cannot be sent to the retries of a group')
     const topic = await this.#topicOf(batch)
     const queueId = this.#queueOf(batch, topic)
-    const shared = propertiesOf(Buffer.from(batch.properties))
+    const shared = parsePropertiesText(batch.properties)
     delete shared[SystemProperty.uniqueKey]
     const inner = decodeClientBatch(batch.body)
     if (inner.length === 0) throw illegal('the batch is empty')

@@ -7,7 +7,8 @@ export const MAX_TOPIC_BYTES = 127
 export const MAX_RETRY_TOPIC_BYTES = 255
 
 const SEGMENT_NAME = /^[0-9]{20}$/
-const TOPIC = /^[%|a-zA-Z0-9_-]+$/
+/** Brokers that pop name the retries of a topic after group and topic, with a plus between them. */
+const TOPIC = /^(?:%RETRY%[%|a-zA-Z0-9_-]+\+)?[%|a-zA-Z0-9_-]+$/
 
 /** The name of the segment that starts at an address: 20 decimal digits. */
 export function segmentName(start: number): string {

@@ -52,11 +52,20 @@ export function adminClassPath(generation: Generation): string {
   return compiled(`admin-${folders[generation]}`, javaFiles('admin'), generation === '5.3.3' ? 'servers-v5' : 'tools-v4')
 }
 
-function compiled(folder: string, sources: readonly string[], pomFolder = folder): string {
-  return alone(() => compile(folder, sources, pomFolder))
+/**
+ * The class path that runs RocketMQ's own tests, with our classes before theirs; compiles ours first if need be.
+ *
+ * @param theirs - class path of the compiled module `test` of RocketMQ
+ */
+export function rocketmqTestsClassPath(theirs: string): string {
+  return compiled('rocketmq-tests', javaFiles('rocketmq-tests'), 'rocketmq-tests', theirs)
 }
 
-function compile(folder: string, sources: readonly string[], pomFolder: string): string {
+function compiled(folder: string, sources: readonly string[], pomFolder = folder, more?: string): string {
+  return alone(() => compile(folder, sources, pomFolder, more))
+}
+
+function compile(folder: string, sources: readonly string[], pomFolder: string, more?: string): string {
   const target = join(cacheRoot, folder)
   const stampFile = join(target, 'stamp')
   const jarsFile = join(target, 'jars')
@@ -68,11 +77,16 @@ function compile(folder: string, sources: readonly string[], pomFolder: string):
     rmSync(target, { recursive: true, force: true })
     mkdirSync(classes, { recursive: true })
     run('mvn', ['-q', '-B', '-f', pom, 'dependency:build-classpath', `-Dmdep.outputFile=${jarsFile}`])
-    const jars = readFileSync(jarsFile, 'utf8').trim()
-    run('javac', ['-nowarn', '-encoding', 'UTF-8', '-cp', jars, '-d', classes, ...sources])
+    run('javac', ['-nowarn', '-encoding', 'UTF-8', '-cp', behind(jarsFile, more), '-d', classes, ...sources])
     writeFileSync(stampFile, stamp)
   }
-  return `${classes}:${readFileSync(jarsFile, 'utf8').trim()}`
+  return `${classes}:${behind(jarsFile, more)}`
+}
+
+/** What stands behind our own classes. */
+function behind(jarsFile: string, more: string | undefined): string {
+  const jars = readFileSync(jarsFile, 'utf8').trim()
+  return more === undefined ? jars : `${more}:${jars}`
 }
 
 /** The releases whose servers run here: the last of 4.9 whose broker was published, and the one of the library. */

@@ -2,8 +2,23 @@
 import type { ChildProcess } from 'node:child_process'
 import { cleanUp, type Scope } from './clean-up.js'
 
-/** How a consumer behaves: `failing` fails twice with each message, `refusing` always, with one more try, `assigned` lets the broker share the queues. */
-export type ConsumerKind = 'concurrent' | 'failing' | 'refusing' | 'ordered' | 'broadcast' | 'assigned' | 'lite' | 'answering'
+/**
+ * How a consumer behaves: `failing` fails twice with each message, `refusing` always, with one more try. The last four let
+ * the broker share the queues, and may be told to pop; with each message `slow` takes too long the first time, and `late`
+ * fails once.
+ */
+export type ConsumerKind =
+  | 'concurrent'
+  | 'failing'
+  | 'refusing'
+  | 'ordered'
+  | 'broadcast'
+  | 'lite'
+  | 'answering'
+  | 'assigned'
+  | 'popping'
+  | 'slow'
+  | 'late'
 
 /** A message that a consumer was given. */
 export interface Got {

@@ -48,6 +48,22 @@ for (const generation of generations) {
   })
 }
 
+for (const [type, sysFlag] of [
+  ['LZ4', 0x101],
+  ['ZSTD', 0x201],
+] as const) {
+  test(`what a producer of 5.3.3 compresses by ${type} can be read`, async (t) => {
+    const topic = 'interop_compressed'
+    const served = await serve(t, '--topic', `${topic}:1`)
+    const output = await runClient(t, '5.3.3', 'Producers', [served.nameServer, topic, '1', type])
+    const messages = await messagesOf(await served.stop(), topic)
+    const [large] = messages.filter((message) => message.sysFlag !== 0)
+    assert.ok(large !== undefined, output)
+    const text = Array.from({ length: 100_000 }, (_, i) => 'abcdefg'[i % 7]).join('')
+    assert.deepEqual([large.sysFlag, textOf(large) === text], [sysFlag, true])
+  })
+}
+
 for (const generation of generations) {
   test(`of the transactions of ${generation}, those that are committed are delivered, and no others`, async (t) => {
     const served = await serve(t, '--topic', 'interop_transactions:2')

@@ -1,9 +1,11 @@
 /** What producers say that they sent, beside what is in the store. */
 import assert from 'node:assert/strict'
-import { inflateSync } from 'node:zlib'
+import { loadInflater } from '../../lib/broker/compression/inflate.js'
 import type { MessageStore } from '../../lib/store/message-store.js'
 import type { StoredMessage } from '../../lib/store/stored-message.js'
 import type { Sent } from './line-client.js'
+
+const inflate = await loadInflater(1024 * 1024)
 
 /** All messages of a topic. */
 export async function messagesOf(store: MessageStore, topic: string): Promise<StoredMessage[]> {
@@ -29,8 +31,8 @@ export async function messagesWhen(store: MessageStore, topic: string, count: nu
 }
 
 /** The body, inflated if its producer made it smaller. */
-export function textOf({ body, sysFlag }: StoredMessage): string {
-  return (sysFlag & 1 ? inflateSync(body) : body).toString()
+export function textOf(message: StoredMessage): string {
+  return (message.sysFlag & 1 ? inflate(message) : message.body).toString()
 }
 
 /** The body, or that it is a large one, which repeats its first letters. */

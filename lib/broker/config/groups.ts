@@ -4,7 +4,7 @@ import type { Clock } from '../../base/system.js'
 import type { ConfigObject } from '../../format/config-json.js'
 import { BrokerError } from '../errors.js'
 import type { ConfigPort } from '../store-port.js'
-import { fieldsOf } from './config-object.js'
+import { fieldsOf, numberOf } from './config-object.js'
 import { type DataVersion, nextDataVersion, printDataVersion, readDataVersion } from './data-version.js'
 import {
   type GroupConfig,
@@ -32,6 +32,9 @@ export interface GroupsOptions {
   readonly forgetOffsets: (group: string) => Promise<void>
 }
 
+/** The bit that keeps a group from reading a topic. */
+const READ_FORBIDDEN = 4
+
 /** @throws {TypeError} {@link RangeError} when a name cannot be that of a group */
 export function checkGroup(group: unknown): asserts group is string {
   if (typeof group !== 'string') throw new TypeError(`group must be a string, got ${shown(group)}`)
@@ -43,7 +46,7 @@ export function checkGroup(group: unknown): asserts group is string {
 export class Groups {
   readonly #options: GroupsOptions
   readonly #table = new Map<string, GroupConfig>()
-  readonly #others: ConfigObject
+  #others: ConfigObject
   #version: DataVersion
   #last: Promise<unknown> = Promise.resolve()
 
@@ -126,6 +129,35 @@ export class Groups {
     this.#checkQuota(group)
   }
 
+  /** Whether a group is kept from reading a topic. */
+  isForbidden(group: string, topic: string): boolean {
+    return (numberOf(fieldsOf(this.forbidden[group])[topic], 0) & READ_FORBIDDEN) !== 0
+  }
+
+  /** Which groups are kept from what, as it stands in the file: bits by topic. */
+  get forbidden(): ConfigObject {
+    return fieldsOf(this.#others['forbiddenTable'])
+  }
+
+  /** Keeps a group from reading a topic, or lets it. @throws {BrokerError} `GROUP_UNKNOWN` */
+  forbid(group: string, topic: string, isForbidden: boolean): Promise<void> {
+    return this.#inTurn(async () => {
+      this.get(group)
+      if (this.isForbidden(group, topic) === isForbidden) return
+      const topics = { ...fieldsOf(this.forbidden[group]) }
+      topics[topic] = numberOf(topics[topic], 0) ^ READ_FORBIDDEN
+      if (topics[topic] === 0) delete topics[topic]
+      const before = this.#others
+      this.#others = { ...before, forbiddenTable: { ...this.forbidden, [group]: topics } }
+      try {
+        await this.#write(this.#table)
+      } catch (error) {
+        this.#others = before
+        throw error
+      }
+    })
+  }
+
   #checkQuota(group: string): void {
     if (!isSystemGroup(group)) checkGroupQuota(this.#options.quotas, this.list().length, group)
   }
@@ -150,11 +182,10 @@ export class Groups {
     const { config, clock } = this.#options
     const version = nextDataVersion(this.#version, clock.now())
     const subscriptionGroupTable = Object.fromEntries([...table].map(([group, one]) => [group, printGroupConfig(one)]))
-    const forbiddenTable = this.#others['forbiddenTable'] ?? {}
     await config.write('subscriptionGroup', {
       ...this.#others,
       dataVersion: printDataVersion(version),
-      forbiddenTable,
+      forbiddenTable: this.forbidden,
       subscriptionGroupTable,
     })
     this.#version = version

@@ -20,6 +20,7 @@ import {
   retryTopicOf,
   systemTopics,
   TEMPLATE_TOPIC,
+  TRACE_TOPIC,
 } from './system-topics.js'
 import {
   newTopic,
@@ -200,11 +201,12 @@ export class Topics {
     return settled
   }
 
-  /** @param named - a topic that a user names, which must not be the system's */
+  /** @param named - a topic that a user names, which must not be the system's; that of traces is there only when somebody makes it */
   #inTurn<Result>(action: () => Result | Promise<Result>, named?: string): Promise<Result> {
     if (named !== undefined) {
       checkTopic(named)
-      if (this.#isSystem(named)) throw new BrokerError('TOPIC_REFUSED', `${named} is a topic of the system`)
+      if (named !== TRACE_TOPIC && this.#isSystem(named))
+        throw new BrokerError('TOPIC_REFUSED', `${named} is a topic of the system`)
     }
     const done = this.#last.then(action)
     this.#last = done.catch(() => {})

@@ -89,6 +89,16 @@ export class Counters {
     return counter
   }
 
+  /** What came into a topic, if anything was counted. */
+  findTopic(topic: string): TopicCounter | undefined {
+    return this.#topics.get(topic)
+  }
+
+  /** What came into every topic. */
+  get topics(): IterableIterator<[string, TopicCounter]> {
+    return this.#topics.entries()
+  }
+
   /** What a group got from a topic. */
   group(topic: string, group: string): GroupCounter {
     const key = `${topic}@${group}`

@@ -13,8 +13,10 @@ import type { Topics } from '../config/topics.js'
 import type { ClientRegistry } from '../group/registry.js'
 import type { Counters } from './counters.js'
 import { type GroupQueues, groupNumbers } from './group-numbers.js'
+import { type CountName, type Growth, History } from './history.js'
 import { Meter, Minute } from './meter.js'
 import type { BrokerNumbers, GroupNumbers, TopicNumbers } from './snapshot.js'
+import { sum } from './sum.js'
 
 /** Milliseconds after which a snapshot lets others have their turn. */
 const TURN_MS = 4
@@ -38,6 +40,7 @@ export class BrokerMetrics {
   readonly #parts: MetricsParts
   readonly #minute: Minute
   readonly #since: number
+  readonly #history: History
   #taking: Promise<BrokerNumbers> | undefined
   #turnEndsAt = 0
 
@@ -45,6 +48,7 @@ export class BrokerMetrics {
     this.#parts = parts
     this.#minute = new Minute(parts.clock)
     this.#since = parts.clock.now()
+    this.#history = new History(parts.clock, parts.counters)
     // What stands in the queues before is not part of any rate.
     for (const { topic, writeQueues } of parts.topics.list({ system: true })) {
       for (let queueId = 0; queueId < writeQueues; queueId++) {
@@ -58,6 +62,12 @@ export class BrokerMetrics {
   sample(): void {
     this.#countQueues()
     this.#parts.counters.sample(this.#minute)
+    this.#history.sample()
+  }
+
+  /** How a count of a topic or group grew over the last minute, hour and day; see {@link History.growth}. */
+  growth(name: CountName, key: string): Readonly<Record<'minute' | 'hour' | 'day', Growth>> | undefined {
+    return this.#history.growth(name, key)
   }
 
   /**
@@ -198,11 +208,4 @@ function queueMeters(counters: Counters, topic: string, queues: number): Meter[]
   const meters = counters.topic(topic).queues
   while (meters.length < queues) meters.push(new Meter())
   return meters
-}
-
-/** Adds up something of each. */
-export function sum<Item>(items: readonly Item[], of: (item: Item) => number): number {
-  let total = 0
-  for (const item of items) total += of(item)
-  return total
 }

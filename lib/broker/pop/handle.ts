@@ -35,6 +35,11 @@ export function popRetryTopicOf(group: string, topic: string): string {
   return `%RETRY%${group}_${topic}`
 }
 
+/** All topics in which such messages may be: a broker of RocketMQ on this directory may have used the newer name. */
+export function popRetryTopicsOf(group: string, topic: string): readonly string[] {
+  return [popRetryTopicOf(group, topic), topicOfHandle(topic, group, 2)]
+}
+
 /** The topic of a queue, by a handle's retry flag. */
 export function topicOfHandle(topic: string, group: string, retry: number): string {
   if (retry === 0) return topic
@@ -49,11 +54,16 @@ export function normalTopicOf(topic: string, group: string): string {
   return topic
 }
 
+/** The retry flag of a queue's topic: see {@link Handle.retry}. */
+export function retryFlagOf(topic: string): 0 | 1 | 2 {
+  if (!topic.startsWith('%RETRY%')) return 0
+  return topic.includes('+') ? 2 : 1
+}
+
 /** The handle of a message, as text. */
 export function printHandle(point: CheckPoint, reviveQueueId: number, offset: number): string {
   const { startOffset, popTime, invisibleMs, topic, brokerName, queueId } = point
-  const isRetry = topic.startsWith('%RETRY%')
-  const retry = isRetry ? (topic.includes('+') ? 2 : 1) : 0
+  const retry = retryFlagOf(topic)
   return [startOffset, popTime, invisibleMs, reviveQueueId, retry, brokerName, queueId, offset].join(' ')
 }
 

@@ -10,6 +10,7 @@
 import { reviveTopicOf } from '../config/system-topics.js'
 import { ArrivalWatch } from './arrival-watch.js'
 import type { ReviveRecord } from './check-point.js'
+import { Looking } from './looking.js'
 import { OrderInfos } from './order-info.js'
 import { Outstanding } from './outstanding.js'
 import { PopConsumer } from './pop-consumer.js'
@@ -29,6 +30,8 @@ export class Pop {
   readonly popping: Popping
   /** Settles what was popped. */
   readonly settling: Settling
+  /** Looks at what could be popped. */
+  readonly looking: Looking
   readonly #parts: PopParts
   readonly #orders: OrderInfos
   readonly #outstanding: Outstanding
@@ -62,7 +65,11 @@ export class Pop {
     }
     this.popping = new Popping(all)
     this.settling = new Settling(all)
+    this.looking = new Looking(all)
     this.#reviver = new Reviver(all)
+    parts.offsets.onMove((place) => {
+      if (this.#orders.release(place)) this.#watch.wake(place.topic)
+    })
   }
 
   /** Begins to revive. */
@@ -91,7 +98,7 @@ export class Pop {
    * whose messages nobody will revive.
    */
   async whileStill(write: () => Promise<void>): Promise<void> {
-    if (this.#writing !== undefined) return write()
+    while (this.#writing !== undefined) await this.#writing
     let end = (): void => {}
     this.#writing = new Promise((resolve) => (end = resolve))
     try {

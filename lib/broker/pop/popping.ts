@@ -17,7 +17,7 @@ import { BrokerError } from '../errors.js'
 import type { MessageFilter } from '../filter/message-filter.js'
 import type { ArrivalWatch } from './arrival-watch.js'
 import { type CheckPoint, checkPointRecord, MAX_POPPED } from './check-point.js'
-import { ORDERED_REVIVE_QUEUE, popRetryTopicOf, printHandle } from './handle.js'
+import { ORDERED_REVIVE_QUEUE, popRetryTopicsOf, printHandle } from './handle.js'
 import type { OrderInfos } from './order-info.js'
 import type { Outstanding } from './outstanding.js'
 import type { PopParts, PoppedMessage, PutReviveRecord } from './pop-parts.js'
@@ -30,7 +30,7 @@ const MAX_BYTES = 1024 * 1024
 /** Gets of one pop in which nothing matched: others have their turn then. */
 const MAX_EMPTY_GETS = 8
 /** Queues that are blocked, and pops that were kept out, are looked at again this often. */
-const LOOK_EVERY_MS = 1000
+export const LOOK_EVERY_MS = 1000
 /** Longest that messages are hidden: what the timer can hold. */
 export const MAX_INVISIBLE_MS = 3 * 24 * 3600 * 1000
 
@@ -65,6 +65,23 @@ export interface PoppingParts extends PopParts {
   readonly putRecord: PutReviveRecord
   /** Resolves when offsets may move: not while they are being written. */
   readonly mayMove: () => Promise<void> | undefined
+}
+
+/**
+ * The topic that is to be popped, or looked at.
+ *
+ * @throws {BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`, `NO_PERMISSION`, `QUEUE_UNKNOWN`
+ */
+export function checkPopped(
+  { topics, groups }: Pick<PopParts, 'topics' | 'groups'>,
+  { group, topic, queueId }: Pick<PopRequest, 'group' | 'topic' | 'queueId'>,
+): TopicConfig {
+  const config = topics.get(topic)
+  if (!(config.permission & Permission.read)) throw new BrokerError('NO_PERMISSION', `topic ${topic} is not open for reading`)
+  if (!Number.isSafeInteger(queueId) || queueId < -1 || queueId >= config.readQueues)
+    throw new BrokerError('QUEUE_UNKNOWN', `topic ${topic} has no queue ${shown(queueId)} to read`)
+  if (!groups.get(group).mayConsume) throw new BrokerError('NO_PERMISSION', `group ${group} may not consume`)
+  return config
 }
 
 /** One pop under way. */
@@ -104,36 +121,32 @@ export class Popping {
     }
   }
 
-  #check({ group, topic, queueId, maxMessages, invisibleMs }: PopRequest): TopicConfig {
-    const { topics, groups } = this.#parts
-    wholeBetween('maxMessages', maxMessages, 1, MAX_POPPED)
-    wholeBetween('invisibleMs', invisibleMs, 1, MAX_INVISIBLE_MS)
-    const config = topics.get(topic)
-    if (!(config.permission & Permission.read)) throw new BrokerError('NO_PERMISSION', `topic ${topic} is not open for reading`)
-    if (!Number.isSafeInteger(queueId) || queueId < -1 || queueId >= config.readQueues)
-      throw new BrokerError('QUEUE_UNKNOWN', `topic ${topic} has no queue ${shown(queueId)} to read`)
-    if (!groups.get(group).mayConsume) throw new BrokerError('NO_PERMISSION', `group ${group} may not consume`)
-    return config
+  #check(request: PopRequest): TopicConfig {
+    wholeBetween('maxMessages', request.maxMessages, 1, MAX_POPPED)
+    wholeBetween('invisibleMs', request.invisibleMs, 1, MAX_INVISIBLE_MS)
+    return checkPopped(this.#parts, request)
   }
 
   async #popOnce(request: PopRequest, { topic, readQueues }: TopicConfig): Promise<PoppedMessage[]> {
     const { clock, random } = this.#parts
-    const { group, queueId, isOrdered } = request
+    const { queueId, isOrdered } = request
     const reviveQueueId = isOrdered ? ORDERED_REVIVE_QUEUE : this.#pops++ % REVIVE_QUEUES
     const chance = random()
     const pop: Pop = { request, popTime: clock.now(), reviveQueueId, found: [] }
     const isRetryFirst = !isOrdered && chance < RETRY_FIRST
-    if (isRetryFirst) await this.#fromRetries(pop, popRetryTopicOf(group, topic))
+    if (isRetryFirst) await this.#fromRetries(pop)
     const first = queueId < 0 ? Math.floor(chance * 100) : queueId
     const count = queueId < 0 ? readQueues : 1
     for (let i = 0; i < count; i++) await this.#fromQueue(pop, topic, (first + i) % readQueues)
-    if (!isOrdered && !isRetryFirst) await this.#fromRetries(pop, popRetryTopicOf(group, topic))
+    if (!isOrdered && !isRetryFirst) await this.#fromRetries(pop)
     return pop.found
   }
 
-  async #fromRetries(pop: Pop, topic: string): Promise<void> {
-    const queues = this.#parts.topics.find(topic)?.readQueues ?? 0
-    for (let queueId = 0; queueId < queues; queueId++) await this.#fromQueue(pop, topic, queueId)
+  async #fromRetries(pop: Pop): Promise<void> {
+    for (const topic of popRetryTopicsOf(pop.request.group, pop.request.topic)) {
+      const queues = this.#parts.topics.find(topic)?.readQueues ?? 0
+      for (let queueId = 0; queueId < queues; queueId++) await this.#fromQueue(pop, topic, queueId)
+    }
   }
 
   /** Adds what a queue has to a pop. What fails after something was found is told, not thrown: that is out already. */
@@ -198,7 +211,7 @@ export class Popping {
     range: { topic: string; queueId: number; startOffset: number; nextOffset: number },
     messages: readonly StoredMessage[],
   ): Promise<void> {
-    const { offsets, orders, outstanding, putRecord, brokerName, mayMove } = this.#parts
+    const { offsets, orders, outstanding, numbers, putRecord, brokerName, mayMove } = this.#parts
     const { group, invisibleMs, isOrdered, attemptId } = request
     const { topic, queueId, startOffset: start, nextOffset } = range
     const taken = messages.map(({ queueOffset }) => queueOffset)
@@ -214,10 +227,12 @@ export class Popping {
       await mayMove()
       offsets.commit(topic, group, queueId, nextOffset)
     }
+    const counted = numbers.queue(topic, group, queueId)
     messages.forEach((stored, i) => {
       const handle = printHandle(point, reviveQueueId, stored.queueOffset)
       const attempt = isOrdered ? (earlier[i] ?? 0) + 1 : stored.reconsumeTimes + 1
       found.push({ stored, point, reviveQueueId, handle, attempt })
+      counted.delivered(stored, attempt)
     })
   }
 }

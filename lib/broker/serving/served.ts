@@ -5,6 +5,7 @@
 import type { MessageStore } from '../../store/message-store.js'
 import type { Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
+import type { RequestModes } from '../config/request-modes.js'
 import type { Topics } from '../config/topics.js'
 import type { SendBack } from '../consuming/send-back.js'
 import type { FilterCache } from '../filter/filter-cache.js'
@@ -28,6 +29,8 @@ export interface ServedParts {
   readonly offsets: ConsumerOffsets
   readonly registry: ClientRegistry<ProducingMember>
   readonly locks: QueueLocks
+  /** Whether groups that leave the sharing of queues to the broker pull or pop. */
+  readonly requestModes: RequestModes
   readonly pipeline: Pipeline
   readonly pop: Pop
   readonly sendBack: SendBack

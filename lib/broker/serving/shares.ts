@@ -1,5 +1,7 @@
 /** Shares of queues that the broker works out for clients which leave that to it, and locks of queues for those in order. */
-
+import type { RequestMode } from '../config/request-modes.js'
+import { RETRY_PREFIX } from '../config/system-topics.js'
+import { BrokerError } from '../errors.js'
 import type { ConsumeModel } from '../group/members.js'
 import { compareQueues, type MessageQueue } from '../group/message-queue.js'
 import { type AllocationStrategy, brokerStrategies } from '../group/strategies.js'
@@ -15,17 +17,50 @@ export interface ShareRequest {
   readonly strategy: string
 }
 
-type Parts = Pick<ServedParts, 'store' | 'topics' | 'registry'>
+type Parts = Pick<ServedParts, 'store' | 'topics' | 'registry' | 'requestModes'>
 
-/** The queues of a client; of a client that is no member none. `undefined` when there is no strategy of that name. */
-export function shareOf(parts: Parts, request: ShareRequest): readonly MessageQueue[] | undefined {
+/** What a client gets its messages from, and how. */
+export interface Share {
+  readonly mode: RequestMode['mode']
+  /** Queues; of clients that pop, -1 stands for all queues of the topic. */
+  readonly queues: readonly MessageQueue[]
+}
+
+/** The share of a client; of a client that is no member nothing. `undefined` when there is no strategy of that name. */
+export function shareOf(parts: Parts, request: ShareRequest): Share | undefined {
   const { topic, group, clientId, model } = request
   const strategy: AllocationStrategy | undefined = brokerStrategies.get(request.strategy)
   if (strategy === undefined) return undefined
+  const { mode, sharedBy } = parts.requestModes.get(topic, group)
   const queues = queuesOf(parts, topic)
-  if (model === 'BROADCASTING' || queues.length === 0) return queues
+  if (model === 'BROADCASTING' || queues.length === 0) return { mode, queues }
   const clientIds = parts.registry.clientIds(group)
-  return clientIds.length === 0 ? [] : strategy.allocate(group, clientId, queues, clientIds)
+  if (clientIds.length === 0) return { mode, queues: [] }
+  const own = (id: string): readonly MessageQueue[] => strategy.allocate(group, id, queues, clientIds)
+  if (mode === 'PULL') return { mode, queues: own(clientId) }
+  if (sharedBy <= 0 || sharedBy >= clientIds.length - 1) return { mode, queues: [{ ...queues[0]!, queueId: -1 }] }
+  const at = clientIds.indexOf(clientId)
+  // With as many members as there are queues or fewer, each helps those that come before it.
+  const helped = at < 0 || clientIds.length > queues.length ? 0 : sharedBy
+  const all = Array.from({ length: helped + 1 }, (_, i) => own(i === 0 ? clientId : clientIds[(at + i) % clientIds.length]!))
+  return { mode, queues: [...new Set(all.flat())] }
+}
+
+/**
+ * Says how a group that leaves the sharing of queues to the broker gets its messages.
+ *
+ * @throws {BrokerError} `TOPIC_REFUSED` for the retries of a group, which are always pulled, `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`
+ */
+export async function setRequestMode(
+  { topics, groups, requestModes }: Pick<ServedParts, 'topics' | 'groups' | 'requestModes'>,
+  topic: string,
+  group: string,
+  mode: RequestMode,
+): Promise<void> {
+  if (topic.startsWith(RETRY_PREFIX)) throw new BrokerError('TOPIC_REFUSED', 'retry topic is not allowed to set mode')
+  topics.get(topic)
+  groups.get(group)
+  await requestModes.put(topic, group, mode)
 }
 
 /** Of some queues those that are here: locks of others would only fill the table. */

@@ -1,8 +1,10 @@
 /** How an administrator makes and changes a topic from elsewhere: RocketMQ's fields, checked by the rules of our own settings. */
 
+import { isSystemTopic } from '../config/system-topics.js'
 import { newTopic, Permission, type TopicConfig, withSettings } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
+import type { ServedParts } from './served.js'
 
 /** A topic as an administrator wants it. */
 export interface WantedTopic
@@ -39,6 +41,15 @@ export async function deleteTopic(topics: Topics, topic: string): Promise<void> 
     await topics.delete(topic)
   } catch (error) {
     if (!(error instanceof BrokerError && error.code === 'TOPIC_UNKNOWN')) throw error
+  }
+}
+
+/** Deletes the queues of topics that are not configured; those of the system and further queues of messages stay. */
+export async function deleteUnused({ topics, store }: Pick<ServedParts, 'topics' | 'store'>): Promise<void> {
+  const names = new Set(store.queues().map(({ topic }) => topic))
+  for (const name of names) {
+    const isKept = topics.find(name) !== undefined || isSystemTopic(name) || name.startsWith('%LMQ%')
+    if (!isKept) await store.deleteTopic(name)
   }
 }
 

@@ -3,9 +3,16 @@ import type { Entries, ServedBroker } from './entries.js'
 import { groupHandlers } from './groups.js'
 import { queryHandlers } from './queries.js'
 import { runtimeHandlers } from './runtime-info.js'
+import { statisticsHandlers } from './statistics.js'
 import { topicHandlers } from './topics.js'
 
 /** See the head of this file. */
 export function administerHandlers(served: ServedBroker): Entries {
-  return [...topicHandlers(served), ...groupHandlers(served), ...queryHandlers(served), ...runtimeHandlers(served)]
+  return [
+    ...topicHandlers(served),
+    ...groupHandlers(served),
+    ...queryHandlers(served),
+    ...runtimeHandlers(served),
+    ...statisticsHandlers(served),
+  ]
 }

@@ -25,6 +25,10 @@ export interface Heartbeat {
   readonly clientId: string
   readonly producerGroups: readonly string[]
   readonly consumers: readonly ToldConsumer[]
+  /** Of everything that it says: two that are the same say the same. 0: the client does not compare. */
+  readonly fingerprint: number
+  /** The client says only that it is still there: what its groups want is as its last whole heartbeat said. */
+  readonly isShort: boolean
 }
 
 const consumeTypes: readonly ConsumeType[] = ['CONSUME_PASSIVELY', 'CONSUME_ACTIVELY', 'CONSUME_POP']
@@ -45,6 +49,8 @@ export function readHeartbeat(body: Buffer): Heartbeat {
     clientId: nameIn(fields, 'clientID'),
     producerGroups: listIn(fields, 'producerDataSet').map((one) => nameIn(fieldsOf(one), 'groupName')),
     consumers: listIn(fields, 'consumerDataSet').map(readConsumer),
+    fingerprint: numberOf(fields['heartbeatFingerprint'], 0),
+    isShort: booleanOf(fields['withoutSub'], false),
   }
 }
 

@@ -1,11 +1,11 @@
 /** The requests about the queues of a group: offsets, locks, shares, and what administrators ask about them. */
-import { fieldsOf } from '../../broker/config/config-object.js'
-import { RETRY_PREFIX } from '../../broker/config/system-topics.js'
+import { fieldsOf, numberOf } from '../../broker/config/config-object.js'
+import type { RequestMode } from '../../broker/config/request-modes.js'
 import type { ConsumeModel } from '../../broker/group/members.js'
 import type { MessageQueue } from '../../broker/group/message-queue.js'
 import type { ClientOffsets } from '../../broker/serving/client-offsets.js'
 import { groupsOf, progressOf, topicsOf } from '../../broker/serving/consume-stats.js'
-import { queuesHere, shareOf } from '../../broker/serving/shares.js'
+import { queuesHere, setRequestMode, shareOf } from '../../broker/serving/shares.js'
 import type { ConfigValue } from '../../format/config-json.js'
 import { parseBody, printBody } from '../body-json.js'
 import { responseCodes } from '../codes.js'
@@ -17,11 +17,13 @@ import { listIn, nameIn, printSubscription, wordIn } from './client-body.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { queueTableBody } from './queue-table.js'
+import { progressEntries } from './statistics.js'
 
 /** The last moment that a `Date` can hold. */
 const LAST_TIME = 8.64e15
 
 const models: readonly ConsumeModel[] = ['CLUSTERING', 'BROADCASTING']
+const modes: readonly RequestMode['mode'][] = ['PULL', 'POP']
 
 /** See the head of this file. */
 export function groupQueueHandlers(served: ServedBroker, offsets: ClientOffsets): Entries {
@@ -75,7 +77,7 @@ function placeIn(command: Command): [topic: string, group: string, queueId: numb
 }
 
 function shareHandlers({ served }: ServedBroker): Entries {
-  const { locks, topics, groups } = served
+  const { locks } = served
   const lock: Handler = (command) => {
     const { group, clientId, queues } = readLock(command)
     const granted = locks.lock(group, queuesHere(served, queues), clientId)
@@ -95,18 +97,14 @@ function shareHandlers({ served }: ServedBroker): Entries {
       model: wordIn(fields, 'messageModel', models),
       strategy: nameIn(fields, 'strategyName'),
     })
-    const messageQueueAssignments = share?.map((queue) => ({ messageQueue: queueBody(queue), mode: 'PULL' }))
+    const messageQueueAssignments = share?.queues.map((queue) => ({ messageQueue: queueBody(queue), mode: share.mode }))
     return answer(command, responseCodes.SUCCESS, { body: printBody({ messageQueueAssignments }) })
   }
-  const setMode: Handler = (command) => {
+  const setMode: Handler = async (command) => {
     const fields = fieldsOf(parseBody(command.body))
-    const topic = nameIn(fields, 'topic')
-    if (topic.startsWith(RETRY_PREFIX)) throw new Refusal(responseCodes.NO_PERMISSION, 'retry topic is not allowed to set mode')
-    topics.get(topic)
-    groups.get(nameIn(fields, 'consumerGroup'))
-    // Shares are pulled here, so that is what may be set.
-    if (fields['mode'] === 'PULL') return answer(command, responseCodes.SUCCESS)
-    throw new Refusal(responseCodes.SYSTEM_ERROR, 'groups that share queues through the broker pull here; pop is not served')
+    const mode = { mode: wordIn(fields, 'mode', modes), sharedBy: numberOf(fields['popShareQueueNum'], 0) }
+    await setRequestMode(served, nameIn(fields, 'topic'), nameIn(fields, 'consumerGroup'), mode)
+    return answer(command, responseCodes.SUCCESS)
   }
   return [
     [codes.LOCK_BATCH_MQ, lock],
@@ -140,11 +138,8 @@ function questionHandlers({ served }: ServedBroker): Entries {
     const { topic, topicList } = command.extFields
     const named = topic || topicList ? [topic, ...(topicList?.split(';') ?? [])].filter((one) => one) : undefined
     const topics = [...new Set(named as string[] | undefined)]
-    const entries = (await progressOf(served, group, named === undefined ? topicsOf(served, group) : topics)).map((one) => {
-      const { queueId, maxOffset, offset, lastTimestamp } = one
-      const value = { brokerOffset: maxOffset, consumerOffset: offset, lastTimestamp, pullOffset: offset }
-      return [{ brokerName, queueId, topic: one.topic }, value] as const
-    })
+    const queues = await progressOf(served, group, named === undefined ? topicsOf(served, group) : topics)
+    const entries = progressEntries(brokerName, queues)
     return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries, { consumeTps: 0 }) })
   }
   const consumers: Handler = (command) => {

@@ -8,13 +8,13 @@ import { parseBody, printBody } from '../body-json.js'
 import { brokerRequests as codes, responseCodes } from '../codes.js'
 import { answer, type Command } from '../command.js'
 import { Refusal } from '../errors.js'
-import { requiredText } from '../ext-fields.js'
+import { optionalFlag, requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
 import type { Entries, ServedBroker } from './entries.js'
 
 /** See the head of this file. */
 export function groupHandlers({ served }: ServedBroker): Entries {
-  const { groups } = served
+  const { groups, topics } = served
   const put: Handler = async (command) => {
     await groups.put(groupOf(parseBody(command.body)))
     return answer(command, responseCodes.SUCCESS)
@@ -25,7 +25,11 @@ export function groupHandlers({ served }: ServedBroker): Entries {
   }
   const all: Handler = (command) => {
     const table = Object.fromEntries(groups.list({ system: true }).map((one) => [one.group, printGroupConfig(one)]))
-    const body = { dataVersion: printDataVersion(groups.version), forbiddenTable: {}, subscriptionGroupTable: table }
+    const body = {
+      dataVersion: printDataVersion(groups.version),
+      forbiddenTable: groups.forbidden,
+      subscriptionGroupTable: table,
+    }
     return answer(command, responseCodes.SUCCESS, { body: printBody(body) })
   }
   const one: Handler = (command) => {
@@ -41,7 +45,16 @@ export function groupHandlers({ served }: ServedBroker): Entries {
     }
     return answer(command, responseCodes.SUCCESS)
   }
+  const forbid: Handler = async (command) => {
+    const group = requiredText(command, 'group')
+    const topic = requiredText(command, 'topic')
+    topics.get(topic)
+    if (command.extFields['readable'] !== undefined) await groups.forbid(group, topic, !optionalFlag(command, 'readable'))
+    const body = { group: groups.get(group).group, readable: !groups.isForbidden(group, topic), topic }
+    return answer(command, responseCodes.SUCCESS, { body: printBody(body) })
+  }
   return [
+    [codes.UPDATE_AND_GET_GROUP_FORBIDDEN, forbid],
     [codes.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, put],
     [codes.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST, putSeveral],
     [codes.GET_ALL_SUBSCRIPTIONGROUP_CONFIG, all],

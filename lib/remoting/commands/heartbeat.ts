@@ -9,9 +9,10 @@ import type { Connection } from '../connection.js'
 import { Refusal } from '../errors.js'
 import { requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
-import { printSubscription, readAskedSubscription, readHeartbeat, type ToldConsumer } from './client-body.js'
+import { type Heartbeat, printSubscription, readAskedSubscription, readHeartbeat, type ToldConsumer } from './client-body.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
+import { MembershipBounds } from './membership-bounds.js'
 import { RemoteClient } from './remote-client.js'
 
 /** Clients that may speak over one connection: programs such as proxies have many. */
@@ -21,24 +22,19 @@ const MOST_CLIENTS = 1024
 export function heartbeatHandlers({ served }: ServedBroker, servesSql: boolean): Entries {
   const clients = new ConnectedClients(served)
   const heartbeat: Handler = async (command, connection) => {
-    const { clientId, producerGroups, consumers } = readHeartbeat(command.body)
-    const client = clients.known(clientId, command, connection)
-    for (const group of producerGroups) served.registry.producerHeartbeat(group, client)
-    let failure: unknown
-    for (const consumer of consumers) {
-      try {
-        await clients.consumes(client, consumer)
-      } catch (error) {
-        // The other groups of the client do not suffer for it.
-        failure ??= error
-      }
-    }
-    if (failure !== undefined) throw failure
-    return answer(command, responseCodes.SUCCESS)
+    const told = readHeartbeat(command.body)
+    const client = clients.known(told, command, connection)
+    for (const group of told.producerGroups) served.registry.producerHeartbeat(group, client)
+    const isKnown = told.isShort ? clients.isAsBefore(client, told) : await clients.isTold(client, told)
+    // Clients that compare need not say everything again as long as it is known here.
+    const ext = { IS_SUPPORT_HEART_BEAT_V2: true, IS_SUB_CHANGE: told.fingerprint === 0 || !isKnown }
+    return answer(command, responseCodes.SUCCESS, { ext })
   }
   const unregister: Handler = (command, connection) => {
-    const client = clients.find(requiredText(command, 'clientID'), connection)
+    const clientId = requiredText(command, 'clientID')
+    const client = clients.find(clientId, connection)
     const { producerGroup, consumerGroup } = command.extFields
+    clients.bounds.left(connection, clientId, producerGroup, consumerGroup)
     if (client !== undefined && producerGroup !== undefined) served.registry.producerLeave(producerGroup, client)
     if (client !== undefined && consumerGroup !== undefined) served.registry.leave(consumerGroup, client)
     return answer(command, responseCodes.SUCCESS)
@@ -65,6 +61,7 @@ export function heartbeatHandlers({ served }: ServedBroker, servesSql: boolean):
 
 /** Which clients speak over which connection. */
 class ConnectedClients {
+  readonly bounds = new MembershipBounds<Connection>()
   readonly #parts: ServedParts
   readonly #byConnection = new Map<Connection, Map<string, RemoteClient>>()
 
@@ -76,35 +73,64 @@ class ConnectedClients {
     return this.#byConnection.get(connection)?.get(clientId)
   }
 
-  /** The client, from now on until its connection closes. @throws {Refusal} when the connection has too many */
-  known(clientId: string, command: Command, connection: Connection): RemoteClient {
+  /** The client, from now on until its connection closes. @throws {Refusal} when the connection has too many, or is in too much */
+  known(told: Heartbeat, command: Command, connection: Connection): RemoteClient {
+    const { clientId } = told
     let clients = this.#byConnection.get(connection)
     if (clients === undefined) {
       this.#byConnection.set(connection, (clients = new Map<string, RemoteClient>()))
       connection.onClose(() => this.#closed(connection))
     }
     const found = clients.get(clientId)
-    if (found !== undefined) return found
-    if (clients.size >= MOST_CLIENTS)
+    if (found === undefined && clients.size >= MOST_CLIENTS)
       throw new Refusal(responseCodes.SYSTEM_BUSY, `a connection may have ${MOST_CLIENTS} clients at most`)
+    // What a connection that is closed keeps would stay for ever.
+    if (connection.isOpen) this.bounds.note(connection, told)
+    if (found !== undefined) return found
     const made = new RemoteClient(clientId, command, connection, this.#parts.store.brokerName)
     clients.set(clientId, made)
     return made
   }
 
-  /** The client is a member of a group. A group that is unknown and may not be made is passed over. */
-  async consumes(client: RemoteClient, { group, facts }: ToldConsumer): Promise<void> {
+  /** Notes that a client is still there, and wants what it wanted. @returns whether that is known here */
+  isAsBefore(client: RemoteClient, { consumers, fingerprint }: Heartbeat): boolean {
+    const known = consumers.map(({ group }) => this.#parts.registry.touch(group, client))
+    return fingerprint === client.fingerprint && known.every((one) => one)
+  }
+
+  /** Notes all that a client says. @returns whether it is known from now on @throws what one of its groups was refused with */
+  async isTold(client: RemoteClient, { consumers, fingerprint }: Heartbeat): Promise<boolean> {
+    client.fingerprint = 0
+    let failure: unknown
+    let isWhole = true
+    for (const consumer of consumers) {
+      try {
+        isWhole = (await this.consumes(client, consumer)) && isWhole
+      } catch (error) {
+        // The other groups of the client do not suffer for it.
+        failure ??= error
+      }
+    }
+    if (failure !== undefined) throw failure
+    if (isWhole) client.fingerprint = fingerprint
+    return isWhole
+  }
+
+  /** The client is a member of a group. @returns whether it is: a group that is unknown and may not be made is passed over */
+  async consumes(client: RemoteClient, { group, facts }: ToldConsumer): Promise<boolean> {
     const { groups, topics, registry } = this.#parts
     const known = await groups.forConsuming(group).catch(undefinedIfUnknown)
-    if (known === undefined) return
+    if (known === undefined) return false
     const { retryQueues } = known
     if (retryQueues > 0) await topics.retryTopic(group, retryQueues)
     if (client.connection.isOpen) registry.heartbeat(group, client, facts)
+    return client.connection.isOpen
   }
 
   #closed(connection: Connection): void {
     const clients = this.#byConnection.get(connection)
     this.#byConnection.delete(connection)
+    this.bounds.closed(connection)
     for (const client of clients?.values() ?? []) this.#parts.registry.disconnect(client)
   }
 }

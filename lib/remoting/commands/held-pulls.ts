@@ -58,6 +58,13 @@ export class HeldPulls {
     }
   }
 
+  /** How many wait at one queue of a group. */
+  count(key: string): number {
+    let count = 0
+    for (const all of this.#byConnection.values()) for (const held of all) if (held.key === key) count++
+    return count
+  }
+
   /** Ends the waits of one queue of a group. */
   wake(key: string): void {
     for (const all of this.#byConnection.values()) {

@@ -11,18 +11,16 @@ import {
 } from '../../broker/serving/pull.js'
 import { responseCodes } from '../codes.js'
 import { answer, type Command } from '../command.js'
-import type { Connection } from '../connection.js'
 import { optionalInt, requiredInt, requiredLong, requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { HeldPulls } from './held-pulls.js'
+import { MOST_UNREAD_BYTES } from './reading-turns.js'
 
 /** Bits of a pull's `sysFlag`. */
 const PullFlag = { commit: 1, suspend: 2, subscription: 4, classFilter: 8 } as const
 
-/** A client that has not taken so many bytes gets no more messages. */
-const MOST_UNREAD_BYTES = 1024 * 1024
 /** No pull waits longer, milliseconds. */
 const MOST_WAIT_MS = 10 * 60_000
 
@@ -40,15 +38,21 @@ const refusalCodes: Readonly<Record<PullRefusalReason, { readonly code: number; 
   groupMayNotConsume: { code: NO_PERMISSION, forbiddenType: 2 },
   topicNotReadable: { code: NO_PERMISSION, forbiddenType: 3 },
   groupMayNotBroadcast: { code: NO_PERMISSION, forbiddenType: 4 },
+  topicForbidden: { code: NO_PERMISSION, forbiddenType: 5 },
   groupNotHere: { code: SUBSCRIPTION_NOT_EXIST },
   notSubscribed: { code: SUBSCRIPTION_NOT_EXIST },
   subscriptionOld: { code: SUBSCRIPTION_NOT_LATEST },
   sqlNotServed: { code: SYSTEM_ERROR },
 }
 
-/** See the head of this file. @param servesSql - whether clients may filter with SQL */
-export function pullHandlers({ served }: ServedBroker, offsets: ClientOffsets, servesSql: boolean): Entries {
-  const pulls = new Pulls(served, offsets, servesSql)
+/** See the head of this file. @param servesSql - whether clients may filter with SQL; @param most - messages in one answer */
+export function pullHandlers(
+  { served, turns }: ServedBroker,
+  offsets: ClientOffsets,
+  servesSql: boolean,
+  most?: number,
+): Entries {
+  const pulls = new Pulls(served, offsets, servesSql, most)
   const held = new HeldPulls()
   offsets.onReset((topic, group, queueId) => held.wake(keyOf({ topic, group, queueId })))
   const pull: Handler = async (command, connection) => {
@@ -57,20 +61,29 @@ export function pullHandlers({ served }: ServedBroker, offsets: ClientOffsets, s
     try {
       admitted = await pulls.admit(request)
     } catch (error) {
-      return refused(command, error)
+      return refusedPull(command, error)
     }
     const { topic, group, queueId } = request
+    const answerWith = (result: PullResult): Command => {
+      const taken = connection.unreadBytes > MOST_UNREAD_BYTES ? postponed(command, result) : result
+      pulls.count(admitted, taken)
+      return answerOf(command, taken)
+    }
     const flags = requiredInt(command, 'sysFlag')
     if (flags & PullFlag.commit) offsets.commit(topic, group, queueId, requiredLong(command, 'commitOffset'))
+    await turns.take(connection)
     const result = await pulls.now(admitted)
     const waitMs = flags & PullFlag.suspend ? Math.min(requiredLong(command, 'suspendTimeoutMillis'), MOST_WAIT_MS) : 0
-    if (result.outcome !== 'notYet' || waitMs <= 0 || !held.hasRoomFor(connection)) return answerOf(command, connection, result)
+    if (result.outcome !== 'notYet' || waitMs <= 0 || !held.hasRoomFor(connection)) {
+      // At once, so that what many such answers add to what the client has not taken is seen by each.
+      connection.send(command, answerWith(result))
+      return undefined
+    }
     connection.hold(command)
     const waited = await held.hold(connection, keyOf(request), (signal) => pulls.wait(admitted, waitMs, signal))
     if (waited.kind === 'closed') return undefined
     const late = waited.kind === 'done' ? waited.result : await pulls.now(admitted)
-    // At once, so that what many such answers add to what the client has not taken is seen by each.
-    connection.send(command, answerOf(command, connection, late))
+    connection.send(command, answerWith(late))
     return undefined
   }
   return [
@@ -95,16 +108,14 @@ function readPull(command: Command): PullRequest {
   }
 }
 
-/** @throws what is no refusal of a pull's own */
-function refused(command: Command, error: unknown): Command {
+/** The answer to a pull or pop that is refused. @throws what is no refusal of its own */
+export function refusedPull(command: Command, error: unknown): Command {
   if (!(error instanceof PullRefusal)) throw error
   const { code, forbiddenType } = refusalCodes[error.reason]
   return answer(command, code, { remark: error.message, ext: { forbiddenType } })
 }
 
-function answerOf(command: Command, { unreadBytes }: Connection, result: PullResult): Command {
-  const isBehind = result.outcome === 'found' && unreadBytes > MOST_UNREAD_BYTES
-  const { outcome, status, messages, nextOffset, minOffset, maxOffset } = isBehind ? postponed(command, result) : result
+function answerOf(command: Command, { outcome, status, messages, nextOffset, minOffset, maxOffset }: PullResult): Command {
   const ext = { suggestWhichBrokerId: 0, nextBeginOffset: nextOffset, minOffset, maxOffset }
   const body = messages.length === 0 ? undefined : Buffer.concat(messages.map(({ record }) => record))
   return answer(command, outcomeCodes[outcome], { remark: status, ext, body })
@@ -112,6 +123,7 @@ function answerOf(command: Command, { unreadBytes }: Connection, result: PullRes
 
 /** The client shall ask again for what was found. */
 function postponed(command: Command, result: PullResult): PullResult {
+  if (result.outcome !== 'found') return result
   return { ...result, outcome: 'notYet', messages: [], nextOffset: requiredLong(command, 'queueOffset') }
 }
 

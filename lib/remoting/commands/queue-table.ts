@@ -9,15 +9,19 @@ import type { MessageQueue } from '../../broker/group/message-queue.js'
 import type { ConfigObject, ConfigValue } from '../../format/config-json.js'
 import { printBody } from '../body-json.js'
 
-/** Text of a body with one such table, and further members. */
-export function queueTableBody(
-  name: string,
-  entries: readonly (readonly [MessageQueue, ConfigValue])[],
-  others: ConfigObject = {},
-): Buffer {
-  const table = entries.map(([{ brokerName, queueId, topic }, value]) => {
+/** A queue with what is said of it. */
+export type QueueEntry = readonly [MessageQueue, ConfigValue]
+
+/** Text of one such table. */
+export function queueTable(entries: readonly QueueEntry[]): string {
+  const members = entries.map(([{ brokerName, queueId, topic }, value]) => {
     return `${printBody({ brokerName, queueId, topic }).toString()}:${printBody(value).toString()}`
   })
+  return `{${members.join(',')}}`
+}
+
+/** Text of a body with one such table, and further members. */
+export function queueTableBody(name: string, entries: readonly QueueEntry[], others: ConfigObject = {}): Buffer {
   const rest = Object.entries(others).map(([member, value]) => `,${JSON.stringify(member)}:${printBody(value!).toString()}`)
-  return Buffer.from(`{${JSON.stringify(name)}:{${table.join(',')}}${rest.join('')}}`)
+  return Buffer.from(`{${JSON.stringify(name)}:${queueTable(entries)}${rest.join('')}}`)
 }

@@ -18,6 +18,8 @@ export class RemoteClient implements ProducingMember {
   readonly address: string
   readonly language: string
   readonly version: number
+  /** That of its last whole heartbeat; 0 when there is none. */
+  fingerprint = 0
   /** The way to the client. */
   readonly connection: Connection
   readonly #brokerName: string

@@ -4,7 +4,7 @@ import { fieldsOf } from '../../broker/config/config-object.js'
 import { printDataVersion } from '../../broker/config/data-version.js'
 import { printTopicConfig, readTopicConfig } from '../../broker/config/topic-config.js'
 import { BrokerError } from '../../broker/errors.js'
-import { deleteTopic, putTopic, type WantedTopic } from '../../broker/serving/topic-changes.js'
+import { deleteTopic, deleteUnused, putTopic, type WantedTopic } from '../../broker/serving/topic-changes.js'
 import { parseBody, printBody } from '../body-json.js'
 import { brokerRequests as codes, responseCodes } from '../codes.js'
 import { answer, type Command } from '../command.js'
@@ -29,6 +29,10 @@ export function topicHandlers({ served }: ServedBroker): Entries {
     await deleteTopic(topics, requiredText(command, 'topic'))
     return answer(command, responseCodes.SUCCESS)
   })
+  const clean: Handler = async (command) => {
+    await deleteUnused(served)
+    return answer(command, responseCodes.SUCCESS)
+  }
   const all: Handler = (command) => {
     const topicConfigTable = Object.fromEntries(topics.list({ system: true }).map((one) => [one.topic, printTopicConfig(one)]))
     const body = { dataVersion: printDataVersion(topics.version), topicConfigTable }
@@ -48,6 +52,7 @@ export function topicHandlers({ served }: ServedBroker): Entries {
     [codes.UPDATE_AND_CREATE_TOPIC, put],
     [codes.UPDATE_AND_CREATE_TOPIC_LIST, putSeveral],
     [codes.DELETE_TOPIC_IN_BROKER, remove],
+    [codes.CLEAN_UNUSED_TOPIC, clean],
     [codes.GET_ALL_TOPIC_CONFIG, all],
     [codes.GET_TOPIC_CONFIG, one],
     [codes.GET_SYSTEM_TOPIC_LIST_FROM_BROKER, system],

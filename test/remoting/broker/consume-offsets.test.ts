@@ -216,17 +216,6 @@ describe('queues', () => {
     assert.deepEqual([await share('c', 'AVG'), await share('a', 'AVG', 'CLUSTERING', 'none')], [[], []])
     assert.equal(await share('a', 'BY_DICE'), undefined)
   })
-
-  test('are pulled, which is the one way that may be set', async (t) => {
-    const { ask } = await serve(t)
-    const set = async (topic: string, consumerGroup: string, mode: string): Promise<number> =>
-      (await ask(codes.SET_MESSAGE_REQUEST_MODE, { body: printBody({ topic, consumerGroup, mode, popShareQueueNum: 0 }) })).code
-    assert.equal(await set('T', 'G', 'PULL'), 0)
-    assert.equal(await set('T', 'G', 'POP'), responseCodes.SYSTEM_ERROR)
-    assert.equal(await set('%RETRY%G', 'G', 'PULL'), responseCodes.NO_PERMISSION)
-    assert.equal(await set('none', 'G', 'PULL'), responseCodes.TOPIC_NOT_EXIST)
-    assert.equal(await set('T', 'none', 'PULL'), responseCodes.SUBSCRIPTION_GROUP_NOT_EXIST)
-  })
 })
 
 describe('a message that is given back', () => {
@@ -294,6 +283,29 @@ describe('who asks about groups', () => {
     }
     const none = await served.ask(codes.GET_CONSUME_STATS, { ext: { consumerGroup: 'G', topicList: 'none;other' } })
     assert.equal(none.body.toString(), '{"offsetTable":{},"consumeTps":0}')
+  })
+
+  test('learns how far its clients have fetched, which a reset and a new group of that name take back', async (t) => {
+    const served = await serve(t)
+    await send(served, 3)
+    const told = async (): Promise<number[]> => {
+      const { body } = await served.ask(codes.GET_CONSUME_STATS, { ext: { consumerGroup: 'G', topic: 'T' } })
+      const [, offset, pulled] = /"queueId":0,"topic":"T"}:{[^}]*"consumerOffset":(\d+),[^}]*"pullOffset":(\d+)/.exec(
+        String(body),
+      )!
+      return [Number(offset), Number(pulled)]
+    }
+    await served.ask(codes.PULL_MESSAGE, pull({ max: 2 }))
+    assert.deepEqual(await told(), [0, 2])
+    await update(served, 3)
+    assert.deepEqual(await told(), [3, 3])
+    await served.broker.resetOffsets({ topic: 'T', group: 'G', to: 'first' })
+    assert.deepEqual(await told(), [0, 0])
+    await served.ask(codes.PULL_MESSAGE, pull({ max: 1 }))
+    await served.ask(codes.PULL_MESSAGE, pull({ max: 1 }))
+    assert.deepEqual(await told(), [0, 1])
+    await served.broker.groups.delete('G')
+    assert.deepEqual(await told(), [0, 0])
   })
 
   test('learns who consumes a topic, and what a group consumes', async (t) => {

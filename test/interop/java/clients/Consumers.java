@@ -22,7 +22,9 @@ import org.apache.rocketmq.common.message.MessageQueue;
  * Consumers of RocketMQ's client library, as in its quick start. Commands come as lines, and what happens goes out so.
  *
  * <pre>
- *  start NAME KIND GROUP TOPIC FILTER     KIND: concurrent, failing, refusing, ordered, broadcast, assigned, lite
+ *  start NAME KIND GROUP TOPIC FILTER     KIND: concurrent, failing, refusing, ordered, broadcast, assigned, lite,
+ *                                               popping, slow, late: the broker shares the queues; with each message
+ *                                               slow takes too long the first time, late wants it again once
  *  stop NAME
  *  send TOPIC COUNT PREFIX                as fast as answers come, each until some broker has it
  *  @ sent BROKER NUMBER STATUS KEY ID QUEUE OFFSET
@@ -31,6 +33,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
  */
 public final class Consumers {
     private static final Map<String, Runnable> STOPS = new HashMap<>();
+    private static final List<String> BY_BROKER = List.of("assigned", "popping", "slow", "late");
 
     public static void main(String[] args) throws Exception {
         String names = args[0];
@@ -66,7 +69,9 @@ public final class Consumers {
         else consumer.subscribe(topic, filter);
         if (kind.equals("refusing")) consumer.setMaxReconsumeTimes(1);
         if (kind.equals("broadcast")) broadcast(consumer);
-        if (kind.equals("assigned")) consumer.getClass().getMethod("setClientRebalance", boolean.class).invoke(consumer, false);
+        if (BY_BROKER.contains(kind)) consumer.getClass().getMethod("setClientRebalance", boolean.class).invoke(consumer, false);
+        // The shortest time that a popped message may be hidden.
+        if (kind.equals("slow")) consumer.getClass().getMethod("setPopInvisibleTime", long.class).invoke(consumer, 5_000L);
         if (kind.equals("ordered")) {
             consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
                 tell(name, messages);
@@ -75,9 +80,11 @@ public final class Consumers {
         } else {
             consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
                 tell(name, messages);
-                boolean fails = kind.equals("refusing") || kind.equals("failing") && messages.get(0).getReconsumeTimes() < 2;
-                // One second, the shortest delay.
-                context.setDelayLevelWhenNextConsume(1);
+                int before = messages.get(0).getReconsumeTimes();
+                if (kind.equals("slow") && before == 0) sleep(7_000);
+                boolean fails = kind.equals("refusing") || kind.equals("failing") && before < 2 || kind.equals("late") && before == 0;
+                // One second, the shortest delay; of popped messages the shortest one is the first of their own.
+                context.setDelayLevelWhenNextConsume(kind.equals("late") ? 0 : 1);
                 return fails ? ConsumeConcurrentlyStatus.RECONSUME_LATER : ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
             });
         }
@@ -112,6 +119,14 @@ public final class Consumers {
             consumer.shutdown();
         });
         say("started " + name);
+    }
+
+    private static void sleep(long ms) {
+        try {
+            Thread.sleep(ms);
+        } catch (InterruptedException stopped) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private static void send(String names, String topic, int count, String prefix) throws Exception {

@@ -47,7 +47,7 @@ function packagesOf(source: Source): Set<string> {
     if (node.kind !== SyntaxKind.CallExpression) return
     const { expression, arguments: args } = node as unknown as { expression: Node; arguments: readonly { text?: string }[] }
     const callee = expression.getText(source.tree)
-    if (callee === 'import' || callee === 'import.meta.resolve') add(args[0]?.text)
+    if (callee === 'import' || callee === 'import.meta.resolve' || callee.startsWith('createRequire(')) add(args[0]?.text)
   })
   return found
 }

@@ -1,13 +1,15 @@
-/** Builds and runs the Java program beside this one: RocketMQ's own store with the same workload. */
+/** Builds and runs the Java programs beside this one: RocketMQ's own store with the same workload, its servers and clients. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Bed } from './run-case.js'
 import type { Outcome } from './workload.js'
 
 const PROJECT = fileURLToPath(new URL('../../bench/java/', import.meta.url))
+const SOURCES = join(PROJECT, 'src/main/java/mqlite/bench')
 const JAR = join(PROJECT, 'target', 'store-bench-1.jar')
+const CLASS_PATH = [JAR, join(PROJECT, 'target', 'dependencies', '*')].join(delimiter)
 
 /** RocketMQ maps files and unmaps them by ways that Java 17 keeps closed. */
 const OPENED = ['java.nio', 'sun.nio.ch', 'java.lang', 'jdk.internal.ref'].map(
@@ -15,7 +17,15 @@ const OPENED = ['java.nio', 'sun.nio.ch', 'java.lang', 'jdk.internal.ref'].map(
 )
 const EXPORTED = ['java.lang', 'jdk.internal.ref'].map((name) => `--add-exports=java.base/${name}=ALL-UNNAMED`)
 
-/** See the head of this file. */
+/** The arguments with which `java` runs a program of RocketMQ's, or one of ours that uses it. It logs nothing. */
+export function javaLine(home: string, main: string, given: readonly string[], flags: readonly string[] = []): string[] {
+  const quiet = join(home, 'quiet.xml')
+  writeFileSync(quiet, '<configuration><root level="OFF"/></configuration>')
+  const own = [`-Drmq.logback.configurationFile=${quiet}`, `-Duser.home=${home}`, `-Djava.io.tmpdir=${home}`]
+  return [...OPENED, ...EXPORTED, ...flags, ...own, '-cp', CLASS_PATH, main, ...given]
+}
+
+/** RocketMQ's own store. */
 export class JavaStore {
   readonly #bed: Bed
   /** What was measured and not asked for yet. */
@@ -27,8 +37,9 @@ export class JavaStore {
 
   /** Compiles the program and fetches RocketMQ, if that was not done before. @throws {Error} without Java 17 or Maven */
   build(): void {
-    const source = join(PROJECT, 'src/main/java/mqlite/bench/StoreBench.java')
-    if (existsSync(JAR) && statSync(JAR).mtimeMs > statSync(source).mtimeMs) return
+    const sources = [...readdirSync(SOURCES).map((name) => join(SOURCES, name)), join(PROJECT, 'pom.xml')]
+    const newest = Math.max(...sources.map((source) => statSync(source).mtimeMs))
+    if (existsSync(JAR) && statSync(JAR).mtimeMs > newest) return
     execFileSync('mvn', ['-q', '-B', 'package'], { cwd: PROJECT, stdio: ['ignore', 'inherit', 'inherit'] })
   }
 
@@ -50,11 +61,12 @@ export class JavaStore {
   #run(what: string): void {
     const { rounds, roundMs, messages } = this.#bed.plan
     const directory = this.#bed.empty('java')
-    const classpath = [JAR, join(PROJECT, 'target', 'dependencies', '*')].join(delimiter)
     const work = [directory, rounds, roundMs, messages, what].map(String)
     try {
-      const args = [...OPENED, ...EXPORTED, `-Duser.home=${directory}`, '-cp', classpath, 'mqlite.bench.StoreBench', ...work]
-      const out = execFileSync('java', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+      const out = execFileSync('java', javaLine(directory, 'mqlite.bench.StoreBench', work), {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
       for (const line of out.split('\n').filter((text) => text.startsWith('RESULT '))) {
         const [, name, ...figures] = line.split(' ')
         this.#results.set(name!, [...(this.#results.get(name!) ?? []), { rounds: figures.map(Number) }])

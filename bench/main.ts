@@ -63,6 +63,7 @@ async function measureAll(bed: Bed, plan: Plan): Promise<void> {
   for (const [suite, rows] of Object.entries(suites)) {
     if (positionals.length > 0 && !positionals.includes(suite)) continue
     for (const row of rows) {
+      if (row.needsJava && java === undefined) continue
       const measured = { suite, row, outcomes: await measure(row, bed, java) }
       all.push(measured)
       console.log(line(cells(measured)))

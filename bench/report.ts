@@ -24,11 +24,15 @@ function figure(outcomes: Measured['outcomes'], column: Column): number | undefi
   return outcome === undefined ? undefined : median(outcome.rounds)
 }
 
-/** How many times as fast mqlite is; `undefined` when one of the two was not measured. */
-function ratio(outcomes: Measured['outcomes'], column: Column): number | undefined {
+/** Units of which less is better. */
+const COSTS: ReadonlySet<Row['unit']> = new Set(['ms', 'us', 'ns', 'MiB'])
+
+/** How many times as good mqlite is, as fast or as small; `undefined` when one of the two was not measured. */
+function ratio({ row: { unit }, outcomes }: Pick<Measured, 'row' | 'outcomes'>, column: Column): number | undefined {
   const ours = figure(outcomes, 'mqlite')
   const theirs = figure(outcomes, column)
-  return ours === undefined || theirs === undefined ? undefined : ours / theirs
+  if (ours === undefined || theirs === undefined) return undefined
+  return COSTS.has(unit) ? theirs / ours : ours / theirs
 }
 
 /** Three digits that count, with separators. */
@@ -42,16 +46,16 @@ export function shown(value: number | undefined): string {
 const HEAD = ['', 'unit', 'mqlite', 'fs', 'lmdb', 'Java', 'x Java', 'x lmdb']
 
 /** A row of the table. */
-export function cells({ row, outcomes }: Measured): string[] {
+export function cells({ row, outcomes }: Pick<Measured, 'row' | 'outcomes'>): string[] {
   const figures = COLUMNS.map((column) => shown(figure(outcomes, column)))
   const ratios = (['java', 'lmdb'] as const).map((column) => {
-    const value = ratio(outcomes, column)
+    const value = ratio({ row, outcomes }, column)
     return value === undefined ? '-' : value.toFixed(2)
   })
   return [row.title, row.unit, ...figures, ...ratios]
 }
 
-const WIDTHS = [40, 5, 11, 11, 11, 11, 7, 7]
+const WIDTHS = [45, 5, 11, 11, 11, 11, 7, 7]
 
 /** One line of the table, columns aligned. */
 export function line(texts: readonly string[]): string {
@@ -82,8 +86,8 @@ export function writeJson(path: string, plan: Plan, java: string | undefined, al
     columns: Object.fromEntries(
       Object.entries(outcomes).map(([column, outcome]) => [column, { median: median(outcome.rounds), ...outcome }]),
     ),
-    ratioToJava: ratio(outcomes, 'java'),
-    ratioToLmdb: ratio(outcomes, 'lmdb'),
+    ratioToJava: ratio({ row, outcomes }, 'java'),
+    ratioToLmdb: ratio({ row, outcomes }, 'lmdb'),
   }))
   const versions = { node: process.version, java: java ?? null }
   mkdirSync(dirname(path), { recursive: true })

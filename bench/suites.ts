@@ -4,7 +4,11 @@ import { join } from 'node:path'
 import type { CaseName } from './cases/index.js'
 import type { JavaStore } from './java.js'
 import type { Bed } from './run-case.js'
+import { LENGTHS, underLoad } from './server/server-load.js'
 import type { CaseOptions, Outcome } from './workload.js'
+
+/** More than the log and the index of the largest store that is read. */
+const WHOLE_STORE_BYTES = 512 * 1024 * 1024
 
 export type Column = 'mqlite' | 'fs' | 'lmdb' | 'java'
 export const COLUMNS: readonly Column[] = ['mqlite', 'fs', 'lmdb', 'java']
@@ -12,9 +16,11 @@ export const COLUMNS: readonly Column[] = ['mqlite', 'fs', 'lmdb', 'java']
 /** One row of the table. */
 export interface Row {
   readonly title: string
-  readonly unit: '/s' | 'ms' | 'ns' | 'MB/s' | 'MiB'
+  readonly unit: '/s' | 'ms' | 'us' | 'ns' | 'MB/s' | 'MiB'
   /** `hand`: rounds of a fixed time or one long task each; `tinybench`: a short task, repeated. */
   readonly timing: 'hand' | 'tinybench'
+  /** Nothing of it can be measured without Java. */
+  readonly needsJava?: boolean
   readonly columns: Partial<Record<Column, (bed: Bed, java: JavaStore) => Promise<Outcome> | Outcome>>
 }
 
@@ -107,6 +113,26 @@ function scanRates(outcomes: readonly Outcome[]): Outcome {
   return { rounds, details: scans[0]! }
 }
 
+/** Our server and RocketMQ's under the same load of RocketMQ's client. */
+function served(title: string, unit: Row['unit'], name: string): Row {
+  const columns = { mqlite: (bed: Bed) => underLoad(bed, 'mqlite', name), java: (bed: Bed) => underLoad(bed, 'java', name) }
+  return { title: title.startsWith('...') ? title : `server: ${title}`, unit, timing: 'hand', needsJava: true, columns }
+}
+
+function servedWith(bytes: number): Row[] {
+  const rows: readonly (readonly [string, Row['unit'], string])[] = [
+    ['sync sends, 1 thread', '/s', 'sync-1'],
+    ['sync sends, 32 threads', '/s', 'sync-32'],
+    ['async sends', '/s', 'async'],
+    ['batches of 32', '/s', 'batch-32'],
+    ['push consumption', '/s', 'push'],
+    ['latency, p50', 'ms', 'latency-p50'],
+    ['latency, p99', 'ms', 'latency-p99'],
+  ]
+  const costs = rows.slice(0, 5).map(([title, , name]) => served(`... processor time, ${title}`, 'us', `cpu ${name} ${bytes}`))
+  return [...rows.map(([title, unit, name]) => served(`${title}, ${bytes} B`, unit, `${name} ${bytes}`)), ...costs]
+}
+
 export const suites: Readonly<Record<string, readonly Row[]>> = {
   async: puts('async'),
   sync: puts('sync'),
@@ -146,6 +172,12 @@ export const suites: Readonly<Record<string, readonly Row[]>> = {
       timing: 'tinybench',
       columns: { mqlite: prepared('query'), java: inJava('query') },
     },
+    {
+      title: 'query by key, 1 hit, log in the read cache',
+      unit: '/s',
+      timing: 'tinybench',
+      columns: { mqlite: prepared('query', { readCacheBytes: WHOLE_STORE_BYTES }), java: inJava('query') },
+    },
   ],
   open: [{ title: 'open after a clean close', unit: 'ms', timing: 'hand', columns: { mqlite: openClean } }],
   recovery: [
@@ -167,6 +199,12 @@ export const suites: Readonly<Record<string, readonly Row[]>> = {
     { title: 'broker: send, deliver, acknowledge', unit: '/s', timing: 'hand', columns: { mqlite: own('sendAndConsume') } },
     { title: 'broker: give back for a retry', unit: '/s', timing: 'hand', columns: { mqlite: own('sendBack') } },
     { title: 'broker: keep the offsets of 1,000 groups', unit: 'ms', timing: 'hand', columns: { mqlite: own('keepOffsets') } },
+  ],
+  server: [
+    ...LENGTHS.flatMap(servedWith),
+    served('memory after the load', 'MiB', 'resident'),
+    served('... without mapped files', 'MiB', 'anonymous'),
+    served('start to first message', 'ms', 'start'),
   ],
   memory: [{ title: 'memory, puts then reads', unit: 'MiB', timing: 'hand', columns: { mqlite: own('putThenRead') } }],
 }

@@ -34,6 +34,8 @@ export interface CaseOptions {
   /** Messages of a batch. */
   readonly batch?: number
   readonly verifyReads?: boolean
+  /** Memory for blocks of the log; as much again for pages of the index. */
+  readonly readCacheBytes?: number
   /** Length of a range. */
   readonly bytes?: number
   /** Whether fields and bodies are read, or only messages handed out. */

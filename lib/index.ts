@@ -26,7 +26,12 @@ export { type AllocationStrategy, average, averageByCircle, byConfig } from './b
 export type { OnceOptions } from './broker/idempotence/once-options.js'
 export type { ChannelPayloads } from './broker/numbers/channels.js'
 export type { BrokerMetrics } from './broker/numbers/metrics.js'
-export { type PrometheusOptions, registerPrometheus } from './broker/numbers/prometheus.js'
+export {
+  PROMETHEUS_CONTENT_TYPE,
+  type PrometheusOptions,
+  prometheusText,
+  registerPrometheus,
+} from './broker/numbers/prometheus.js'
 export type { PrometheusModule } from './broker/numbers/prometheus-module.js'
 export type {
   BacklogNumbers,

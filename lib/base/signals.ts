@@ -46,6 +46,12 @@ export class Emitter<Events extends object> {
   }
 }
 
+/** Resolves when a signal fires; at once when it has. */
+export function fired(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
 /** The reason of an aborted signal, as an error to throw. */
 export function abortReason(signal: AbortSignal): unknown {
   return signal.reason ?? new DOMException('This operation was aborted', 'AbortError')

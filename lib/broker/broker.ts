@@ -83,8 +83,13 @@ export class Broker implements AsyncDisposable {
    * @throws {BrokerError} `TOPIC_UNKNOWN`, `TOPIC_REFUSED`, `NO_PERMISSION`, `QUEUE_UNKNOWN`, `DELAY_INVALID`,
    *   `BACKLOG_FULL`; what {@link MessageStore.put} throws. Nothing was stored.
    */
-  async send(message: SendRequest): Promise<SendReceipt> {
-    return this.#open.sender.send(message)
+  send(message: SendRequest): Promise<SendReceipt> {
+    // Not an async function, which would cost a promise more for every message.
+    try {
+      return this.#open.sender.send(message)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** Sends messages of one topic: all of them, or none. They go to one queue, unless they name theirs. @throws as {@link send} */

@@ -1,12 +1,11 @@
 /** Builds the parts of a broker, bottom-up: tables, the way into the store, delays, consumers. One function for each. */
-import type { StoredMessage } from '../store/stored-message.js'
 import { Administration } from './administration/administration.js'
+import { type InflateBody, loadInflater } from './compression/inflate.js'
 import { Groups } from './config/groups.js'
 import { ConsumerOffsets } from './config/offsets.js'
 import { RequestModes } from './config/request-modes.js'
 import { Topics } from './config/topics.js'
 import { Consumers } from './consuming/consumers.js'
-import { inflatedBody } from './consuming/inflate.js'
 import { SendBack } from './consuming/send-back.js'
 import { Schedule } from './delay/schedule.js'
 import { Timer } from './delay/timer.js'
@@ -23,6 +22,7 @@ import { BrokerMetrics } from './numbers/metrics.js'
 import { Numbers } from './numbers/numbers.js'
 import type { BrokerSurroundings } from './parts.js'
 import { Pop } from './pop/pop.js'
+import type { PopParts } from './pop/pop-parts.js'
 import { Backlog } from './sending/backlog.js'
 import { Pipeline } from './sending/pipeline.js'
 import { Sender, type SenderOptions } from './sending/sender.js'
@@ -41,26 +41,27 @@ export async function buildParts(base: BrokerSurroundings) {
   const { topics, groups, offsets, ownOffsets } = tables
   for (const [topic, settings] of Object.entries(base.options.topics)) await topics.create(topic, settings)
   for (const [group, settings] of Object.entries(base.options.groups)) await groups.create(group, settings)
-  const { schedule, timer, pipeline } = buildDelays(base)
+  const { schedule, timer, pipeline } = await buildDelays(base)
   const backlog = backlogOf(base, tables)
-  const admit: SenderOptions['admit'] = (topic, count) => backlog?.admit(topic, count)
-  const sending = { shardOf: await loadSharding(), admit, pipeline }
+  const sending = { shardOf: await loadSharding(), admit: backlog?.admit, pipeline }
   const sender = buildSender(base, tables, sending)
   const clients = buildClients(base, tables)
   const filters = new FilterCache()
+  const inflate = await loadInflater(base.options.maxInflatedBytes)
   const sendBack = buildSendBack(base, tables, pipeline)
   const handled = new Handled({ ...tables, store: base.store, shardOf: sending.shardOf, clock: base.ports.clock })
-  const consumers = buildConsumers(base, tables, { ...clients, filters, sendBack, handled })
-  const pop = buildPop(base, tables, { pipeline, filters, sendBack })
+  const consumers = buildConsumers(base, tables, { ...clients, filters, inflate, sendBack, handled })
+  const pop = buildPop(base, tables, { pipeline, filters, inflate, sendBack, isCaughtUp: () => timer.isCaughtUp })
   const transactions = await openTransactions(base, tables, pipeline, clients)
-  const transactionProducer = producersOf(base, { ...clients, transactions, sender })
+  const transactionProducer = producersOf(base, { ...clients, inflate, transactions, sender })
   const metrics = buildMetrics(base, tables, clients)
-  const administration = buildAdministration(base, tables, { ...sending, filters, consumers })
-  const flushOffsets = (): Promise<void> =>
-    pop.whileStill(async () => {
-      await offsets.flush()
-      await ownOffsets.flush()
-    })
+  const administration = buildAdministration(base, tables, { ...sending, filters, inflate, consumers })
+  // Whoever writes the offsets: a timer, a consumer that closes, an administrator.
+  offsets.writeWithin((write) => pop.whileStill(write))
+  const flushOffsets = async (): Promise<void> => {
+    await offsets.flush()
+    await ownOffsets.flush()
+  }
   const delivering = { schedule, timer, pipeline, sendBack, handled, consumers, pop, transactions, transactionProducer }
   return { tables, clients, filters, backlog, sender, metrics, administration, flushOffsets, ...delivering }
 }
@@ -118,22 +119,22 @@ function buildSchedule({ store, ports, onProblem }: BrokerSurroundings): Schedul
 }
 
 /** Where messages wait that are not to be delivered at once, and the way of all messages there. */
-function buildDelays(base: BrokerSurroundings) {
+async function buildDelays(base: BrokerSurroundings) {
   const { maxDelayMs } = base.options
   const { store, ports } = base
   const levels = store.delayLevelsMs.length
   const pipeline = new Pipeline(store, {
     rewrite: (message) => delayedMessage(message, { now: ports.clock.now(), maxDelayMs, levels }),
   })
-  return { schedule: buildSchedule(base), timer: buildTimer(base), pipeline }
+  return { schedule: buildSchedule(base), timer: await buildTimer(base), pipeline }
 }
 
-function buildTimer({ store, ports, onProblem }: BrokerSurroundings): Timer {
+function buildTimer({ store, ports, onProblem }: BrokerSurroundings): Promise<Timer> {
   const { disk, clock, timers } = ports
   const { directory } = store
   const retentionMs = store.retentionHours * 3_600_000
   const tell = (error: unknown): void => onProblem(error, 'delivering messages for a time')
-  return new Timer({ store, disk, directory, retentionMs, clock, timers, onProblem: tell })
+  return Timer.open({ store, disk, directory, retentionMs, clock, timers, onProblem: tell })
 }
 
 type Sending = Pick<SenderOptions, 'shardOf' | 'admit' | 'pipeline'>
@@ -147,6 +148,7 @@ function buildSender(base: BrokerSurroundings, tables: Tables, sending: Sending)
     topics,
     clock,
     delayLevels: store.delayLevelsMs.length,
+    compressOverBytes: base.options.compressOverBytes,
     nextUniqueKey: () => ids.next(),
     ...sending,
     sentKeys: new SentKeys({ store, brokerName: store.brokerName, clock, ...base.options.idempotence }),
@@ -185,9 +187,9 @@ function openTransactions(base: BrokerSurroundings, tables: Tables, pipeline: Pi
 /** Makes producers of transactions. */
 function producersOf(
   base: BrokerSurroundings,
-  parts: { transactions: Transactions; sender: Sender; registry: Clients['registry'] },
+  parts: { inflate: InflateBody; transactions: Transactions; sender: Sender; registry: Clients['registry'] },
 ) {
-  const { store, ports, options } = base
+  const { store, ports } = base
   const { clock } = ports
   const { storeHost } = store
   const ids = processUniqueIds(clock, storeHost)
@@ -198,7 +200,6 @@ function producersOf(
         ...parts,
         clientId: `${storeHost.slice(0, storeHost.lastIndexOf(':'))}@${ids.next()}`,
         address: storeHost,
-        inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
         onProblem: (error) => base.onProblem(error, 'asking a producer about a transaction'),
       },
       given,
@@ -217,13 +218,12 @@ function backlogOf({ store, ports, options, checkOpen }: BrokerSurroundings, { t
 }
 
 function buildAdministration(
-  { store, options, checkOpen }: BrokerSurroundings,
+  { store, checkOpen }: BrokerSurroundings,
   tables: Tables,
-  others: Sending & { readonly filters: FilterCache; readonly consumers: Consumers },
+  others: Sending & { readonly filters: FilterCache; readonly inflate: InflateBody; readonly consumers: Consumers },
 ): Administration {
   const { brokerName } = store
-  const inflate = (message: StoredMessage): Buffer => inflatedBody(message, options.maxInflatedBytes)
-  return new Administration({ ...tables, ...others, store, brokerName, inflate, checkOpen })
+  return new Administration({ ...tables, ...others, store, brokerName, checkOpen })
 }
 
 function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups, numbers }: Tables, pipeline: Pipeline): SendBack {
@@ -245,26 +245,21 @@ function buildConsumers(
   {
     registry,
     locks,
-    filters,
-    sendBack,
-    handled,
-  }: Clients & Pick<ServedParts, 'filters' | 'sendBack'> & { readonly handled: Handled },
+    ...parts
+  }: Clients & Pick<ServedParts, 'filters' | 'sendBack'> & { readonly inflate: InflateBody; readonly handled: Handled },
 ): Consumers {
-  const { store, ports, options } = base
+  const { store, ports } = base
   const { clock, timers } = ports
   const ids = processUniqueIds(clock, store.storeHost)
   const { storeHost, brokerName } = store
   const host = storeHost.slice(0, storeHost.lastIndexOf(':'))
   return new Consumers({
     ...tables,
+    ...parts,
     store,
-    filters,
-    sendBack,
-    handled,
     members: new RegisteredMembers({ registry, clock, address: storeHost }),
     locks: locksOf(locks, brokerName),
     brokerName,
-    inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
     nextClientId: () => `${host}@${ids.next()}`,
     clock,
     timers,
@@ -273,7 +268,9 @@ function buildConsumers(
   })
 }
 
-function buildPop(base: BrokerSurroundings, tables: Tables, parts: Pick<ServedParts, 'pipeline' | 'filters' | 'sendBack'>): Pop {
+type PopBrokerParts = Pick<ServedParts, 'pipeline' | 'filters' | 'sendBack'> & Pick<PopParts, 'inflate' | 'isCaughtUp'>
+
+function buildPop(base: BrokerSurroundings, tables: Tables, parts: PopBrokerParts): Pop {
   const { store, ports, options } = base
   return new Pop({
     ...tables,
@@ -283,7 +280,6 @@ function buildPop(base: BrokerSurroundings, tables: Tables, parts: Pick<ServedPa
     config: store.config,
     brokerName: store.brokerName,
     clusterName: options.clusterName,
-    inflate: (message) => inflatedBody(message, options.maxInflatedBytes),
     onProblem: base.onProblem,
     checkOpen: base.checkOpen,
   })

@@ -6,6 +6,7 @@ import { nodeDisk } from '../disk/node-disk.js'
 import { MessageStore } from '../store/message-store.js'
 import { type BrokerOptions, type ResolvedBrokerOptions, resolveBrokerOptions } from './broker-options.js'
 import { type BrokerParts, buildParts } from './build-parts.js'
+import { type NeededParts, neededFrom } from './delay/needed-from.js'
 import type { TimedReceipt } from './delay/timer.js'
 import { BrokerError } from './errors.js'
 import { SAMPLE_EVERY_MS } from './numbers/meter.js'
@@ -51,13 +52,20 @@ function surroundingsOf(store: MessageStore, options: ResolvedBrokerOptions, giv
 
 async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const { store, events } = base
-  const parts = await buildParts(base)
+  let needs: NeededParts | undefined
+  // Until it is known what is needed, everything is.
+  const letGo = store.keepFrom(async () => (needs === undefined ? 0 : neededFrom(needs)))
+  const parts = await buildParts(base).catch((error: unknown) => {
+    letGo()
+    throw error
+  })
+  needs = { ...parts, store }
   const { administration, consumers, metrics, pop, sender, tables, timer, transactionProducer } = parts
   const periodic = startBackground(base, parts)
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     base.isClosing = true
-    await takeDown(parts, periodic, ownsStore ? store : undefined)
+    await takeDown(parts, periodic, ownsStore ? store : undefined).finally(letGo)
     events.emit('closed', undefined)
   }
   const cancel = (receipt: TimedReceipt): Promise<boolean> => {

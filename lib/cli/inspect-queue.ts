@@ -8,7 +8,7 @@ import { EntryBlock } from '../view/entry-block.js'
 import { QueueTable } from '../view/queue-table.js'
 import { type CommandInput, directoryOf, type ExitName, numberOption, optionalNumber, textOption, UsageError } from './command.js'
 import { DEFAULT_ROWS, MAX_ROWS } from './inspect-log.js'
-import { noSuchQueue, storeLayout } from './store-access.js'
+import { noSuchQueue, noSuchTopic, storeLayout } from './store-access.js'
 import { writeTable } from './table.js'
 
 interface EntryRow {
@@ -39,12 +39,17 @@ export async function inspectQueue(input: CommandInput): Promise<ExitName> {
     const queueId = optionalNumber(values, 'queue')
     if (topic === undefined && queueId !== undefined) throw new UsageError('--queue needs --topic')
     const topics = table.topics()
-    if (topic !== undefined && !topics.includes(topic)) throw noSuchQueue(topic, undefined, topics)
+    if (topic !== undefined && !topics.includes(topic)) throw noSuchTopic(topic, topics)
     const queues = topic === undefined ? [...table] : table.queuesOf(topic)
     const chosen = queueId ?? (topic !== undefined && queues.length === 1 ? queues[0]!.queueId : undefined)
     if (topic === undefined || chosen === undefined) return await listQueues(input, queues)
     const queue = queues.find((candidate) => candidate.queueId === chosen)
-    if (queue === undefined) throw noSuchQueue(topic, chosen, topics)
+    if (queue === undefined)
+      throw noSuchQueue(
+        topic,
+        chosen,
+        queues.map((one) => one.queueId),
+      )
     return await showEntries(input, queue)
   } finally {
     files.closeAll()

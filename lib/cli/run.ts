@@ -3,20 +3,18 @@
  *
  * Errors are told in one line on standard error, never with a stack.
  */
-import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { MessageStoreError, shown } from '../base/errors.js'
 import { BrokerError } from '../broker/errors.js'
 import { DiskError } from '../disk/disk.js'
-import { nodeDisk } from '../disk/node-disk.js'
-import { readWhole } from '../disk/replace.js'
 import { type Command, type ExitName, exitCodes, UsageError } from './command.js'
 import { inspectCommand } from './inspect.js'
+import { parseLine } from './parse.js'
 import { repairCommand } from './repair.js'
 import { serveCommand } from './serve.js'
 import { tailCommand } from './tail.js'
 import type { Terminal } from './terminal.js'
 import { verifyCommand } from './verify.js'
+import { packageVersion } from './version.js'
 
 const commands: Readonly<Record<string, Command>> = {
   inspect: inspectCommand,
@@ -41,18 +39,12 @@ exit codes
 ${codes.join('\n')}`
 }
 
-/** The version of the package. */
-function version(): string {
-  const bytes = readWhole(nodeDisk, fileURLToPath(new URL('../../package.json', import.meta.url)))
-  return (JSON.parse(bytes?.toString('utf8') ?? '{}') as { version?: string }).version ?? 'unknown'
-}
-
 /** Runs one command line. */
 async function run(line: readonly string[], terminal: Terminal): Promise<ExitName> {
   const [name, ...rest] = line
   if (name === undefined) throw new UsageError('a command is missing')
   if (name === '--version' || name === '-V') {
-    await terminal.line(version())
+    await terminal.line(packageVersion())
     return 'ok'
   }
   const isHelp = name === '--help' || name === '-h' || name === 'help'
@@ -63,7 +55,7 @@ async function run(line: readonly string[], terminal: Terminal): Promise<ExitNam
     return 'ok'
   }
   if (command === undefined) throw noCommand(name)
-  const { positionals, values } = parse(rest, command)
+  const { positionals, values } = parseLine(rest, command)
   if (values['help'] === true) {
     await terminal.line(command.help)
     return 'ok'
@@ -73,14 +65,6 @@ async function run(line: readonly string[], terminal: Terminal): Promise<ExitNam
 
 function noCommand(name: string): UsageError {
   return new UsageError(`no command ${shown(name)}; there are ${Object.keys(commands).join(', ')}`)
-}
-
-function parse(args: string[], { options }: Command) {
-  try {
-    return parseArgs({ args, options, allowPositionals: true })
-  } catch (error) {
-    throw new UsageError((error as Error).message.split('\n')[0]!)
-  }
 }
 
 /** Tells why a command ended early. */

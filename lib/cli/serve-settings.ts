@@ -1,130 +1,124 @@
-/** What `mqlite serve` is told: by options, and where these are silent by variables of the environment. */
-import { shown } from '../base/errors.js'
-import type { BrokerOptions } from '../broker/broker-options.js'
-import type { TopicSettings } from '../broker/config/topic-config.js'
-import { nodeDisk } from '../disk/node-disk.js'
-import { readWhole } from '../disk/replace.js'
-import type { BrokerServerOptions } from '../remoting/broker-server.js'
-import { type CommandInput, numberOption, type OptionValues, optionalNumber, textOption, UsageError } from './command.js'
+/** From the settings that are in force to the options of store, broker and server, checked before anything is opened. */
+import { type BrokerOptions, resolveBrokerOptions } from '../broker/broker-options.js'
+import { newGroup, withGroupSettings } from '../broker/config/group-config.js'
+import { newTopic, withSettings } from '../broker/config/topic-config.js'
+import { type BrokerServerOptions, checkServing } from '../remoting/broker-server.js'
+import { isLoopback } from '../remoting/endpoint.js'
+import { resolveOptions } from '../store/options.js'
+import { UsageError } from './command.js'
+import { readAclFile, readCredentialsFile } from './serve-auth.js'
+import { contentsOf } from './serve-files.js'
+import type { Given, GivenSettings } from './settings/given.js'
+import type { Part } from './settings/setting.js'
+import { settingsByName } from './settings/table.js'
 
-/** The options, as `parseArgs` wants them. */
-export const serveOptions = {
-  host: { type: 'string' },
-  port: { type: 'string' },
-  'name-server-port': { type: 'string' },
-  'no-name-server': { type: 'boolean' },
-  'name-servers': { type: 'string' },
-  'advertised-host': { type: 'string' },
-  'broker-name': { type: 'string' },
-  cluster: { type: 'string' },
-  topic: { type: 'string', multiple: true },
-  'auto-create-topics': { type: 'boolean' },
-  flush: { type: 'string' },
-  'segment-bytes': { type: 'string' },
-  'tls-key': { type: 'string' },
-  'tls-cert': { type: 'string' },
-  insecure: { type: 'boolean' },
-} as const
+/** What the command itself is told. */
+export interface CommandSettings {
+  readonly directory?: string
+  readonly log: { readonly format: 'auto' | 'text' | 'json'; readonly level: LogLevel }
+  /** Where `/metrics` and `/health` are answered; no port, no answers. */
+  readonly http: { readonly host: string; readonly port?: number }
+}
 
-/** From here on segments are deleted before they expire: a server is not watched. */
-const FORCE_AT = 0.85
-/** Ports of RocketMQ. */
-const BROKER_PORT = 10911
-const NAME_SERVER_PORT = 9876
-const MAX_PORT = 65_535
+/** How much the log tells. */
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
 
 /** What to open and how to listen. */
 export interface ServeSettings {
   readonly broker: BrokerOptions
   readonly server: BrokerServerOptions
+  readonly command: CommandSettings
 }
 
-/** Options with those that are not given taken from the environment: `--name-server-port` from `MQLITE_NAME_SERVER_PORT`. */
-export function withEnvironment(values: OptionValues, environment: Readonly<Record<string, string | undefined>>): OptionValues {
-  const all: Record<string, OptionValues[string]> = { ...values }
-  for (const [name, { type }] of Object.entries(serveOptions)) {
-    const variable = variableOf(name)
-    const text = environment[variable]
-    if (values[name] !== undefined || text === undefined || text === '') continue
-    if (type === 'boolean') all[name] = flagOf(variable, text)
-    else all[name] = name === 'topic' ? text.split(',').map((one) => one.trim()) : text
+/** Files that are read for their settings: what they hold is the option. */
+const CONTENTS = /^(?:tls|nameServerTls)\.(?:key|cert|ca)$/
+/** Settings of what is off unless another one is on. */
+const OFF_WITHOUT: Readonly<Record<string, string>> = { 'backlog.whenFull': 'backlog.maxMessages' }
+
+/** What the server asks for, as it is given here. */
+const FLAGS: Readonly<Record<string, string>> = {
+  advertisedHost: '--advertised-host',
+  'tls, or insecure: true': '--tls-key and --tls-cert, or --insecure',
+  'auth, tls.requireClientCertificate, or insecure: true': '--acl, --tls-require-client-certificate, or --insecure',
+}
+
+/** Makes options of settings. @throws {UsageError} naming the setting that cannot be, and where it came from */
+export function serveSettings({ settings }: Pick<GivenSettings, 'settings'>): ServeSettings {
+  checkTls(settings)
+  const parts: Record<Part, Record<string, unknown>> = { store: {}, broker: {}, server: {}, command: {} }
+  for (const [name, { value }] of settings) {
+    if (value === undefined || value === null) continue
+    if ((settings.get(OFF_WITHOUT[name] ?? name)?.value ?? null) === null) continue
+    place(parts[settingsByName.get(name)!.part], name, readFor(name, value))
   }
-  return all
+  const broker = { ...parts.broker, store: parts.store } as BrokerOptions
+  const server = parts.server as BrokerServerOptions
+  const command = parts.command as unknown as CommandSettings
+  named(settings, () => {
+    resolveOptions(parts.store)
+    resolveBrokerOptions(broker)
+    checkServing(server)
+  })
+  checkHttp(command, server)
+  for (const [topic, one] of Object.entries(broker.topics ?? {}))
+    named(settings, () => withSettings(newTopic(topic, 1), one, true), 'topics', topic)
+  for (const [group, one] of Object.entries(broker.groups ?? {}))
+    named(settings, () => withGroupSettings(newGroup(group), one), 'groups', group)
+  return { broker, server, command }
 }
 
-/** The variable that stands for an option. */
-export function variableOf(option: string): string {
-  return `MQLITE_${option.toUpperCase().replaceAll('-', '_')}`
+/** What a setting comes to: for the path of a file, what the file holds. */
+function readFor(name: string, value: unknown): unknown {
+  if (name === 'auth') return readAclFile(value as string)
+  if (name === 'nameServerCredentials') return readCredentialsFile(value as string)
+  return CONTENTS.test(name) ? contentsOf(value as string) : value
 }
 
-function flagOf(variable: string, text: string): boolean {
-  if (/^(?:true|1|yes)$/i.test(text)) return true
-  if (/^(?:false|0|no)$/i.test(text)) return false
-  throw new UsageError(`${variable} must be true or false, got ${shown(text)}`)
-}
-
-/** Reads the settings. @throws {UsageError} naming the option that cannot be */
-export function serveSettings({ values: given, terminal }: Pick<CommandInput, 'values' | 'terminal'>): ServeSettings {
-  const values = withEnvironment(given, terminal.environment)
-  const port = numberOption(values, 'port', BROKER_PORT, 0, MAX_PORT)
-  const namesPort = numberOption(values, 'name-server-port', NAME_SERVER_PORT, 0, MAX_PORT)
-  const names = textOption(values, 'name-servers')?.split(/[;,]/)
-  const texts = {
-    host: textOption(values, 'host'),
-    advertisedHost: textOption(values, 'advertised-host'),
-    nameServers: names?.map((one) => one.trim()).filter((one) => one !== ''),
-    tls: tlsOf(values),
-    nameServer: values['no-name-server'] === true ? undefined : { port: namesPort },
-  }
-  return {
-    broker: {
-      topics: topicsOf(values),
-      autoCreateTopics: values['auto-create-topics'] === true,
-      ...defined({ clusterName: textOption(values, 'cluster') }),
-      store: {
-        disk: { forceAt: FORCE_AT },
-        ...defined({
-          brokerName: textOption(values, 'broker-name'),
-          flush: flushOf(values),
-          segmentBytes: optionalNumber(values, 'segment-bytes', 4096),
-        }),
-      },
-    },
-    server: { port, insecure: values['insecure'] === true, ...defined(texts) },
+/** Puts a value where its name says: `disk.forceAt` into the object `disk`. */
+function place(into: Record<string, unknown>, name: string, value: unknown): void {
+  const dot = name.indexOf('.')
+  if (dot < 0) into[name] = value
+  else {
+    const group = name.slice(0, dot)
+    into[group] ??= {}
+    ;(into[group] as Record<string, unknown>)[name.slice(dot + 1)] = value
   }
 }
 
-type Defined<Fields> = { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> }
-
-function defined<Fields extends object>(fields: Fields): Defined<Fields> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<Fields>
-}
-
-function topicsOf({ topic }: OptionValues): Record<string, TopicSettings> {
-  const topics: Record<string, TopicSettings> = {}
-  for (const text of Array.isArray(topic) ? topic : []) {
-    const [, name, queues] = /^([^:]+)(?::([0-9]{1,5}))?$/.exec(String(text)) ?? []
-    if (name === undefined) throw new UsageError(`--topic must be a name, or name:queues, got ${shown(text)}`)
-    topics[name] = queues === undefined ? {} : { queues: Number(queues) }
+/** Mistakes in options are mistakes of whoever set them: says where that was. */
+function named(settings: ReadonlyMap<string, Given>, action: () => void, setting?: string, entry?: string): void {
+  try {
+    action()
+  } catch (error) {
+    if (!(error instanceof TypeError) && !(error instanceof RangeError)) throw error
+    const word = /^(?:option )?([\w.]+) /.exec(error.message)?.[1] ?? ''
+    const name = setting ?? [word, `limits.${word}`].find((one) => settingsByName.has(one))
+    const from = name === undefined ? undefined : settings.get(name)?.from
+    const which = entry === undefined ? '' : `${entry}: `
+    const what = error.message.replace(
+      /\b(?:advertisedHost|(?:auth, tls\.requireClientCertificate|tls), or insecure: true)\b/,
+      (words) => FLAGS[words] ?? words,
+    )
+    throw new UsageError(`${from === undefined || from === 'default' ? '' : `${from}: `}${which}${what}`)
   }
-  return topics
 }
 
-function flushOf(values: OptionValues): 'sync' | 'async' | undefined {
-  const flush = textOption(values, 'flush')
-  if (flush === undefined || flush === 'sync' || flush === 'async') return flush
-  throw new UsageError(`--flush must be sync or async, got ${shown(flush)}`)
+function checkHttp({ http }: CommandSettings, { insecure }: BrokerServerOptions): void {
+  if (http.port === undefined || insecure === true || isLoopback(http.host)) return
+  throw new UsageError(`/metrics and /health at ${http.host} can be read by everybody who can connect; that needs --insecure`)
 }
 
-function tlsOf(values: OptionValues): BrokerServerOptions['tls'] {
-  const [key, cert] = [textOption(values, 'tls-key'), textOption(values, 'tls-cert')]
-  if (key === undefined && cert === undefined) return undefined
-  if (key === undefined || cert === undefined) throw new UsageError('--tls-key and --tls-cert belong together')
-  return { key: fileAt(key), cert: fileAt(cert) }
-}
-
-function fileAt(path: string): Buffer {
-  const bytes = readWhole(nodeDisk, path)
-  if (bytes === undefined) throw new UsageError(`there is no file ${path}`)
-  return bytes
+function checkTls(settings: ReadonlyMap<string, Given>): void {
+  for (const group of ['tls', 'nameServerTls']) {
+    const [key, cert] = ['key', 'cert'].map((name) => settings.get(`${group}.${name}`))
+    if ((key?.value === undefined) !== (cert?.value === undefined)) {
+      const [there, missing] = key?.value === undefined ? [cert, 'key'] : [key, 'cert']
+      throw new UsageError(`${there?.from} needs ${group}.${missing}: they belong together`)
+    }
+  }
+  const alone = ['tls.ca', 'tls.requireClientCertificate'].map((name) => settings.get(name)).find((one) => one?.value)
+  if (alone !== undefined && settings.get('tls.key')?.value === undefined)
+    throw new UsageError(`${alone.from} needs tls.key and tls.cert`)
+  const require = settings.get('tls.requireClientCertificate')
+  if (require?.value === true && settings.get('tls.ca')?.value === undefined) throw new UsageError(`${require.from} needs tls.ca`)
 }

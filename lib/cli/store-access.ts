@@ -1,5 +1,5 @@
 /** How commands get at a store: read-only, with the sizes that its files have. */
-import { type MessageStoreError, shown } from '../base/errors.js'
+import { shown } from '../base/errors.js'
 import { nodeDisk } from '../disk/node-disk.js'
 import { indexFileBytes } from '../format/index-layout.js'
 import { isIndexFileName } from '../format/names.js'
@@ -9,6 +9,9 @@ import { defaultSizes, type IndexOptions } from '../store/options.js'
 import { type IndexSizes, indexSizesOf, inferIndexSizes } from '../view/index-sizes.js'
 import { type OptionValues, optionalNumber, UsageError } from './command.js'
 import type { Terminal } from './terminal.js'
+
+/** Topics or queues that a message names. */
+const MOST_NAMED = 10
 
 /** The option that tells what the index files do not. */
 export const indexSlotsOption = { 'index-slots': { type: 'string' } } as const
@@ -78,15 +81,21 @@ export async function openToRead(directory: string, values: OptionValues, termin
   }
 }
 
-/** The error for a topic or queue that is not there. */
-export function noSuchQueue(
-  topic: string,
-  queueId: number | undefined,
-  topics: readonly string[],
-): MessageStoreError | UsageError {
-  const what = queueId === undefined ? `no topic ${shown(topic)}` : `no queue ${queueId} of topic ${shown(topic)}`
-  const known = [...topics].sort().slice(0, 10).join(', ')
-  return new UsageError(
-    `${what}; ${known === '' ? 'the store has none' : `there are ${known}${topics.length > 10 ? ', ...' : ''}`}`,
+/** The error for a topic that is not there, naming those that are. */
+export function noSuchTopic(topic: string, topics: readonly string[]): UsageError {
+  return new UsageError(`no topic ${shown(topic)}; ${thereAre([...new Set(topics)].sort(), 'the store has none')}`)
+}
+
+/** The error for a queue that is not there, naming those that its topic has. */
+export function noSuchQueue(topic: string, queueId: number, queueIds: readonly number[]): UsageError {
+  const known = thereAre(
+    [...queueIds].sort((a, b) => a - b),
+    'it has none',
   )
+  return new UsageError(`no queue ${queueId} of topic ${shown(topic)}; ${known}`)
+}
+
+function thereAre(names: readonly (string | number)[], none: string): string {
+  const more = names.length > MOST_NAMED ? `, and ${names.length - MOST_NAMED} more` : ''
+  return names.length === 0 ? none : `there ${names.length === 1 ? 'is' : 'are'} ${names.slice(0, MOST_NAMED).join(', ')}${more}`
 }

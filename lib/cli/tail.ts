@@ -16,7 +16,7 @@ import {
   textOption,
   UsageError,
 } from './command.js'
-import { INDEX_SLOTS_HELP, indexSlotsOption, noSuchQueue, openToRead, storeLayout } from './store-access.js'
+import { INDEX_SLOTS_HELP, indexSlotsOption, noSuchQueue, noSuchTopic, openToRead, storeLayout } from './store-access.js'
 import { plain, timeText } from './table.js'
 import type { Terminal } from './terminal.js'
 
@@ -88,16 +88,24 @@ async function tail(input: CommandInput): Promise<ExitName> {
   const store = await openToRead(layout.root, values, terminal)
   try {
     const queues = queuesOf(store, wanted)
-    if (queues.length === 0 && !wanted.follow) {
-      const topics = [...new Set(store.queues().map(({ topic }) => topic))]
-      throw noSuchQueue(wanted.topic, topics.includes(wanted.topic) ? wanted.queueId : undefined, topics)
-    }
+    if (queues.length === 0 && !wanted.follow) throw nothingThere(store, wanted)
     await printStored(store, queues, wanted, printer)
     if (wanted.follow) await followStore(store, queues, wanted, printer)
   } finally {
     await store.close()
   }
   return printer.sawDamage ? 'findings' : 'ok'
+}
+
+function nothingThere(store: MessageStore, { topic, queueId }: Wanted): UsageError {
+  const queueIds = store.queues().filter((queue) => queue.topic === topic)
+  const topics = store.queues().map((queue) => queue.topic)
+  if (queueIds.length === 0 || queueId === undefined) return noSuchTopic(topic, topics)
+  return noSuchQueue(
+    topic,
+    queueId,
+    queueIds.map((queue) => queue.queueId),
+  )
 }
 
 function queuesOf(store: MessageStore, wanted: Wanted): Bounds[] {

@@ -58,6 +58,16 @@ export class Terminal {
     return this.#options.environment
   }
 
+  /** Tells the time. */
+  get clock(): Clock {
+    return this.#options.clock
+  }
+
+  /** Whether people read standard error. */
+  get isErrorShown(): boolean {
+    return this.#options.error.isTTY === true
+  }
+
   /** Fires when the work should stop. */
   get signal(): AbortSignal {
     return this.#options.stop.signal
@@ -97,6 +107,11 @@ export class Terminal {
   /** Writes a value as one JSON document. */
   json(value: unknown): Promise<void> {
     return this.line(JSON.stringify(value, null, 2))
+  }
+
+  /** Writes text to standard error. */
+  error(text: string): void {
+    this.#options.error.write(text)
   }
 
   /** Writes a line to standard error. */

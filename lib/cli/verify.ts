@@ -56,7 +56,8 @@ export async function writeReport(terminal: Terminal, report: VerifyReport): Pro
   const { length } = report.findings
   const verdict = report.ok ? terminal.paint('green', 'ok') : terminal.paint('red', report.worst ?? 'damage')
   const seconds = (report.durationMs / 1000).toFixed(2)
-  await terminal.line(`${verdict}: ${length === 0 ? 'nothing' : `${counted(length + report.omitted)} findings`} in ${seconds} s`)
+  const nothing = log.records === 0 ? 'no messages, nothing wrong' : 'nothing wrong'
+  await terminal.line(`${verdict}: ${length === 0 ? nothing : `${counted(length + report.omitted)} findings`} in ${seconds} s`)
   if (report.findings.some(({ remedy }) => remedy !== 'nothing')) await terminal.line('mqlite repair DIR mends this')
 }
 

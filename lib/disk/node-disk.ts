@@ -69,13 +69,15 @@ export class NodeDisk implements Disk {
 
   stat(path: string): PathStat | undefined {
     return attempt('stat', path, () => {
-      let stat: fs.BigIntStats
+      let stat: fs.BigIntStats | undefined
       try {
-        stat = fs.lstatSync(path, { bigint: true })
+        // An error for each file that is not there would cost five times the call.
+        stat = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
       } catch (error) {
         if (isAbsence(error)) return undefined
         throw error
       }
+      if (stat === undefined) return undefined
       return {
         kind: kindOf(stat),
         bytes: Number(stat.size),
@@ -167,6 +169,21 @@ export class NodeDisk implements Disk {
 
 /** The file system of this machine, with the strongest locks that are installed. */
 export const nodeDisk: Disk = new NodeDisk()
+
+/**
+ * The bytes of a file that somebody named: a certificate, a configuration. It is none of a store's, so links are followed
+ * and pipes are read to their end.
+ *
+ * @throws {DiskError} when it cannot be read
+ */
+export function readNamedFile(path: string): Buffer {
+  return attempt('read', path, () => fs.readFileSync(path))
+}
+
+/** Whether accounts other than the owner's may read or change a file; not where files have no such permissions. */
+export function othersMayRead(path: string): boolean {
+  return process.platform !== 'win32' && (fs.statSync(path).mode & 0o077) !== 0
+}
 
 class NodeFile implements DiskFile {
   readonly path: string

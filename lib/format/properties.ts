@@ -91,6 +91,34 @@ export function findProperty(block: Block, start: number, end: number, name: Buf
   return value === undefined ? undefined : block.bytes.toString('utf8', value.start, value.end)
 }
 
+/** The values of several properties in one pass, `undefined` where there is none; as {@link propertyValue}. */
+export function findProperties(block: Block, start: number, end: number, names: readonly Buffer[]): (string | undefined)[] {
+  const { bytes } = block
+  const places: number[] = []
+  for (let at = start; at < end; ) {
+    let stop = at
+    let split = -1
+    for (; stop < end; stop++) {
+      const byte = bytes[stop]
+      if (byte === VALUE_END) break
+      if (byte === NAME_END && split < 0) split = stop
+    }
+    const length = split - at
+    if (length > 0 && split + 1 < stop) {
+      for (let i = 0; i < names.length; i++) {
+        if (names[i]!.length !== length || !startsWith(bytes, at, names[i]!)) continue
+        places[2 * i] = split + 1
+        places[2 * i + 1] = stop
+      }
+    }
+    at = stop + 1
+  }
+  return names.map((_, i) => {
+    const from = places[2 * i]
+    return from === undefined ? undefined : bytes.toString('utf8', from, places[2 * i + 1])
+  })
+}
+
 /** A property name prepared for {@link findProperty}. */
 export function propertyKey(name: string): Buffer {
   return Buffer.from(name, 'utf8')

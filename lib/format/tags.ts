@@ -53,6 +53,25 @@ export function parseTags(expression: string): { tags: string[]; hashes: number[
   return { tags, hashes: tags.map(javaHash) }
 }
 
+/** What other languages join words with; here it would be a part of a tag, and the filter would match nothing. */
+const FOREIGN_OPERATOR = /(?:^|\s)(&&|\|)(?=\s|$)/
+
+/**
+ * Refuses an expression that somebody wrote for another language: `a && b`. RocketMQ takes that for one tag.
+ *
+ * @throws {TypeError} when one of its tags has `&&` or `|` standing by itself
+ */
+export function checkTagExpression(expression: string): void {
+  for (const tag of expression.split('||')) {
+    const operator = FOREIGN_OPERATOR.exec(tag.trim())?.[1]
+    if (operator === undefined || tag.trim() === operator) continue
+    throw new TypeError(
+      `tags must be * or tags joined by ||, as in 'paid || refunded', got ${shown(expression)}: a message has one tag, ` +
+        `and ${operator} would be a part of it; a list, as in ['a ${operator} b'], names tags as they are`,
+    )
+  }
+}
+
 /**
  * The tags code of a message: the hash of its tags, or for a delayed one the time when it is due.
  *

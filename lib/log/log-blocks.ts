@@ -2,7 +2,8 @@
  * Reads the log: from the tail if it is there, else from a cached block, else with one positioned read.
  *
  * A reader that walks along asks for blocks, so that one read serves hundreds of records. A reader that
- * jumps asks for exactly the bytes of its record: reading a block for it would cost twenty times more.
+ * jumps asks for exactly the bytes of its record: reading a block for it would cost twenty times more. Only of
+ * a log that the cache can hold as a whole each block is read once, whoever asks.
  */
 import { LRUCache } from 'lru-cache'
 import type { SegmentChain } from '../disk/segment-chain.js'
@@ -54,6 +55,7 @@ export class LogBlocks {
   readonly #tail: Tail
   readonly #writtenEnd: () => number
   readonly #cache: LRUCache<number, CachedBlock>
+  readonly #cacheBytes: number
   /** Where single records are read to, one behind the other: memory for each of them would cost as much as its read. */
   #shelf: Block = EMPTY
   #shelfUsed = SHELF_BYTES
@@ -62,6 +64,7 @@ export class LogBlocks {
     this.#chain = chain
     this.#tail = tail
     this.#writtenEnd = writtenEnd
+    this.#cacheBytes = cacheBytes
     this.#cache = new LRUCache({ max: Math.max(2, Math.ceil(cacheBytes / READ_BLOCK_BYTES)) })
   }
 
@@ -85,9 +88,15 @@ export class LogBlocks {
       const cached = this.#cache.get(blockBase)
       if (cached !== undefined && end <= blockBase + cached.length)
         return point(cursor, cached.block, blockBase, cached.length, address)
-      if (walking) return this.#readBlock(cursor, blockBase, address, end)
+      if (walking || this.#isWorthKeeping(blockBase)) return this.#readBlock(cursor, blockBase, address, end)
     }
     return this.#readExactly(cursor, address, bytes)
+  }
+
+  /** Whether a block will not change and no other will drive it out. */
+  #isWorthKeeping(blockBase: number): boolean {
+    const end = this.#writtenEnd()
+    return end - this.#chain.start <= this.#cacheBytes && blockBase + READ_BLOCK_BYTES <= end
   }
 
   /**

@@ -4,7 +4,8 @@
  * A segment has expired when its newest record is older than the retention time, and not before the store has been
  * open for as long since the segment was full. RocketMQ asks the file's modification time instead, which copying or
  * touching changes; here it counts where the record's time lies in the future. Expired segments are deleted in one hour of
- * the day, or at any hour once the disk is filling. The last segment is never deleted.
+ * the day, or at any hour once the disk is filling. The last segment is never deleted, and what somebody still needs
+ * only when the disk is too full for anything else.
  */
 
 /** Why a segment was deleted. */
@@ -35,6 +36,8 @@ export interface RetentionFacts {
   readonly hour: number
   /** Used share of the file system. */
   readonly usedShare: number
+  /** Segments that start here or later have not expired, however old they are: they are needed. `Infinity` for none. */
+  readonly neededFrom: number
 }
 
 /** What is known of a segment that is not the last. */
@@ -59,7 +62,8 @@ export function expiredSegments(
   const limit = facts.now - rules.hours * 3_600_000
   const deleted: { segment: SegmentAge; reason: DeleteReason }[] = []
   for (const segment of segments) {
-    const isExpired = segment.lastWriteMs <= limit && segment.openMs >= rules.hours * 3_600_000
+    const isOld = segment.lastWriteMs <= limit && segment.openMs >= rules.hours * 3_600_000
+    const isExpired = isOld && segment.start < facts.neededFrom
     if ((!isExpired && !isForced) || deleted.length === MAX_DELETED_PER_ROUND) break
     deleted.push({ segment, reason: isExpired ? 'expired' : 'disk' })
   }

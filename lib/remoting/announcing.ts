@@ -5,10 +5,11 @@
 import { TEMPLATE_TOPIC } from '../broker/config/system-topics.js'
 import type { TopicConfig } from '../broker/config/topic-config.js'
 import type { ServedParts } from '../broker/serving/served.js'
+import type { Credentials } from './auth/signature.js'
 import { RemotingClient } from './client.js'
 import { type Endpoint, endpointText } from './endpoint.js'
 import type { NameServer } from './name-server/name-server.js'
-import { NameServerClient } from './name-server/name-server-client.js'
+import { NameServerClient, type RegistrationResult } from './name-server/name-server-client.js'
 import type { DataVersion, QueueData } from './name-server/route-state.js'
 import type { ClientTls } from './net.js'
 
@@ -21,8 +22,12 @@ export interface AnnouncingOptions {
   readonly own?: NameServer | undefined
   /** Name servers elsewhere, `host:port`. */
   readonly servers: readonly string[]
+  /** Told what came of each registration. */
+  readonly onRegistration?: ((result: Pick<RegistrationResult, 'server' | 'error'>) => void) | undefined
   /** Talk to those over TLS. */
   readonly tls?: ClientTls | undefined
+  /** Sign what those are told. */
+  readonly credentials?: Credentials | undefined
 }
 
 const PRIMARY = 0
@@ -40,10 +45,13 @@ export class Announcing {
 
   constructor(options: AnnouncingOptions) {
     this.#options = options
-    const { served, servers, tls } = options
+    const { served, servers, tls, credentials } = options
     const { clock, timers } = served.base.ports
     this.#startedAt = clock.now()
-    this.#client = new RemotingClient(tls === undefined ? {} : { tls })
+    this.#client = new RemotingClient({
+      ...(tls === undefined ? {} : { tls }),
+      ...(credentials === undefined ? {} : { credentials }),
+    })
     if (servers.length === 0) return
     this.#elsewhere = new NameServerClient({
       client: this.#client,
@@ -51,6 +59,7 @@ export class Announcing {
       broker: this.#name,
       topics: () => ({ dataVersion: this.#version, topics: this.#topics.map((one) => ({ ...entryOf(one), topic: one.topic })) }),
       onResult: ({ server, error }) => {
+        options.onRegistration?.(error === undefined ? { server } : { server, error })
         if (error !== undefined) served.base.onProblem(error, `registering with the name server ${server}`)
       },
       timers,

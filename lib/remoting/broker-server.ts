@@ -4,21 +4,30 @@
  *
  * Thin: a table from request code to one call of the broker. Rules about messages are in `lib/broker`.
  */
+import { fired } from '../base/signals.js'
 import type { Broker } from '../broker/broker.js'
 import { parseHost } from '../format/host.js'
 import { Announcing } from './announcing.js'
+import { brokerRows } from './auth/broker-rows.js'
+import { Guard, type Rows } from './auth/guard.js'
+import { nameServerRows } from './auth/name-server-rows.js'
+import { type Principals, principalsOf } from './auth/principals.js'
+import type { AccountLookup, AuthSettings } from './auth/settings.js'
+import type { Credentials } from './auth/signature.js'
 import { administerHandlers } from './commands/administer.js'
 import { consumeHandlers } from './commands/consume.js'
 import type { ServedBroker } from './commands/entries.js'
 import { tableOf } from './commands/entries.js'
 import { produceHandlers } from './commands/produce.js'
+import { ReadingTurns } from './commands/reading-turns.js'
 import { transactionHandlers } from './commands/transactions.js'
 import type { Connection } from './connection.js'
 import { type Endpoint, endpointText, parseEndpoint } from './endpoint.js'
-import type { ServerLimits } from './limits.js'
+import type { HandlerTable } from './handling.js'
+import { resolveLimits, type ServerLimits } from './limits.js'
 import { NameServer } from './name-server/name-server.js'
 import type { ClientTls, ServerTls } from './net.js'
-import { RemotingServer } from './server.js'
+import { checkListening, type Refused, RemotingServer } from './server.js'
 
 /** Options of {@link BrokerServer.listen}. */
 export interface BrokerServerOptions {
@@ -32,16 +41,36 @@ export interface BrokerServerOptions {
   readonly nameServers?: readonly string[]
   /** Talk to those over TLS. */
   readonly nameServerTls?: ClientTls
+  /** Sign what those are told. */
+  readonly nameServerCredentials?: Credentials
   /** The address that clients are told, if not the one listened at: `host`, without a port. */
   readonly advertisedHost?: string
   /** All connections must use TLS. */
   readonly tls?: ServerTls
-  /** Listen without TLS where other machines can connect. @default false */
+  /**
+   * Who may do what, or a function that finds the account of an access key: requests must then be signed, those to the
+   * name server too, and what nobody allows is refused. @default everybody may do everything
+   */
+  readonly auth?: AuthSettings | AccountLookup
+  /** Listen without TLS, or without `auth`, where other machines can connect. @default false */
   readonly insecure?: boolean
+  /** When it fires, `listen` waits no longer for name servers elsewhere. The server goes on until it is closed. */
+  readonly signal?: AbortSignal
   /** Limits other than the standard ones. */
   readonly limits?: Partial<ServerLimits>
   /** Whether clients may filter with SQL. @default true */
   readonly sqlFilters?: boolean
+  /**
+   * Most messages in one answer to a pull, 1 to 4,096, and never more than 256 KiB of records.
+   * (`maxTransferCountOnMessageInMemory`.) @default 32
+   */
+  readonly pullMessages?: number
+  /** Told of each connection of a client, before its first request. */
+  readonly onConnection?: (connection: Connection) => void
+  /** Told of each request and each connection that was refused. May be called often when clients are hostile. */
+  readonly onRefused?: (refused: Refused) => void
+  /** Told what came of registering with each of `nameServers`, again and again. Failures are problems of the broker as well. */
+  readonly onRegistration?: (result: { readonly server: string; readonly error?: Error }) => void
   /** Told of what went wrong with a client. */
   readonly onFault?: (error: Error, connection: Connection) => void
 }
@@ -49,8 +78,16 @@ export interface BrokerServerOptions {
 /** How long a close waits for requests in work. */
 const GRACE_MS = 5000
 
+const LOCALHOST = '127.0.0.1'
 /** Addresses to listen at that nobody can connect to. */
 const ANYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
+
+const MOST_PULL_MESSAGES = 4096
+
+function checkPullMessages(value = 1): void {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= MOST_PULL_MESSAGES) return
+  throw new RangeError(`pullMessages must be 1 to ${MOST_PULL_MESSAGES}, got ${value}`)
+}
 
 /** What a server consists of. */
 interface Parts {
@@ -82,38 +119,29 @@ export class BrokerServer implements AsyncDisposable {
    * Begins to listen for clients of a broker. Rejects when a port cannot be had. Name servers elsewhere that cannot be
    * reached are told to the broker's event `problem`, and tried again.
    *
-   * @throws {RangeError} when other machines could connect without TLS, or clients could not be told an address
+   * @throws {RangeError} when other machines could connect without TLS or without being known, when clients could not be
+   *   told an address, for `pullMessages` out of range, and naming what cannot be in `auth`; {@link TypeError} likewise
    */
   static async listen(broker: Broker, options: BrokerServerOptions = {}): Promise<BrokerServer> {
-    const { port = 10911, nameServer, nameServers = [], nameServerTls, advertisedHost } = options
-    if (advertisedHost === undefined && ANYWHERE.has(options.host ?? ''))
-      throw new RangeError(`clients cannot connect to ${options.host}: give advertisedHost, the address that they are told`)
-    for (const address of nameServers) parseEndpoint(address)
-    const connections = new Map<string, Connection>()
-    const served: ServedBroker = { broker, served: broker.served, endpoint: undefined, storeHost: undefined, connections }
-    const handlers = tableOf([
-      produceHandlers(served),
-      transactionHandlers(served),
-      consumeHandlers(served, options.sqlFilters),
-      administerHandlers(served),
-    ])
-    const onConnection = (connection: Connection): void => {
-      const address = endpointText(connection.remote)
-      connections.set(address, connection)
-      connection.onClose(() => connections.delete(address))
-    }
-    const server = await RemotingServer.listen({ ...shared(options), port, handlers, onConnection })
-    served.endpoint = { ...server.endpoint, host: advertisedHost ?? server.endpoint.host }
-    served.storeHost = addressOnly(served.endpoint)
+    const { port = 10911, nameServer, auth } = options
+    checkServing(options)
+    const principals = auth === undefined ? undefined : principalsOf(auth)
+    const served = servedBroker(broker)
     try {
-      const names = nameServer === undefined ? undefined : await listenForNames(options, nameServer.port)
-      const own = names?.table
-      const announced = { served: broker.served, endpoint: served.endpoint, own, servers: nameServers, tls: nameServerTls }
-      const announcing = new Announcing(announced)
-      await announcing.start()
-      return new BrokerServer({ server, names, announcing, served })
+      const server = await listenForClients(served, { ...options, port }, principals)
+      try {
+        const names = nameServer === undefined ? undefined : await listenForNames(options, nameServer.port, principals)
+        const { endpoint = server.endpoint } = served
+        const announcing = new Announcing({ served: broker.served, endpoint, own: names?.table, ...elsewhere(options) })
+        const started = announcing.start()
+        await (options.signal === undefined ? started : Promise.race([started, fired(options.signal)]))
+        return new BrokerServer({ server, names, announcing, served })
+      } catch (error) {
+        await server.close(0)
+        throw error
+      }
     } catch (error) {
-      await server.close(0)
+      endListening(served)
       throw error
     }
   }
@@ -149,26 +177,87 @@ export class BrokerServer implements AsyncDisposable {
     await announcing.close()
     await Promise.all([server.close(GRACE_MS), names?.server.close(GRACE_MS)])
     names?.table.close()
+    endListening(served)
     served.endpoint = undefined
     served.storeHost = undefined
   }
 }
 
+/** Looks at what can be known to be wrong before anything is opened. @throws {RangeError} as {@link BrokerServer.listen} */
+export function checkServing(options: BrokerServerOptions): void {
+  const { host = LOCALHOST, advertisedHost, limits, nameServers = [], pullMessages } = options
+  if (advertisedHost === undefined && ANYWHERE.has(host))
+    throw new RangeError(`clients cannot connect to ${host}: give advertisedHost, the address that they are told`)
+  for (const address of nameServers) parseEndpoint(address)
+  checkListening({ ...options, host, isGuarded: options.auth !== undefined })
+  resolveLimits(limits)
+  checkPullMessages(pullMessages)
+  if (options.auth !== undefined) principalsOf(options.auth)
+}
+
+/** The name servers that others run, as those who register want them. */
+function elsewhere({ nameServers: servers = [], nameServerTls: tls, ...rest }: BrokerServerOptions) {
+  return { servers, tls, credentials: rest.nameServerCredentials, onRegistration: rest.onRegistration }
+}
+
 /** What the port of the broker and that of the name server have in common. */
-function shared({ host, tls, insecure, limits, onFault }: BrokerServerOptions) {
+function shared({ host, tls, insecure, limits, onFault, onRefused }: BrokerServerOptions) {
   return {
     ...(host === undefined ? {} : { host }),
     ...(tls === undefined ? {} : { tls }),
     ...(insecure === undefined ? {} : { insecure }),
     ...(limits === undefined ? {} : { limits }),
     ...(onFault === undefined ? {} : { onFault }),
+    ...(onRefused === undefined ? {} : { onRefused }),
   }
 }
 
-async function listenForNames(options: BrokerServerOptions, port: number) {
+function servedBroker(broker: Broker): ServedBroker {
+  const { served } = broker
+  const turns = new ReadingTurns(served.base.ports.timers)
+  return { broker, served, turns, endpoint: undefined, storeHost: undefined, connections: new Map(), endListening: [] }
+}
+
+function endListening({ endListening: all }: ServedBroker): void {
+  for (const end of all.splice(0)) end()
+}
+
+/** Listens at the port of the broker, and notes where clients are told that it does. */
+async function listenForClients(
+  served: ServedBroker,
+  options: BrokerServerOptions & { readonly port: number },
+  principals: Principals | undefined,
+): Promise<RemotingServer> {
+  const { port, advertisedHost, sqlFilters, pullMessages } = options
+  const { connections, broker } = served
+  const handlers = tableOf([
+    produceHandlers(served),
+    transactionHandlers(served),
+    consumeHandlers(served, sqlFilters, pullMessages),
+    administerHandlers(served),
+  ])
+  const onConnection = (connection: Connection): void => {
+    const address = endpointText(connection.remote)
+    connections.set(address, connection)
+    connection.onClose(() => connections.delete(address))
+    options.onConnection?.(connection)
+  }
+  const guard = guardOf(principals, brokerRows(broker.served.store), handlers)
+  const server = await RemotingServer.listen({ ...shared(options), ...guard, port, handlers, onConnection })
+  served.endpoint = { ...server.endpoint, host: advertisedHost ?? server.endpoint.host }
+  served.storeHost = addressOnly(served.endpoint)
+  return server
+}
+
+function guardOf(principals: Principals | undefined, rows: Rows, handlers: HandlerTable): { guard?: Guard } {
+  return principals === undefined ? {} : { guard: new Guard(principals, rows, handlers.keys()) }
+}
+
+async function listenForNames(options: BrokerServerOptions, port: number, principals: Principals | undefined) {
   const table = new NameServer()
   try {
-    const server = await RemotingServer.listen({ ...shared(options), port, handlers: table.handlers })
+    const guard = guardOf(principals, nameServerRows, table.handlers)
+    const server = await RemotingServer.listen({ ...shared(options), ...guard, port, handlers: table.handlers })
     return { server, table }
   } catch (error) {
     table.close()

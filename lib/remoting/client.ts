@@ -5,6 +5,7 @@
  * costs nothing until somebody wants something from it.
  */
 import { type Clock, systemClock, systemTimers, type Timers } from '../base/system.js'
+import { type Credentials, signed } from './auth/signature.js'
 import type { Command } from './command.js'
 import { Connection } from './connection.js'
 import { parseEndpoint } from './endpoint.js'
@@ -19,6 +20,8 @@ export interface RemotingClientOptions {
   readonly handlers?: HandlerTable
   /** Use TLS with every server. @default none */
   readonly tls?: ClientTls
+  /** Sign all requests. @default none is signed */
+  readonly credentials?: Credentials
   /** Time to connect. @default 3 s */
   readonly connectMs?: number
   /** Limits other than the standard ones. */
@@ -59,13 +62,18 @@ export class RemotingClient {
    */
   async invoke(address: string, request: Command, timeoutMs = 3000): Promise<Command> {
     const connection = await this.connect(address)
-    return connection.invoke(request, timeoutMs)
+    return connection.invoke(this.#signed(request), timeoutMs)
   }
 
   /** Sends a one-way request; rejects with `REMOTING_UNREACHABLE` when there is no way to do so. */
   async sendOneWay(address: string, request: Command): Promise<void> {
     const connection = await this.connect(address)
-    connection.sendOneWay(request)
+    connection.sendOneWay(this.#signed(request))
+  }
+
+  #signed(request: Command): Command {
+    const { credentials } = this.#options
+    return credentials === undefined ? request : signed(request, credentials)
   }
 
   /** The connection with a server, made if there is none. Rejects with `REMOTING_UNREACHABLE`. */

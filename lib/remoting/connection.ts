@@ -37,6 +37,8 @@ export interface ConnectionPorts {
   readonly shared?: SharedLoad
   /** Told how many bytes came or were queued, by which `heldBytes` may have grown. */
   readonly onGrowth?: (bytes: number) => void
+  /** Told of each request that was refused. */
+  readonly onRefused?: (request: Command, refusal: Refusal, connection: Connection) => void
   /** Told what a handler threw, unless it was a refusal, and why a peer was cut off. */
   readonly onFault: (error: Error, connection: Connection) => void
 }
@@ -250,7 +252,8 @@ export class Connection {
 
   #failed(command: Command, error: unknown): Command {
     const response = failureAnswer(command, error)
-    if (!(error instanceof Refusal)) this.#fault(error)
+    if (error instanceof Refusal) this.#ports.onRefused?.(command, error, this)
+    else this.#fault(error)
     return response
   }
 

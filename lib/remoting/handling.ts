@@ -14,11 +14,11 @@ export type Handler = (request: Command, connection: Connection) => Promise<Comm
 /** Handlers by request code. */
 export type HandlerTable = ReadonlyMap<number, Handler>
 
-/** Does what a request asks for, or refuses as RocketMQ does when it does not know the code. */
+/** Does what a request asks for. @throws {Refusal} as RocketMQ says it, for a code that is not known */
 export function handle(table: HandlerTable, command: Command, connection: Connection): ReturnType<Handler> {
   const handler = table.get(command.code)
   if (handler !== undefined) return handler(command, connection)
-  return answer(command, responseCodes.REQUEST_CODE_NOT_SUPPORTED, { remark: ` request type ${command.code} not supported` })
+  throw new Refusal(responseCodes.REQUEST_CODE_NOT_SUPPORTED, ` request type ${command.code} not supported`)
 }
 
 /** The answer to a request that failed. What is no refusal says nothing of its inside. */

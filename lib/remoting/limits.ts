@@ -4,7 +4,7 @@
 export interface FrameLimits {
   /** Longest frame with its length field, bytes. At most 16 MiB, RocketMQ's own limit. @default 16 MiB */
   readonly maxFrameBytes: number
-  /** Longest header, bytes. @default 128 KiB */
+  /** Longest header, bytes. @default 192 KiB */
   readonly maxHeaderBytes: number
   /** Most ext fields. @default 256 */
   readonly maxExtFields: number
@@ -12,7 +12,7 @@ export interface FrameLimits {
   readonly maxExtNameBytes: number
   /**
    * Longest value of an ext field, bytes. Properties may have 32,767; those that have more shall be told so, and not
-   * lose their connection. @default 64 KiB
+   * lose their connection, when they have as many characters of any script. @default 128 KiB
    */
   readonly maxExtValueBytes: number
 }
@@ -65,10 +65,10 @@ export const MAX_FRAME_BYTES = 16 * MIB
 /** What holds when nothing else is said. */
 export const standardLimits: ServerLimits = {
   maxFrameBytes: MAX_FRAME_BYTES,
-  maxHeaderBytes: 128 * KIB,
+  maxHeaderBytes: 192 * KIB,
   maxExtFields: 256,
   maxExtNameBytes: 64,
-  maxExtValueBytes: 64 * KIB,
+  maxExtValueBytes: 128 * KIB,
   maxRequests: 256,
   maxRequestBytes: 4 * MIB,
   maxInvocations: 4096,

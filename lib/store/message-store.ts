@@ -1,6 +1,7 @@
 /** The one door to a store. It forwards; the logic is in the parts that `open.ts` wires together. */
 
 import { checkQueue } from '../base/arguments.js'
+import { shown } from '../base/errors.js'
 import type { VerifyOptions } from './checking/verify.js'
 import type { VerifyReport } from './checking/verify-report.js'
 import { storeErrorOf } from './disk-failure.js'
@@ -118,9 +119,11 @@ export class MessageStore implements AsyncDisposable {
   /**
    * Appends several messages as consecutive records: all are stored, or none. After power loss, a batch that was not
    * acknowledged may be there in part. As {@link put} otherwise.
+   *
+   * @param batchKey - on a topic whose batches are one record each, a key under which {@link query} finds the whole batch
    */
-  async putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
-    return told(() => this.#store.writer.putBatch(messages))
+  async putBatch(messages: readonly Message[], batchKey?: string): Promise<PutReceipt[]> {
+    return told(() => this.#store.writer.putBatch(messages, batchKey))
   }
 
   /**
@@ -178,8 +181,10 @@ export class MessageStore implements AsyncDisposable {
     const { state, live } = this.#store
     state.checkOpen()
     try {
-      if (live !== undefined) await live.catchUp()
-      return search()
+      if (live === undefined) return search()
+      await live.catchUp()
+      // Not returned as it is: what it rejects with is to be told in the store's words.
+      return await live.asking(search)
     } catch (error) {
       throw storeErrorOf(error)
     }
@@ -220,6 +225,22 @@ export class MessageStore implements AsyncDisposable {
   /** Deletes a topic's queues and their files; its next message gets offset 0. As {@link purge} otherwise. */
   async deleteTopic(topic: string): Promise<void> {
     await told(() => this.#store.admin.deleteTopic(topic))
+  }
+
+  /**
+   * Keeps what somebody needs for later: no record at or behind the address that `floor` tells expires, however old it
+   * is. It is asked each time that segments would be deleted for their age; when it rejects, none is. A disk that passes
+   * `disk.forceAt` deletes all the same, and a replica does not ask.
+   *
+   * @param floor - resolves with a `commitLogOffset`, or `Infinity` for none; must not wait for the store to close
+   * @returns a function that ends it
+   * @throws {TypeError} when it is no function
+   * @throws {MessageStoreError} `STORE_CLOSED`
+   */
+  keepFrom(floor: () => Promise<number>): () => void {
+    this.#store.state.checkOpen()
+    if (typeof floor !== 'function') throw new TypeError(`floor must be a function, got ${shown(floor)}`)
+    return this.#store.upkeep.keepFrom(floor)
   }
 
   /** RocketMQ's configuration files, `config/*.json`: what a broker over this store keeps. */

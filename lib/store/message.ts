@@ -10,7 +10,7 @@ export interface Message {
   readonly body: Uint8Array | string
   /** The queue of the topic. @default 0 */
   readonly queueId?: number
-  /** What consumers filter on: one tag. As in RocketMQ, one with `||` in it or spaces around is stored; no filter matches it. */
+  /** What consumers filter on: one tag. As in RocketMQ, one with `||` in it or spaces around is stored; only a list of tags finds it. */
   readonly tags?: string
   /** What `query` finds the message by. A key has no spaces. */
   readonly keys?: string | readonly string[]
@@ -61,6 +61,14 @@ export const messageFields = fieldNames<keyof Message>({
  */
 export type PutStatus = 'PUT_OK' | 'FLUSH_DISK_TIMEOUT' | 'FLUSH_SLAVE_TIMEOUT' | 'SLAVE_NOT_AVAILABLE'
 
+/** What names a queue. */
+export interface QueueName {
+  /** Its topic. */
+  readonly topic: string
+  /** Its number in the topic. */
+  readonly queueId: number
+}
+
 /** Where a message was put. */
 export class PutReceipt {
   /** How the put ended. */
@@ -70,31 +78,29 @@ export class PutReceipt {
   /** Queue of the topic. */
   readonly queueId: number
   /** Ordinal of the message in its queue. */
-  queueOffset: number
+  readonly queueOffset: number
   /** Address of its record in the log. */
-  commitLogOffset: number
+  readonly commitLogOffset: number
   /** Bytes of its record. */
   readonly size: number
   /** When it was stored, milliseconds since 1970. */
-  storeTimestamp: number
+  readonly storeTimestamp: number
   readonly #storeHost: Uint8Array
 
   constructor(
-    topic: string,
-    queueId: number,
+    queue: QueueName,
     queueOffset: number,
     commitLogOffset: number,
-    size: number,
+    record: { readonly size: number; readonly storeHost: Uint8Array },
     storeTimestamp: number,
-    storeHost: Uint8Array,
   ) {
-    this.topic = topic
-    this.queueId = queueId
+    this.topic = queue.topic
+    this.queueId = queue.queueId
     this.queueOffset = queueOffset
     this.commitLogOffset = commitLogOffset
-    this.size = size
+    this.size = record.size
     this.storeTimestamp = storeTimestamp
-    this.#storeHost = storeHost
+    this.#storeHost = record.storeHost
   }
 
   /** RocketMQ's offset message id: host and address in the log, in hexadecimal. */
@@ -120,8 +126,8 @@ export interface GetRequest {
   readonly maxMessages?: number
   /** Most bytes of records to return; the first message always fits. @default 262,144 */
   readonly maxBytes?: number
-  /** `*`, or tags joined by `||`. @default '*' */
-  readonly tags?: string
+  /** `*`, tags joined by `||`, or a list of tags, each taken as it is, whatever it holds. @default '*' */
+  readonly tags?: string | readonly string[]
   /** Milliseconds to wait for a message when there is none. @default 0 */
   readonly waitMs?: number
   /** Ends the wait. */

@@ -108,7 +108,12 @@ async function assemble(input: StoreInput) {
     close: () => (closing ??= takeDown(base, writing, idle)),
     verify: (options?: VerifyOptions) => {
       const verifying = (): Promise<VerifyReport> => verifyStore(verifiedParts(base), options)
-      return live === undefined ? verifying() : live.holding(verifying)
+      if (live === undefined) return verifying()
+      return live.asking(
+        () => live.holding(verifying),
+        {},
+        ({ findings }) => findings.length > 0,
+      )
     },
     get: (request: GetRequest) => getWaiting(waiting, request),
     follow: (request: Omit<GetRequest, 'waitMs'>) => follow(waiting, request),
@@ -137,10 +142,11 @@ function liveLogOf(base: Foundation): LiveLog | undefined {
     visible.end = end
     arrivals.wakeAll()
   }
-  const adopt = ({ views, files, ranges: known }: ReloadedViews): void => {
-    recovered.viewFiles.closeAll()
+  const adopt = ({ views, files, ranges: known }: ReloadedViews): OpenFiles => {
+    const before = recovered.viewFiles
     Object.assign(recovered, { views, viewFiles: files })
     ranges.splice(0, ranges.length, ...known)
+    return before
   }
   return new LiveLog({
     chain,
@@ -148,7 +154,7 @@ function liveLogOf(base: Foundation): LiveLog | undefined {
     views: () => recovered.views,
     traces: () => viewTraces(ports.disk, layout),
     openedAt: base.tracesBefore,
-    reload: () => reloadViews({ layout, options, ports }, chain),
+    reload: () => reloadViews({ layout, options, ports }, chain, recovered.views),
     adopt,
     levelAt: records.levelAt,
     clock: ports.clock,

@@ -160,10 +160,10 @@ const MIB = 1024 * 1024
  * @throws {TypeError} for a wrong type or an unknown option, {@link RangeError} for a value out of range
  */
 export function resolveOptions(options: StoreOptions = {}): ResolvedOptions {
-  const root = new Group(options, '')
-  const index = new Group(root.group('index'), 'index.')
-  const disk = new Group(root.group('disk'), 'disk.')
-  const replication = new Group(root.group('replication'), 'replication.')
+  const root = new Group(options, '', "{ flush: 'sync' }")
+  const index = new Group(root.group('index'), 'index.', '{ enabled: false }')
+  const disk = new Group(root.group('disk'), 'disk.', '{ forceAt: 0.85 }')
+  const replication = new Group(root.group('replication'), 'replication.', "{ ack: 'received', replicas: 1 }")
   const resolved: ResolvedOptions = {
     flush: {
       policy: root.choice('flush', ['async', 'sync'], 'async'),
@@ -220,17 +220,20 @@ class Group {
   readonly #prefix: string
   readonly #known = new Set<string>()
 
-  constructor(values: unknown, prefix: string) {
+  /** @param example - a group of this name as it could be given, for who gives something else */
+  constructor(values: unknown, prefix: string, example: string) {
     if (typeof values !== 'object' || values === null || Array.isArray(values)) {
-      throw new TypeError(`options${prefix === '' ? '' : ` ${prefix.slice(0, -1)}`} must be an object, got ${shown(values)}`)
+      const what = prefix === '' ? 'options' : `option ${prefix.slice(0, -1)}`
+      throw new TypeError(`${what} must be an object such as ${example}, got ${shown(values)}`)
     }
     this.#values = values as Record<string, unknown>
     this.#prefix = prefix
   }
 
-  #take(name: string): unknown {
+  #take(name: string, preset?: unknown): unknown {
     this.#known.add(name)
-    return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined
+    const value = Object.hasOwn(this.#values, name) ? this.#values[name] : undefined
+    return value === undefined ? preset : value
   }
 
   #wrong(name: string, expected: string, value: unknown, Kind: typeof TypeError | typeof RangeError = TypeError): never {
@@ -238,15 +241,20 @@ class Group {
   }
 
   group(name: string): unknown {
-    return this.#take(name) ?? {}
+    return this.#take(name, {})
+  }
+
+  #within(name: string, kind: string, least: number, most: number): number | undefined {
+    const value = this.#take(name)
+    if (value === undefined) return undefined
+    const expected = `${kind} from ${least} to ${most}`
+    if (typeof value !== 'number' || Number.isNaN(value)) this.#wrong(name, expected, value)
+    if (value < least || value > most) this.#wrong(name, expected, value, RangeError)
+    return value
   }
 
   optionalNumber(name: string, least: number, most: number): number | undefined {
-    const value = this.#take(name)
-    if (value === undefined) return undefined
-    if (typeof value !== 'number' || Number.isNaN(value)) this.#wrong(name, 'a number', value)
-    if (value < least || value > most) this.#wrong(name, `from ${least} to ${most}`, value, RangeError)
-    return value
+    return this.#within(name, 'a number', least, most)
   }
 
   number(name: string, least: number, most: number, preset: number): number {
@@ -254,8 +262,10 @@ class Group {
   }
 
   optionalInteger(name: string, least: number, most: number): number | undefined {
-    const value = this.optionalNumber(name, least, most)
-    if (value !== undefined && !Number.isInteger(value)) this.#wrong(name, 'a whole number', value, RangeError)
+    const value = this.#within(name, 'a whole number', least, most)
+    if (value !== undefined && !Number.isInteger(value)) {
+      this.#wrong(name, `a whole number from ${least} to ${most}`, value, RangeError)
+    }
     return value
   }
 
@@ -264,13 +274,13 @@ class Group {
   }
 
   boolean(name: string, preset: boolean): boolean {
-    const value = this.#take(name) ?? preset
+    const value = this.#take(name, preset)
     return typeof value === 'boolean' ? value : this.#wrong(name, 'true or false', value)
   }
 
   string(name: string, preset: string): string {
-    const value = this.#take(name) ?? preset
-    return typeof value === 'string' && value !== '' ? value : this.#wrong(name, 'a string', value)
+    const value = this.#take(name, preset)
+    return typeof value === 'string' && value !== '' ? value : this.#wrong(name, 'a string that is not empty', value)
   }
 
   host(name: string, preset: string): string {
@@ -295,7 +305,7 @@ class Group {
   }
 
   choice<T extends string>(name: string, choices: readonly T[], preset: T): T {
-    const value = this.#take(name) ?? preset
+    const value = this.#take(name, preset)
     const quoted = choices.map((choice) => `'${choice}'`).join(' or ')
     return choices.includes(value as T) ? (value as T) : this.#wrong(name, quoted, value)
   }

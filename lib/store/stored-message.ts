@@ -10,6 +10,7 @@ import { hostText } from '../format/host.js'
 import { encodeOffsetMessageId } from '../format/message-id.js'
 import { findProperty, PropertyName, parseProperties, propertyKey } from '../format/properties.js'
 import { bodyAt, propertiesRange, RecordAt, readRecord, SysFlag, storeTimestampAt, topicRange } from '../format/record.js'
+import type { QueueName } from './message.js'
 
 const TAGS = propertyKey(PropertyName.tags)
 const KEYS = propertyKey(PropertyName.keys)
@@ -36,38 +37,31 @@ export class StoredMessage {
   #body: Buffer | undefined
   #properties: Readonly<Record<string, string>> | undefined
 
-  /** @param at - where the record, already checked, starts in `block` */
+  /**
+   * @param size - of the record, or of the batch that the message was in
+   * @param record - where its record, already checked, starts in memory
+   */
   constructor(
-    topic: string,
-    queueId: number,
+    queue: QueueName,
     queueOffset: number,
     commitLogOffset: number,
     size: number,
-    block: Block,
-    at: number,
+    record: { readonly block: Block; readonly at: number },
   ) {
-    this.topic = topic
-    this.queueId = queueId
+    this.topic = queue.topic
+    this.queueId = queue.queueId
     this.queueOffset = queueOffset
     this.commitLogOffset = commitLogOffset
     this.size = size
-    this.#block = block
-    this.#at = at
+    this.#block = record.block
+    this.#at = record.at
   }
 
   /** The message whose checked record starts at `at`, with queue and topic, unless it is known, as the record says. */
-  static fromRecord(block: Block, at: number, commitLogOffset: number, topic?: string): StoredMessage {
+  static fromRecord(block: Block, at: number, commitLogOffset: number, topic = topicOf(block, at)): StoredMessage {
     const { view } = block
-    const queueOffset = readRecord.queueOffset(view, at)
-    return new StoredMessage(
-      topic ?? topicOf(block, at),
-      view.getInt32(at + RecordAt.queueId),
-      queueOffset,
-      commitLogOffset,
-      view.getInt32(at),
-      block,
-      at,
-    )
+    const queue = { topic, queueId: view.getInt32(at + RecordAt.queueId) }
+    return new StoredMessage(queue, readRecord.queueOffset(view, at), commitLogOffset, view.getInt32(at), { block, at })
   }
 
   /** The stored body, compressed if `sysFlag` says so. A copy of its own. */

@@ -159,6 +159,7 @@ function buildUpkeep({ layout, options, ports, log, state, events, recovered, se
     state,
     events,
     seals,
+    keepsNeeded: options.replication.role === 'primary',
     beforeDelete: (end) => parts.books.flush(end),
     catchUpMarks: () => parts.books.catchUp(),
     trimViews: (logStart) => recovered.views.trim(logStart),
@@ -189,6 +190,7 @@ function buildGroups(base: Foundation, parts: WritingSide): WriteGroups {
 
 function tellArrivals({ arrivals }: Foundation, puts: readonly PendingPut[]): void {
   for (const { receipt, further } of puts) {
+    if (arrivals.isIdle) return
     arrivals.arrived(receipt.topic, receipt.queueId)
     if (further !== undefined) for (const { queue } of further) arrivals.arrived(queue.queue.topic, queue.queueId)
   }

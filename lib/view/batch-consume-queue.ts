@@ -205,7 +205,8 @@ export class BatchConsumeQueue {
     const files = this.#files
     files.adopt(rows, sums)
     this.#endRow = rows
-    this.#firstRow = Math.min(files.first, rows)
+    // A crash may have brought back some of the files that were deleted at the front.
+    this.#firstRow = Math.min(files.runs.findLast(({ first }) => first < rows)?.first ?? files.first, rows)
     this.#max = max
     this.#min = Math.max(min, this.#firstRow < rows && this.#rows.readAny(this.#firstRow) ? batchEntryBase(scratch.view, 0) : max)
     this.#firstRow = this.#min < max ? this.#rowOf(this.#min) : rows
@@ -214,13 +215,9 @@ export class BatchConsumeQueue {
   }
 
   #load(trustedEnd: number): void {
-    const files = this.#files
-    const { first, capacityEnd: last } = files
-    const end = searchFirst(
-      first,
-      last,
-      (row) => !this.#rows.readAny(row) || !isBatchEntry(scratch.view, 0) || recordEnd() > trustedEnd,
-    )
+    const isPast = (row: number): boolean =>
+      !this.#rows.readAny(row) || !isBatchEntry(scratch.view, 0) || recordEnd() > trustedEnd
+    const { first, end } = this.#rows.believedRun((run) => searchFirst(run.first, run.end, isPast))
     this.#rows.believedTo(end, end)
     this.#firstRow = first
     this.#endRow = end

@@ -255,7 +255,7 @@ export class ConsumeQueue {
   #adopt({ min, max, lastEnd, sums }: QueueRow, mayHaveShrunk: boolean): void {
     this.#files.adopt(max, sums)
     // Without sums, as in files that a Java store wrote, only this tells that one is lost.
-    if (max > min && ((!mayHaveShrunk && this.#files.first > min) || !this.#files.isWhole(max))) this.#files.isDamaged = true
+    if (max > min && ((!mayHaveShrunk && this.#files.first > min) || !this.#files.isWhole(min, max))) this.#files.isDamaged = true
     // Files that retention deleted after the manifest was written took the minimum along.
     this.#min = Math.max(min, Math.min(this.#files.first, max))
     this.#max = max
@@ -265,13 +265,14 @@ export class ConsumeQueue {
 
   #load(trustedEnd: number): void {
     const files = this.#files
-    const { first, capacityEnd: last } = files
-    files.written = last
-    this.#max = last
-    this.#min = first
+    files.written = files.capacityEnd
+    this.#max = files.written
+    this.#min = files.first
     const read = (offset: number): boolean => this.#rows.readAny(offset) || scratch.bytes.fill(0).length > 0
     const isPast = (): boolean => !isEntry(scratch.view, 0) || entryEnd(scratch.view, 0) > trustedEnd
-    const end = trustedEnd <= 0 ? first : searchEntries(first, last, read, isPast)
+    const { first, end } = this.#rows.believedRun((run) =>
+      trustedEnd <= 0 ? run.first : searchEntries(run.first, run.end, read, isPast),
+    )
     // A crash may have left a later file without the first: a queue of which nothing is believed begins anywhere.
     const kept = end > first ? end : 0
     this.#rows.believedTo(end, kept)

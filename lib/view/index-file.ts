@@ -13,25 +13,26 @@ import type { OpenFiles } from '../disk/open-files.js'
 import { PageCache } from '../disk/page-cache.js'
 import { type Block, zeroBlock } from '../format/block.js'
 import { crc32 } from '../format/crc.js'
-import { encodeIndexHeader, entryPosition, INDEX_ENTRY_BYTES, type IndexHeader, slotPosition } from '../format/index-layout.js'
+import { encodeIndexHeader, entryPosition, INDEX_ENTRY_BYTES, type IndexHeader } from '../format/index-layout.js'
 import { IndexEntry } from '../format/tables.js'
 import { searchFirst } from './bisect.js'
-import { DirtyPages } from './dirty-pages.js'
 import { EntryTail } from './entry-tail.js'
 import { IndexPages } from './index-pages.js'
-import { readIndexHeader, readIndexSlot, readIndexSlots, sumOfRange } from './index-parts.js'
+import { readIndexHeader, sumOfRange } from './index-parts.js'
 import { indexedOffset, scanIndexEntries } from './index-scan.js'
+import { IndexSlots } from './index-slots.js'
 import type { IndexRow } from './manifest.js'
 
 const TWO_32 = 0x1_0000_0000
 const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previous: PREVIOUS_AT } = IndexEntry.at
-const PAGE_SLOTS = 1024
 /** Entries that are walked over in a few milliseconds. */
 const STRETCH_ENTRIES = 2048
-/** Pages that are written at once, if they stand together. */
-const PAGES_WRITTEN = 64
 const MAX_SECONDS = 0x7fffffff
 const EMPTY = zeroBlock(0)
+const NOTHING_CHECKED: CheckedIndex = { count: 1, entriesCrc: 0, slotsCrc: undefined }
+
+/** What was compared with a manifest. */
+export type CheckedIndex = Pick<IndexRow, 'count' | 'entriesCrc' | 'slotsCrc'>
 
 /** How to open a file of the index. */
 export interface IndexFileOptions {
@@ -46,6 +47,8 @@ export interface IndexFileOptions {
   readonly fresh?: { readonly header: IndexHeader; readonly make: () => DiskFile }
   /** What a manifest says of an existing file. */
   readonly row?: IndexRow | undefined
+  /** What was found to be in it before: only what came since need be read to compare it. */
+  readonly checked?: CheckedIndex | undefined
 }
 
 /** See the head of this file. */
@@ -58,15 +61,13 @@ export class IndexFile {
   readonly #slotCount: number
   readonly #capacity: number
   readonly #tail = new EntryTail(INDEX_ENTRY_BYTES)
-  readonly #dirtyPages: DirtyPages
   readonly #pages: IndexPages
   /** Where the entry stands that was found last. */
   #found: DataView = EMPTY.view
   #foundAt = 0
   /** Another process may go on filling a file that is only read. */
   readonly #writable: boolean
-  /** The slots in memory, once they are needed: always for the file that is being filled. */
-  #slots: Int32Array | undefined
+  readonly #slots: IndexSlots
   /** Entries in the file, entry 0 included. */
   #written: number
   #flushed: number
@@ -77,14 +78,15 @@ export class IndexFile {
   #slotsCrc: number | undefined
   /** What a manifest says and nobody has compared yet. */
   #unchecked: IndexRow | undefined
+  #checked: CheckedIndex | undefined
 
-  constructor({ files, path, slots, entries, writable, pages, fresh, row }: IndexFileOptions) {
+  constructor({ files, path, slots, entries, writable, pages, fresh, row, checked }: IndexFileOptions) {
     this.path = path
     this.#slotCount = slots
     this.#writable = writable
-    this.#dirtyPages = new DirtyPages(Math.ceil(slots / PAGE_SLOTS))
     this.#capacity = entries
     this.#pages = new IndexPages(pages ?? new PageCache(0), slots)
+    this.#slots = new IndexSlots(slots, this.#pages, writable)
     // What is new is in memory, and stays there in a store that is only read: nothing of it is in a file yet.
     this.#file = fresh === undefined ? files.file(path, writable) : absentFile(path)
     this.header = fresh?.header ?? readIndexHeader(this.#file, entries)
@@ -92,11 +94,12 @@ export class IndexFile {
     this.#flushed = this.#written
     if (fresh !== undefined) {
       if (writable) this.#make = fresh.make
-      this.#slots = new Int32Array(slots)
+      this.#slots.replace(new Int32Array(slots))
       this.#headerIsDirty = true
       this.#entriesCrc = 0
     }
     if (row !== undefined) this.#adopt(row)
+    this.#checked = checked
   }
 
   #adopt(row: IndexRow): void {
@@ -118,12 +121,26 @@ export class IndexFile {
   check(entriesOnly = false): boolean {
     const row = this.#unchecked
     if (row === undefined) return true
-    if (sumOfRange(this.#file, entryPosition(this.#slotCount, 1), entryPosition(this.#slotCount, row.count)) !== row.entriesCrc)
-      return false
-    const areSlotsNoted = !entriesOnly && !this.#isContinued(row)
+    const isKnown = this.#checked !== undefined && this.#checked.count <= row.count && this.#areEntries(row, this.#checked)
+    if (!isKnown && !this.#areEntries(row, NOTHING_CHECKED)) return false
+    const areSlotsKnown = isKnown && this.#checked?.slotsCrc === row.slotsCrc
+    const areSlotsNoted = !entriesOnly && !areSlotsKnown && !this.#isContinued(row)
     if (areSlotsNoted && sumOfRange(this.#file, 0, entryPosition(this.#slotCount, 0)) !== row.slotsCrc) return false
     this.#unchecked = undefined
+    this.#checked = { ...row, slotsCrc: areSlotsNoted || areSlotsKnown ? row.slotsCrc : undefined }
     return true
+  }
+
+  /** Compares the entries behind those that are known. */
+  #areEntries(row: IndexRow, known: CheckedIndex): boolean {
+    const start = entryPosition(this.#slotCount, known.count)
+    const end = entryPosition(this.#slotCount, row.count)
+    return sumOfRange(this.#file, start, end, known.entriesCrc) === row.entriesCrc
+  }
+
+  /** What has been compared with a manifest, as far as anything has. */
+  get checked(): CheckedIndex | undefined {
+    return this.#checked
   }
 
   /** Whether another process has entered more since, so that slots and header are not those of the manifest any more. */
@@ -159,7 +176,7 @@ export class IndexFile {
 
   /** Whether there is something that no flush has covered. */
   get isDirty(): boolean {
-    return this.#tail.count > 0 || this.#flushed < this.#written || this.#dirtyPages.count > 0 || this.#headerIsDirty
+    return this.#tail.count > 0 || this.#flushed < this.#written || this.#slots.isDirty || this.#headerIsDirty
   }
 
   /** How many slots there are. */
@@ -169,12 +186,7 @@ export class IndexFile {
 
   /** The newest entry of each slot as queries see it. Not a copy where the slots are in memory. */
   slotTable(): Int32Array {
-    return this.#slots ?? this.#loadSlots()
-  }
-
-  /** Of a file that another process may go on filling only what was there when it was loaded. */
-  #loadSlots(): Int32Array {
-    return readIndexSlots(this.#file, this.#slotCount, this.#writable ? Number.POSITIVE_INFINITY : this.#written)
+    return this.#slots.table(this.#file, this.#written)
   }
 
   /** Reads entries from a number on into `into`, in files and in memory. @returns how many, at most to the last entry */
@@ -201,7 +213,6 @@ export class IndexFile {
 
   /** Adds an entry. The file must not be full. */
   put(keyHash: number, commitLogOffset: number, storeTimestamp: number): void {
-    const slots = (this.#slots ??= this.#loadSlots())
     const { header } = this
     const slot = keyHash % this.#slotCount
     const entry = header.indexCount
@@ -213,13 +224,11 @@ export class IndexFile {
     view.setInt32(at + OFFSET_AT, high)
     view.setUint32(at + OFFSET_AT + 4, commitLogOffset - high * TWO_32)
     view.setInt32(at + SECONDS_AT, Math.max(0, Math.min(seconds, MAX_SECONDS)))
-    const newest = slots[slot]!
+    const newest = this.#slots.exchange(this.#file, slot, entry, this.#written)
     // RocketMQ takes a slot that points nowhere for an empty one.
     const isEmpty = newest <= 0 || newest >= entry
     view.setInt32(at + PREVIOUS_AT, isEmpty ? 0 : newest)
     if (isEmpty) header.hashSlotCount++
-    slots[slot] = entry
-    this.#dirtyPages.note((slot / PAGE_SLOTS) | 0)
     if (entry <= 1) {
       header.beginCommitLogOffset = commitLogOffset
       header.beginTimestamp = storeTimestamp
@@ -239,7 +248,8 @@ export class IndexFile {
     const { header } = this
     // Entries may have been dropped since.
     const isFirst = below === 0 || below >= header.indexCount
-    let entry = isFirst ? this.#slotValue(keyHash % this.#slotCount) : this.#previousOf(below)
+    const slot = keyHash % this.#slotCount
+    let entry = isFirst ? this.#slots.newest(this.#file, slot, this.#written, this.isFull) : this.#previousOf(below)
     let left = STRETCH_ENTRIES
     while (entry > 0 && entry < header.indexCount && this.#find(entry)) {
       const at = this.#foundAt
@@ -268,7 +278,7 @@ export class IndexFile {
 
   /** Holds the slots of the file that is filled next in memory, as the first put would. */
   keepSlots(): void {
-    if (!this.isFull) this.#slots ??= this.#loadSlots()
+    if (!this.isFull && this.#slots.areWorthKeeping) this.#slots.keep(this.#file, this.#written)
   }
 
   /** Writes the entries of records that end at or below `durableEnd`, then slots and header, and flushes them. */
@@ -287,7 +297,9 @@ export class IndexFile {
       this.#written += ready
       this.#tail.drop(ready)
     }
-    this.#writeSlots()
+    const previous = (entry: number): number =>
+      this.#tail.view.getInt32((entry - this.#written) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
+    if (this.#slots.write(this.#file, this.#written, previous)) this.#slotsCrc = undefined
     this.#writeHeader()
     const target = this.#written
     await this.#file.flush()
@@ -311,7 +323,7 @@ export class IndexFile {
     header.endCommitLogOffset = last < 0 ? beginCommitLogOffset : last
     if (count > 1) header.endTimestamp = isNoted && count === most ? endTimestamp : beginTimestamp + scan.seconds * 1000
     this.#tail.clear()
-    this.#slots = scan.slots
+    this.#slots.replace(scan.slots)
     this.#written = count
     this.#pages.forgetEntries()
     this.#flushed = 0
@@ -319,13 +331,13 @@ export class IndexFile {
     this.#entriesCrc = undefined
     this.#slotsCrc = undefined
     this.#unchecked = undefined
-    if (writable) this.#dirtyPages.noteAll()
+    if (writable) this.#slots.noteAll()
     return scan.isWhole
   }
 
   /** Gives the slots back; queries read them from the file. Only when nothing is dirty. */
   release(): void {
-    if (!this.isDirty) this.#slots = undefined
+    if (!this.isDirty) this.#slots.release()
   }
 
   /** How many entries at the front of the tail may be written. */
@@ -333,30 +345,6 @@ export class IndexFile {
     const { count } = this.#tail
     // What is durable ends between two records, so a record that starts below ends there at the latest.
     return searchFirst(0, count, (n) => indexedOffset(this.#tail.view, n * INDEX_ENTRY_BYTES) >= durableEnd)
-  }
-
-  /** Writes the dirty pages of slots, those that stand together at once. */
-  #writeSlots(): void {
-    if (this.#slots === undefined) return
-    for (const { from, to } of this.#dirtyPages.runs(PAGES_WRITTEN)) this.#writePages(this.#slots, from, to)
-  }
-
-  /** Writes pages of slots; a slot whose newest entry is not written gets its newest one that is. */
-  #writePages(slots: Int32Array, from: number, to: number): void {
-    const first = from * PAGE_SLOTS
-    const block = zeroBlock((Math.min(to * PAGE_SLOTS, this.#slotCount) - first) * 4)
-    const unfinished = new Set<number>()
-    for (let at = 0; at < block.bytes.length; at += 4) {
-      let entry = slots[first + at / 4]!
-      if (entry >= this.#written) unfinished.add(from + Math.floor(at / (PAGE_SLOTS * 4)))
-      while (entry >= this.#written) {
-        entry = this.#tail.view.getInt32((entry - this.#written) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
-      }
-      block.view.setInt32(at, entry)
-    }
-    this.#slotsCrc = undefined
-    this.#file.writeAt(block.bytes, slotPosition(first))
-    for (let page = from; page < to; page++) if (!unfinished.has(page)) this.#dirtyPages.clear(page)
   }
 
   #writeHeader(): void {
@@ -374,13 +362,6 @@ export class IndexFile {
       endCommitLogOffset: indexedOffset(this.#found, this.#foundAt),
       endTimestamp: beginTimestamp + this.#found.getInt32(this.#foundAt + SECONDS_AT) * 1000,
     }
-  }
-
-  #slotValue(slot: number): number {
-    if (this.#slots !== undefined) return this.#slots[slot]!
-    // Only of a file that nobody fills any more what was read once may be kept.
-    if (this.#writable || this.isFull) return this.#pages.slot(this.#file, slot)
-    return readIndexSlot(this.#file, this.#slotCount, slot, this.#written)
   }
 
   /** Points to an entry, until the next call. @returns whether it is there */

@@ -54,10 +54,10 @@ function entryBelow(file: DiskFile, slotCount: number, newest: number, known: nu
   return entry
 }
 
-/** The CRC-32 of `[from, to)`, read piece by piece; -1 when the file ends before. */
-export function sumOfRange(file: DiskFile, from: number, to: number): number {
+/** The CRC-32 of `[from, to)`, read piece by piece, after that of what comes before; -1 when the file ends sooner. */
+export function sumOfRange(file: DiskFile, from: number, to: number, seed = 0): number {
   const block = zeroBlock(Math.max(1, Math.min(STEP_BYTES, to - from)))
-  let crc = 0
+  let crc = seed
   for (let at = from; at < to; ) {
     const got = file.readAt(block.bytes.subarray(0, Math.min(STEP_BYTES, to - at)), at)
     if (got === 0) return -1

@@ -12,7 +12,8 @@ import type { OpenFiles } from '../disk/open-files.js'
 import { PageCache } from '../disk/page-cache.js'
 import { encodeIndexHeader, type IndexHeader, indexFileBytes } from '../format/index-layout.js'
 import { indexFileName, indexFileTime, isIndexFileName } from '../format/names.js'
-import { IndexFile } from './index-file.js'
+import { Candidates } from './candidates.js'
+import { type CheckedIndex, IndexFile } from './index-file.js'
 import type { IndexRow } from './manifest.js'
 
 /** How to load the index of a store. */
@@ -36,7 +37,12 @@ export interface IndexViewOptions {
   readonly logStart: number
   /** Whether the process that wrote the rows runs, so that no crash can have come between: files are checked when they are used. */
   readonly isLive?: boolean
+  /** What a view of the same files has checked, by name. */
+  readonly checked?: CheckedFiles | undefined
 }
+
+/** What was checked of index files, by name. */
+export type CheckedFiles = ReadonlyMap<string, CheckedIndex>
 
 /** Files that take no longer to check than to notice are checked when they are loaded, others when they are used. */
 const EAGER_CHECK_BYTES = 64 * 1024 * 1024
@@ -78,7 +84,7 @@ export class IndexView {
   /** Loads what a manifest names; what is not what was written is made anew from the log. */
   #loadNoted(rows: readonly IndexRow[]): number {
     const { writable, trustedEnd, logStart, isLive = false } = this.#options
-    const found = new Map(this.#indexPaths().map((path) => [path.slice(path.lastIndexOf('/') + 1), path]))
+    const found = new Map(this.#indexPaths().map((path) => [nameOf(path), path]))
     for (const row of rows) {
       const path = found.get(row.name)
       if (path === undefined && this.#files.length === 0 && row.endCommitLogOffset < logStart) continue
@@ -147,13 +153,14 @@ export class IndexView {
 
   #open(path: string, row?: IndexRow): IndexFile {
     const { disk, files, slots, entries, writable } = this.#options
+    const checked = row === undefined ? undefined : this.#options.checked?.get(row.name)
     const bytes = disk.stat(path)!.bytes
     const expected = indexFileBytes(slots, entries)
     if (bytes !== expected) {
       const what = `${path} has ${bytes} bytes, ${expected} expected: set index.slots and index.entries`
       throw new MessageStoreError('STORE_INCOMPATIBLE', what)
     }
-    return new IndexFile({ files, path, slots, entries, writable, pages: this.#pages, row })
+    return new IndexFile({ files, path, slots, entries, writable, pages: this.#pages, row, checked })
   }
 
   /** Closes a file and deletes it, unless the store is only read. */
@@ -179,6 +186,13 @@ export class IndexView {
 
   get #last(): IndexFile | undefined {
     return this.#files[this.#files.length - 1]
+  }
+
+  /** What has been checked of the files, for a view of the same files that takes the place of this one. */
+  get checked(): CheckedFiles {
+    const checked = new Map<string, CheckedIndex>()
+    for (const file of this.#files) if (file.checked !== undefined) checked.set(nameOf(file.path), file.checked)
+    return checked
   }
 
   /** How many entries there are. */
@@ -225,29 +239,19 @@ export class IndexView {
     file.put(keyHash, commitLogOffset, storeTimestamp)
   }
 
-  /**
-   * Addresses of records that may have a key of that hash and a store time in the range, newest first; -1 after each long
-   * stretch without one. Between two of them entries may be added and old files deleted.
-   */
-  *candidates(keyHash: number, fromMs: number, toMs: number): Generator<number> {
-    const files = this.#files
-    for (let file = this.#last; file !== undefined; file = files[files.indexOf(file) - 1]) {
-      const { beginTimestamp, endTimestamp } = file.header
-      if (beginTimestamp > toMs || endTimestamp + 1000 < fromMs) continue
-      if (!file.check()) {
-        this.isDamaged = true
-        const what = `${file.path} is not what was written; it is made anew from the log when the store is next opened`
-        throw new MessageStoreError('STORE_CORRUPT', what)
-      }
-      if (file === this.#last) file.keepSlots()
-      let entry = file.candidate(keyHash, fromMs, toMs)
-      while (entry !== 0) {
-        yield entry > 0 ? file.offsetOf(entry) : -1
-        // Those before it are gone as well.
-        if (!files.includes(file)) return
-        entry = file.candidate(keyHash, fromMs, toMs, Math.abs(entry))
-      }
+  /** Addresses of records that may have a key of that hash and a store time in the range, newest first. */
+  candidates(keyHash: number, fromMs: number, toMs: number): Candidates {
+    return new Candidates(this.#files, this.#readyToSearch, keyHash, fromMs, toMs)
+  }
+
+  /** @throws {MessageStoreError} `STORE_CORRUPT` when a file is not what was written */
+  readonly #readyToSearch = (file: IndexFile): void => {
+    if (!file.check()) {
+      this.isDamaged = true
+      const what = `${file.path} is not what was written; it is made anew from the log when the store is next opened`
+      throw new MessageStoreError('STORE_CORRUPT', what)
     }
+    if (file === this.#last) file.keepSlots()
   }
 
   /** Writes and flushes the entries of records that end at or below `durableEnd`. */
@@ -328,4 +332,8 @@ export class IndexView {
     this.#namesChanged = true
     return files.file(path, true)
   }
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
 }

@@ -49,6 +49,11 @@ export class Purges {
     )
   }
 
+  /** Whether the topic was deleted with every record below an address. */
+  deletes(topic: string, end: number): boolean {
+    return this.#purges.some((purge) => purge.queueId === undefined && purge.topic === topic && end <= purge.below)
+  }
+
   /** Notes a purge durably, and forgets those whose records are gone. */
   async add(disk: Disk, path: string, purges: readonly Purge[], logStart: number): Promise<void> {
     const isReplaced = (old: Purge): boolean =>

@@ -11,13 +11,15 @@
  */
 import type { Block } from '../format/block.js'
 import { EntryTail } from './entry-tail.js'
-import { type FilesOfQueue, RowFiles } from './row-files.js'
+import { type FilesOfQueue, RowFiles, type RowRun } from './row-files.js'
 
 /**
  * Where the log can have records. Rows that no flush covered may hold what the disk held before; what points elsewhere was
  * never written here and proves nothing.
  */
 export interface RecordBounds {
+  /** Records that end at or below this have been deleted. */
+  readonly start: number
   /** No record ends above this address. */
   readonly end: number
   /** No record is longer. */
@@ -30,7 +32,7 @@ export function endWithin({ end, bytes }: RecordBounds, commitLogOffset: number,
   return isRecord ? commitLogOffset + size : -1
 }
 
-const ANYWHERE: RecordBounds = { end: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }
+const ANYWHERE: RecordBounds = { start: 0, end: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }
 
 /** What rows are made of. */
 export interface QueueRowsOptions extends FilesOfQueue {
@@ -117,6 +119,29 @@ export class QueueRows {
     if (this.#options.trustedEnd === Number.POSITIVE_INFINITY) return
     this.evidenceEnd = Math.max(lastEnd, this.#evidenceFrom(end))
     this.#staleEnd = this.files.capacityEnd
+  }
+
+  /**
+   * The last stretch of rows without a gap of which something is believed, as far as it is; an empty one if there is none. A
+   * gap is harmless when all before it was deleted: a crash brought some of these files back. Otherwise files are missing.
+   *
+   * @param believedEnd - the number behind the last row of a stretch that is believed
+   */
+  believedRun(believedEnd: (run: RowRun) => number): RowRun {
+    const { runs, first } = this.files
+    const at = runs.findLastIndex((run) => believedEnd(run) > run.first)
+    const run = runs[at]
+    if (run === undefined) return { first, end: first }
+    const end = believedEnd(run)
+    const isCutShort = end === run.end && at < runs.length - 1
+    if (isCutShort || !runs.slice(0, at).every((before) => this.#isDeleted(before.end - 1))) this.files.isDamaged = true
+    return { first: run.first, end }
+  }
+
+  #isDeleted(row: number): boolean {
+    const { evidenceOf, scratch, recordBounds = ANYWHERE } = this.#options
+    const end = this.readAny(row) ? evidenceOf(scratch.view, 0, ANYWHERE) : undefined
+    return end !== undefined && end <= recordBounds.start
   }
 
   /** Takes over that of the rows in the files those below `end` are believed; `kept` is where the queue goes on. */

@@ -60,6 +60,8 @@ const EAGER_CHECK_ENTRIES = 3_000_000
 interface Slot<Queue> {
   queue?: Queue
   row?: QueueRow
+  /** Of a queue that another process may delete: what its directory was when it was loaded. */
+  trace?: string
 }
 
 /** Moves the bounds of a queue. One whose file is damaged keeps them: its readers are told, and the next start makes it anew. */
@@ -79,22 +81,30 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
   #lastTopic = ''
   #lastQueues: Map<number, Slot<Queue>> | undefined
   readonly evidenceEnd: number
-  /** Whether some queue was not what the manifest says; all queues then begin empty. */
+  /** Whether some queue was not what the manifest says, or lacks files; all queues then begin empty. */
   readonly isReset: boolean
+  /** Queues without a line in a manifest of which files between others are missing, as found when they were loaded. */
+  readonly lacking: readonly { readonly topic: string; readonly queueId: number }[]
 
   private constructor(options: QueueTableOptions<Queue>) {
     this.#options = options
     const { rows, trustedEnd, isLive = false } = options
     for (const row of rows ?? []) this.#queuesOf(row.topic).set(row.queueId, { row })
-    this.isReset = rows !== undefined && !isLive && this.#isSmall(rows) && ![...this].every((queue) => queue.check())
+    // Without a manifest all are loaded, and only files that are missing can be noticed.
+    const found = rows === undefined ? this.#loadAll() : -1
+    const isChecked = rows === undefined || this.#isSmall(rows)
+    const damaged = !isLive && isChecked ? [...this].filter((queue) => !queue.check()) : []
+    this.isReset = damaged.length > 0
+    this.lacking = rows === undefined ? damaged.map(({ topic, queueId }) => ({ topic, queueId })) : []
     if (this.isReset) {
       this.#topics.clear()
       this.#lastTopic = ''
       this.#lastQueues = undefined
       this.#options = { ...options, trustedEnd: 0, rows: undefined }
       this.#loadAll()
-      this.evidenceEnd = -1
-    } else this.evidenceEnd = isLive || trustedEnd === Number.POSITIVE_INFINITY ? this.#lastEnd(rows) : this.#loadAll()
+      this.evidenceEnd = found
+    } else if (rows === undefined) this.evidenceEnd = found
+    else this.evidenceEnd = isLive || trustedEnd === Number.POSITIVE_INFINITY ? this.#lastEnd(rows) : this.#loadAll()
   }
 
   /** Loads the queues whose directories are there, or those that the manifest names. */
@@ -109,8 +119,8 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
     )
   }
 
-  #lastEnd(rows: readonly QueueRow[] | undefined): number {
-    return rows === undefined ? this.#loadAll() : rows.reduce((end, row) => Math.max(end, row.lastEnd), -1)
+  #lastEnd(rows: readonly QueueRow[]): number {
+    return rows.reduce((end, row) => Math.max(end, row.lastEnd), -1)
   }
 
   /** Loads every queue that has a directory. @returns the furthest record end that an entry points to */
@@ -140,7 +150,33 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
       this.#lastTopic = this.#lastQueues === undefined ? '' : topic
     }
     const slot = this.#lastQueues?.get(queueId)
-    return slot === undefined ? undefined : (slot.queue ?? this.#load(topic, queueId, slot))
+    if (slot === undefined) return undefined
+    return slot.queue ?? (this.#isDeleted(topic, queueId, slot) ? undefined : this.#load(topic, queueId, slot))
+  }
+
+  /** Whether the process that is followed has deleted a queue since it wrote the manifest: then it is not there. */
+  #isDeleted(topic: string, queueId: number, { row }: Slot<Queue>): boolean {
+    const hadFiles = row !== undefined && (row.max > row.min || row.sums.length > 0)
+    if (this.#options.isLive !== true || !hadFiles || this.#traceOf(topic, queueId) !== 'absent') return false
+    this.#queuesOf(topic).delete(queueId)
+    return true
+  }
+
+  #traceOf(topic: string, queueId: number): string {
+    const stat = this.#options.disk.stat(`${this.#options.directory}/${topic}/${queueId}`)
+    return stat === undefined ? 'absent' : `${stat.identity}/${stat.modifiedMs}`
+  }
+
+  /** Whether the directory of a queue, or of any that was loaded, has changed since: files came or went, or it is another. */
+  hasMoved(topic?: string, queueId?: number): boolean {
+    for (const [name, queues] of this.#topics) {
+      if (topic !== undefined && topic !== name) continue
+      for (const [id, { queue, trace }] of queues) {
+        if (queueId !== undefined && queueId !== id) continue
+        if (queue !== undefined && trace !== this.#traceOf(name, id)) return true
+      }
+    }
+    return false
   }
 
   /** A queue, new if need be; its directory appears with the first write. */
@@ -156,6 +192,8 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
     const { directory, entriesPerSegment, load, trustedEnd } = this.#options
     const mayHaveUnflushedNames = trustedEnd !== Number.POSITIVE_INFINITY
     const place = { directory: `${directory}/${topic}/${queueId}`, rowsPerSegment: entriesPerSegment, mayHaveUnflushedNames }
+    // Before its files: what goes while they are looked at is noticed.
+    if (!this.#options.writable) slot.trace = this.#traceOf(topic, queueId)
     const queue = load({ ...this.#options, ...place, topic, queueId, row: slot.row })
     slot.queue = queue
     delete slot.row
@@ -170,11 +208,16 @@ export class QueueTable<Queue extends TableQueue> implements Iterable<Queue> {
   /** The queues of a topic, by id. */
   queuesOf(topic: string): Queue[] {
     const ids = [...(this.#topics.get(topic)?.keys() ?? [])].sort((a, b) => a - b)
-    return ids.map((queueId) => this.find(topic, queueId)!)
+    return ids.map((queueId) => this.find(topic, queueId)).filter((queue) => queue !== undefined)
   }
 
   *[Symbol.iterator](): Iterator<Queue> {
-    for (const [topic, queues] of this.#topics) for (const queueId of queues.keys()) yield this.find(topic, queueId)!
+    for (const [topic, queues] of this.#topics) {
+      for (const queueId of queues.keys()) {
+        const queue = this.find(topic, queueId)
+        if (queue !== undefined) yield queue
+      }
+    }
   }
 
   /** The queues that somebody has asked for. */

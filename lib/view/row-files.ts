@@ -40,6 +40,12 @@ export interface SegmentSum {
   readonly crc: number
 }
 
+/** A stretch of rows, half open. */
+export interface RowRun {
+  readonly first: number
+  readonly end: number
+}
+
 interface RunningSum {
   crc: number
   /** Rows covered, from the segment's first. */
@@ -92,11 +98,23 @@ export class RowFiles {
     return this.#chain.start / this.#options.rowBytes
   }
 
-  /** Whether there is a file for each row from the first that there is up to `end`. */
-  isWhole(end: number): boolean {
-    // A crash may leave a gap behind what was flushed.
-    const endBytes = end * this.#options.rowBytes
-    return this.#chain.end >= endBytes && this.#chain.gaps.every(({ from }) => from >= endBytes)
+  /** Whether there is a file for each row from `first`, or the first that there is, up to `end`. */
+  isWhole(first: number, end: number): boolean {
+    const { rowBytes } = this.#options
+    const [from, to] = [first * rowBytes, end * rowBytes]
+    // A crash may leave a gap behind what was flushed, and one between files that were deleted and came back.
+    return this.#chain.end >= to && this.#chain.gaps.every((gap) => gap.from >= to || gap.to <= from)
+  }
+
+  /**
+   * The stretches of rows that files hold, ascending; more than one only after a crash. It may have brought back some of the
+   * files that were deleted at the front, or left out the name of one that was made at the end.
+   */
+  get runs(): readonly RowRun[] {
+    const { rowBytes } = this.#options
+    const edges = [this.#chain.start, ...this.#chain.gaps.flatMap(({ from, to }) => [from, to]), this.#chain.end]
+    const rows = edges.map((edge) => edge / rowBytes)
+    return rows.flatMap((first, i) => (i % 2 === 0 ? [{ first, end: rows[i + 1]! }] : []))
   }
 
   /** Number behind the last row that a file could hold. */

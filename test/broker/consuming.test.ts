@@ -283,6 +283,22 @@ describe('broadcasting', () => {
 })
 
 describe('a place in a queue', () => {
+  test('moves also when the queue goes to another member meanwhile', async (t) => {
+    const broker = await openTestBroker(t, { options: { topics: { orders: { queues: 1 } } } })
+    const join = () => broker.consumer({ group: 'g', subscribe: { orders: '*' }, startAt: 'first' })
+    const first = join()
+    for (let i = 0; i < 3; i++) await broker.send({ topic: 'orders', body: `${i}` })
+    for (const delivery of await take(first, 3)) await delivery.ack()
+    const second = join()
+    const seeking = first.seek({ topic: 'orders', to: 'first' })
+    const closing = first.close()
+    await broker.send({ topic: 'orders', body: '3' })
+    await Promise.all([seeking, closing])
+    const seen: string[] = []
+    // What it took before the place moved can no longer be settled, and comes again behind.
+    while (!seen.join(' ').endsWith('0 1 2 3')) seen.push(...textOf(await take(second, 1)))
+  })
+
   test('moves back and forth while a group consumes, by offset, end and time', async (t) => {
     const time = new ManualTime()
     const broker = await openTestBroker(t, {

@@ -1,6 +1,7 @@
 /** Delay levels: when messages come, in which order, and what survives a restart and a crash. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { MessageStoreError } from '../../lib/base/errors.js'
 import { MemoryDisk } from '../../lib/disk/memory-disk.js'
 import { parseDelayLevels } from '../../lib/format/tags.js'
 import { arrived, openSite, pass, type Site } from '../support/delays.js'
@@ -35,6 +36,37 @@ describe('delay levels', () => {
     await Promise.all(sent.map((body) => send(site, body, 1)))
     await pass(site.time, 3000)
     assert.deepEqual(await arrived(site), sent)
+  })
+
+  test('give up a message whose copy the store will never take, tell of it, and go on with the others', async (t) => {
+    const site = await openSite()
+    t.after(() => site.broker.close())
+    await send(site, 'before', 1)
+    const properties = { DELAY: '1', REAL_TOPIC: 'no topic!', REAL_QID: '0' }
+    await site.broker.store.put({ topic: 'SCHEDULE_TOPIC_XXXX', queueId: 0, body: 'lost', properties })
+    await send(site, 'behind', 1)
+    await pass(site.time, 5000)
+    assert.deepEqual(await arrived(site), ['before', 'behind'])
+    assert.equal(site.problems.length, 1)
+    assert.match(String(site.problems[0]), /TOPIC_INVALID/)
+  })
+
+  test('do not deliver again what stands before a message that could not be stored for a while', async (t) => {
+    const site = await openSite()
+    t.after(() => site.broker.close())
+    for (const body of ['a', 'b', 'c']) await send(site, body, 1)
+    const { store } = site.broker
+    const put = store.put.bind(store)
+    let failures = 2
+    t.mock.method(store, 'put', (message: Parameters<typeof put>[0]) =>
+      message.topic === 't' && String(message.body) === 'b' && failures-- > 0
+        ? Promise.reject(new MessageStoreError('DISK_FULL', 'for a while'))
+        : put(message),
+    )
+    await pass(site.time, 6000)
+    // At least once: what stands behind comes with it.
+    assert.deepEqual(await arrived(site), ['a', 'c', 'c', 'b', 'c'])
+    assert.equal(site.problems.length, 2)
   })
 
   test('after a clean close what was delivered does not come again, and what was not comes in its time', async () => {

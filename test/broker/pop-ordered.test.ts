@@ -34,6 +34,25 @@ describe('in order', () => {
     )
   })
 
+  test('a reset frees the queue, and what was out before it is known no more', async (t) => {
+    const { broker, time } = await openPopper(t)
+    const popper = broker.popConsumer({ group: 'o', subscribe: { orders: '*' }, ordered: true, invisibleMs })
+    await sendAll(broker, 4)
+    const before = await popper.pop()
+    assert.deepEqual(bodiesOf(before), ['0', '1', '2', '3'])
+    const waiting = popper.pop({ waitMs: 60_000 })
+    await turns()
+    await pass(time, 1)
+    await broker.resetOffsets({ topic: 'orders', group: 'o', to: { offset: 2 }, queueId: 0 })
+    const after = await waiting
+    assert.deepEqual(bodiesOf(after), ['2', '3'])
+    for (const delivery of before) await assert.rejects(delivery.ack(), refusal('DELIVERY_UNKNOWN'))
+    assert.deepEqual(await popper.pop(), [])
+    for (const delivery of after) await delivery.ack()
+    await broker.send({ topic: 'orders', body: '4', queueId: 0 })
+    assert.deepEqual(bodiesOf(await popper.pop()), ['4'])
+  })
+
   test('a message that is given back comes before those behind it, and a block outlives a restart', async (t) => {
     const time = new ManualTime()
     const first = await openPopper(t, { time })

@@ -1,12 +1,15 @@
 /** Pop consumption in one process: who gets what, for how long, and what comes again. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Broker } from '../../lib/broker/broker.js'
+import { MessageStoreError } from '../../lib/base/errors.js'
+import { Broker } from '../../lib/broker/broker.js'
 import { TIMER_TOPIC } from '../../lib/broker/config/system-topics.js'
+import { ackRecord } from '../../lib/broker/pop/check-point.js'
 import type { StoredMessage } from '../../lib/store/stored-message.js'
 import { ManualTime } from '../support/manual-time.js'
-import { refusal } from '../support/open-broker.js'
+import { refusal, small, take } from '../support/open-broker.js'
 import { bodiesOf, invisibleMs, numbers, openPopper, pass, sendAll, sorted, turns } from '../support/open-popper.js'
+import { root } from '../support/open-store.js'
 
 /** Where the revive topic is. */
 const REVIVE = 'rmq_sys_REVIVE_LOG_DefaultCluster'
@@ -244,6 +247,61 @@ describe('after a restart', () => {
     assert.deepEqual(bodiesOf(await popper.pop()), ['5'])
     await pass(time, invisibleMs + 5000)
     assert.deepEqual(sorted(bodiesOf(await popper.pop())), ['0', '2', '3', '5'])
+  })
+
+  test('nothing comes again while acknowledgements that were due may still wait in the timer', async (t) => {
+    const time = new ManualTime()
+    const first = await openPopper(t, { time })
+    await sendAll(first.broker, 1)
+    const popTime = time.now()
+    await first.popper.pop()
+    // As RocketMQ's broker keeps an ack: until the check point's time is over.
+    const place = { group: 'g', topic: 'orders', queueId: 0, startOffset: 0, popTime, brokerName: first.broker.store.brokerName }
+    const ack = ackRecord({ ...place, offsets: [0] }, popTime + invisibleMs)
+    await first.broker.served.pipeline.put({ ...ack, topic: REVIVE, queueId: 0 })
+    await first.broker.close()
+
+    const options = { topics: { orders: { queues: 1 } }, store: small }
+    const broker = await Broker.open(root, options, { disk: first.disk, clock: time, timers: time })
+    t.after(() => broker.close())
+    const { store } = broker
+    const put = store.put.bind(store)
+    let refused = 0
+    t.mock.method(store, 'put', (message: Parameters<typeof put>[0]) => {
+      if (message.topic !== REVIVE || !message.encodedProperties?.toString().includes('TAGS\u0001ack') || refused === 20)
+        return put(message)
+      refused++
+      return Promise.reject(new MessageStoreError('DISK_FULL', 'for a while'))
+    })
+    const popper = broker.popConsumer({ group: 'g', subscribe: { orders: '*' }, invisibleMs })
+    await pass(time, 60_000)
+    assert.equal(refused, 20)
+    assert.deepEqual(await popper.pop(), [])
+  })
+
+  test('whoever writes offsets first makes check points durable', async (t) => {
+    const { broker, popper } = await openPopper(t)
+    const other = broker.consumer({ group: 'other', subscribe: { orders: '*' }, startAt: 'first' })
+    await sendAll(broker, 2)
+    const [delivery] = await take(other, 1)
+    await delivery!.ack()
+    const { store } = broker
+    const order: string[] = []
+    const [flush, write] = [store.flush.bind(store), store.config.write.bind(store.config)]
+    t.mock.method(store, 'flush', async () => {
+      await flush()
+      order.push('flush')
+    })
+    t.mock.method(store.config, 'write', (...given: Parameters<typeof write>) => {
+      order.push(given[0])
+      return write(...given)
+    })
+    for (const ends of [() => other.close(), () => broker.resetOffsets({ group: 'other', topic: 'orders', to: 'first' })]) {
+      order.length = 0
+      assert.equal((await popper.pop({ maxMessages: 1 })).length, 1)
+      await ends()
+      assert.deepEqual(order, ['flush', 'consumerOffset'])
+    }
   })
 
   test('what came again and was acknowledged then does not come a third time, whatever stands before it', async (t) => {

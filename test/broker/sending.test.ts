@@ -104,6 +104,35 @@ describe('a bound on unread messages', () => {
     )
   })
 
+  for (const whenFull of ['reject', 'wait'] as const) {
+    test(`counts what is sent at once and not stored yet, when senders ${whenFull}`, async (t) => {
+      const broker = await openTestBroker(t, { options: { topics, backlog: { maxMessages: 10, whenFull } } })
+      broker.consumer({ group: 'g', subscribe: { orders: '*' }, startAt: 'first' }).pause()
+      let stored = 0
+      const sends = Array.from({ length: 30 }, (_, i) =>
+        i % 3 === 0
+          ? broker.sendBatch([{ topic: 'orders', body: 'x' }]).then(() => stored++)
+          : broker.send({ topic: 'orders', body: 'x' }).then(() => stored++),
+      )
+      if (whenFull === 'wait') {
+        while (stored < 10) await new Promise((resolve) => setTimeout(resolve, 10))
+        // Time in which one more could get in.
+        await new Promise((resolve) => setTimeout(resolve, 100))
+        for (const one of sends) one.catch(() => {})
+      } else await Promise.allSettled(sends)
+      assert.equal(stored, 10)
+    })
+  }
+
+  test('lets a message in again when one before it could not be stored', async (t) => {
+    const broker = await openTestBroker(t, { options: { topics, backlog: { maxMessages: 2 } } })
+    broker.consumer({ group: 'g', subscribe: { orders: '*' }, startAt: 'first' }).pause()
+    const tooLarge = Buffer.alloc(5 * 1024 * 1024)
+    for (let i = 0; i < 3; i++) await assert.rejects(broker.send({ topic: 'orders', body: tooLarge }), code('MESSAGE_TOO_LARGE'))
+    for (let i = 0; i < 2; i++) await broker.send({ topic: 'orders', body: 'x' })
+    await assert.rejects(broker.send({ topic: 'orders', body: 'x' }), refusal('BACKLOG_FULL'))
+  })
+
   test('lets senders wait, with what they sent as it was', async (t) => {
     const broker = await openTestBroker(t, { options: { topics, backlog: { maxMessages: 1, whenFull: 'wait' } } })
     const consumer = broker.consumer({ group: 'g', subscribe: { orders: '*' } })

@@ -1,6 +1,7 @@
 /** What the timer leaves in its files, and what it makes of those that RocketMQ or a crash left. */
 import assert from 'node:assert/strict'
 import { beforeEach, describe, test } from 'node:test'
+import { systemTimers } from '../../lib/base/system.js'
 import { TimerFiles } from '../../lib/broker/delay/timer-files.js'
 import { TimerLogWriter } from '../../lib/broker/delay/timer-log.js'
 import { MemoryDisk } from '../../lib/disk/memory-disk.js'
@@ -25,7 +26,7 @@ async function close(): Promise<void> {
   await new TimerFiles(disk, '/s').writeClosed(state, writer.units)
 }
 
-const load = () => new TimerFiles(disk, '/s').load()
+const load = () => new TimerFiles(disk, '/s').load(systemTimers)
 const logNames = () => disk.list('/s/timerlog').map(({ name }) => name)
 const addresses = messages.map(({ commitLogOffset }) => commitLogOffset)
 
@@ -39,8 +40,8 @@ function setCheck(at: number, value: number): void {
 describe('the files of the timer', () => {
   beforeEach(close)
 
-  test('name all that waits over several files, each second chained backwards', () => {
-    const { waiting, ...rest } = load()
+  test('name all that waits over several files, each second chained backwards', async () => {
+    const { waiting, ...rest } = await load()
     assert.deepEqual(rest, state)
     assert.deepEqual([...waiting!], addresses)
     assert.equal(logNames().length, Math.ceil(51 / unitsPerFile(FILE)))
@@ -58,35 +59,35 @@ describe('the files of the timer', () => {
     assert.ok(unit(50).slotMs < (state.second - 1) * 1000)
   })
 
-  test('written by RocketMQ since: its read time and its units tell what waits', () => {
+  test('written by RocketMQ since: its read time and its units tell what waits', async () => {
     setCheck(0, (NOW + 3) * 1000)
     setCheck(16, 70)
     setCheck(24, 70)
-    const { waiting, second, queueOffset, firstOffset } = load()
+    const { waiting, second, queueOffset, firstOffset } = await load()
     assert.deepEqual({ second, queueOffset, firstOffset }, { second: NOW + 4, queueOffset: 70, firstOffset: 0 })
     assert.deepEqual([...waiting!], addresses.slice(20))
   })
 
-  test('that lack units leave it to the topic to tell what waits', () => {
+  test('that lack units leave it to the topic to tell what waits', async () => {
     disk.remove(`/s/timerlog/${logNames()[1]}`)
-    assert.equal(load().waiting, undefined)
-    assert.equal(load().firstOffset, state.firstOffset)
+    assert.equal((await load()).waiting, undefined)
+    assert.equal((await load()).firstOffset, state.firstOffset)
     setCheck(8, 2000)
-    assert.equal(load().waiting, undefined)
-    assert.equal(load().firstOffset, 0)
+    assert.equal((await load()).waiting, undefined)
+    assert.equal((await load()).firstOffset, 0)
   })
 
-  test('are not believed without a check, nor with one that is cut', () => {
+  test('are not believed without a check, nor with one that is cut', async () => {
     const everything = { second: 0, queueOffset: 0, firstOffset: 0, waiting: undefined }
     disk.open('/s/config/timercheck', { write: true }).resize(60)
-    assert.deepEqual(load(), everything)
+    assert.deepEqual(await load(), everything)
     disk.remove('/s/config/timercheck')
-    assert.deepEqual(load(), everything)
+    assert.deepEqual(await load(), everything)
   })
 
   test('go when messages are delivered again, and RocketMQ is sent to the first that waits', async () => {
     const files = new TimerFiles(disk, '/s')
-    files.load()
+    await files.load(systemTimers)
     await files.begin(state)
     assert.deepEqual(logNames(), [])
     const check = Buffer.from(disk.bytesOf('/s/config/timercheck'))
@@ -94,9 +95,9 @@ describe('the files of the timer', () => {
       [16, 24].map((at) => Number(check.readBigInt64BE(at))),
       [state.firstOffset, state.firstOffset],
     )
-    assert.deepEqual(load(), { ...state, waiting: undefined })
+    assert.deepEqual(await load(), { ...state, waiting: undefined })
     assert.equal(new TimerFiles(disk, '/s').logFileBytes > FILE, true)
-    files.load()
+    await files.load(systemTimers)
     assert.equal(files.logFileBytes, FILE)
   })
 

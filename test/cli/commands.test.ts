@@ -81,11 +81,16 @@ test('wrong usage ends with 2 and one line that names the value and what was exp
     [['inspect', directory, 'log', '--from', '-1'], /--from/],
     [['inspect', directory, 'queue', '--queue', '1'], /--queue needs --topic/],
     [['inspect', directory, 'queue', '--topic', 'none'], /no topic "none"; there are plain, topic-0/],
-    [['inspect', directory, 'queue', '--topic', 'plain', '--queue', '7'], /no queue 7 of topic "plain"/],
+    [['inspect', directory, 'queue', '--topic', 'plain', '--queue', '7'], /no queue 7 of topic "plain"; there is 0 \(/],
     [['inspect', directory, 'index', '--file', 'x'], /no index file x; there are 2/],
     [['inspect', directory, 'index', '--index-slots', '51'], /--index-slots 51 does not fit/],
     [['tail', directory], /the topic is missing/],
-    [['tail', directory, 'none'], /no topic "none"/],
+    [['tail', directory, 'none'], /no topic "none"; there are plain, topic-0/],
+    [['tail', directory, 'topic-1', '--queue', '9'], /no queue 9 of topic "topic-1"; there are 0, 1 \(/],
+    [['tail', directory, 'plain', '--limt', '5'], /unknown option --limt; did you mean --limit\? \(/],
+    [['tail', directory, 'plain', '-x'], /unknown option -x \(/],
+    [['tail', directory, 'plain', '--limit'], /--limit needs a value \(/],
+    [['tail', directory, 'plain', '--follow=5'], /--follow takes no value, got "5"/],
     [['tail', directory, 'plain', '--tags', ' || '], /--tags: tags must be/],
   ]
   for (const [line, expected] of cases) {
@@ -169,7 +174,7 @@ test('verify tells a sound store from a damaged one, repair mends it, and a seco
   const { directory, receipts } = await storeOnDisk(t)
   const sound = await runThere('verify', directory)
   assert.deepEqual([sound.code, sound.error], [0, ''])
-  assert.match(sound.out, /ok: nothing/)
+  assert.match(sound.out, /ok: nothing wrong in/)
   damage(directory, receipts[100]!)
   const before = contentOf(directory)
   const damaged = await runThere('verify', directory)
@@ -322,4 +327,13 @@ test('messages are printed without their control characters', async (t) => {
     lines.map(({ bodyText }) => bodyText),
     ['a\u001b[2Jb\nc', undefined],
   )
+})
+
+test('verify says of a store without messages that there are none', async (t) => {
+  const directory = temporary(t)
+  const store = await MessageStore.open(directory)
+  await store.close()
+  const { code, out } = await run('verify', directory)
+  assert.equal(code, 0)
+  assert.match(out, /\nok: no messages, nothing wrong in [0-9.]+ s\n$/)
 })

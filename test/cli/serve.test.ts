@@ -2,8 +2,6 @@
 import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import { describe, test } from 'node:test'
-import { UsageError } from '../../lib/cli/command.js'
-import { serveSettings, withEnvironment } from '../../lib/cli/serve-settings.js'
 import { MessageStore } from '../../lib/index.js'
 import { RemotingClient } from '../../lib/remoting/client.js'
 import { brokerRequests, nameServerRequests } from '../../lib/remoting/codes.js'
@@ -33,7 +31,7 @@ describe('mqlite serve', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     test(`serves clients until it gets ${signal}, answers what is in work and keeps it`, async (t) => {
       const directory = temporary(t)
-      const ports = ['--port', '0', '--name-server-port', '0', '--json']
+      const ports = ['--port', '0', '--name-server-port', '0', '--json', '--log-level', 'warn']
       const child = start('serve', directory, ...ports, '--topic', 'T:2', '--cluster', 'c', '--broker-name', 'b')
       const outcome = outcomeOf(child)
       const told = JSON.parse(await printed(child, (text) => text.endsWith('}\n'))) as Told
@@ -60,7 +58,7 @@ describe('mqlite serve', () => {
   }
 
   test('says where it listens and what it has, and that it stops', async (t) => {
-    const child = start('serve', temporary(t), '--port', '0', '--name-server-port', '0', '--topic', 'orders:3')
+    const child = start('serve', temporary(t), '--port', '0', '--name-server-port', '0', '--topic', 'orders:3', '--log', 'text')
     const rest: string[] = []
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
     const text = await printed(child, (sofar) => sofar.includes('Ctrl+C'))
@@ -72,40 +70,6 @@ describe('mqlite serve', () => {
     assert.equal(await ended, 0)
     assert.equal(rest.join(''), 'stopping: what is in work is answered\nstopped\n')
   })
-
-  test('takes what its options do not say from the environment', () => {
-    const environment = {
-      MQLITE_PORT: '1',
-      MQLITE_NAME_SERVER_PORT: '2',
-      MQLITE_TOPIC: 'a:4, b',
-      MQLITE_AUTO_CREATE_TOPICS: 'yes',
-    }
-    const values = withEnvironment({ port: '7', json: true }, environment)
-    assert.deepEqual(values, {
-      port: '7',
-      json: true,
-      'name-server-port': '2',
-      topic: ['a:4', 'b'],
-      'auto-create-topics': true,
-    })
-    const terminal = { environment } as unknown as Parameters<typeof serveSettings>[0]['terminal']
-    const { broker, server } = serveSettings({ values: {}, terminal })
-    assert.deepEqual([server.port, server.nameServer], [1, { port: 2 }])
-    assert.deepEqual([broker.topics, broker.autoCreateTopics], [{ a: { queues: 4 }, b: {} }, true])
-  })
-
-  for (const [what, values, environment] of [
-    ['a port that is none', { port: '70000' }, {}],
-    ['a topic without a name', { topic: [':3'] }, {}],
-    ['a key without a certificate', { 'tls-key': 'x' }, {}],
-    ['a way to flush that there is not', { flush: 'never' }, {}],
-    ['a flag in the environment that is neither true nor false', {}, { MQLITE_INSECURE: 'perhaps' }],
-  ] as const) {
-    test(`refuses ${what}`, () => {
-      const terminal = { environment } as unknown as Parameters<typeof serveSettings>[0]['terminal']
-      assert.throws(() => serveSettings({ values: values as Record<string, string>, terminal }), UsageError)
-    })
-  }
 
   test('says in one line why it cannot start: a port that is taken, other machines without TLS', async (t) => {
     const child = start('serve', temporary(t), '--port', '0', '--no-name-server', '--json')

@@ -1,4 +1,5 @@
 /** Every decoder of lib that reads bytes or text from outside, with what must hold of it. */
+import { authTargets } from './auth-targets.js'
 import { entryTargets } from './entry-targets.js'
 import { filterTargets } from './filter-targets.js'
 import type { Target } from './fuzzer.js'
@@ -13,4 +14,5 @@ export const targets: readonly Target[] = [
   ...textTargets,
   ...filterTargets,
   ...remotingTargets,
+  ...authTargets,
 ]

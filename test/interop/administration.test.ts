@@ -6,8 +6,9 @@ import { endpointText } from '../../lib/remoting/endpoint.js'
 import { inWords } from '../support/client-messages.js'
 import { serveBroker } from '../support/serve-broker.js'
 import { generations, type ServerRelease } from './java-build.js'
-import { startConsumers, until } from './java-consumers.js'
+import { startConsumers } from './java-consumers.js'
 import { mqadmin } from './java-servers.js'
+import { until } from './line-client.js'
 
 const COUNT = 12
 

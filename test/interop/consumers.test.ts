@@ -9,8 +9,9 @@ import type { RemoteClient } from '../../lib/remoting/commands/remote-client.js'
 import { endpointText } from '../../lib/remoting/endpoint.js'
 import { serveBroker } from '../support/serve-broker.js'
 import { type Generation, generations } from './java-build.js'
-import { type Got, type JavaConsumers, startConsumers, until } from './java-consumers.js'
+import { startConsumers } from './java-consumers.js'
 import { mqadmin } from './java-servers.js'
+import { type Got, type LineClient, until } from './line-client.js'
 
 const QUEUES = 4
 
@@ -49,7 +50,7 @@ async function send(broker: Broker, topic: string, count: number, prefix = 'm'):
 const bodiesOf = (got: readonly Got[]): string[] => got.map(({ body }) => body).sort()
 
 /** Waits until the consumers of these names have as many messages as there are, and then has a look at which. */
-async function all({ got }: JavaConsumers, names: readonly string[], expected: readonly string[]): Promise<Got[]> {
+async function all({ got }: LineClient, names: readonly string[], expected: readonly string[]): Promise<Got[]> {
   const own = (): Got[] => got.filter(({ name }) => names.includes(name))
   await until(
     () => own().length >= expected.length,
@@ -67,7 +68,7 @@ interface Setting {
   readonly broker: Broker
   /** The name server's `host:port`. */
   readonly names: string
-  readonly java: JavaConsumers
+  readonly java: LineClient
   readonly generation: Generation
 }
 
@@ -320,7 +321,7 @@ for (const generation of generations) {
 }
 
 /** Sends until both members have had a message, and all have come. */
-async function sendUntilShared(broker: Broker, a: JavaConsumers, b: JavaConsumers): Promise<string[]> {
+async function sendUntilShared(broker: Broker, a: LineClient, b: LineClient): Promise<string[]> {
   const sent: string[] = []
   const own = (): Got[] => [...a.got, ...b.got].filter(({ name }) => name === 's1' || name === 's2')
   for (let i = 0; new Set(own().map(({ name }) => name)).size < 2 && i < 200; i++) {

@@ -18,7 +18,8 @@ export const generations: readonly Generation[] = ['4.9.8', '5.3.3']
 const folders: Readonly<Record<Generation, string>> = { '4.9.8': 'v4', '5.3.3': 'v5' }
 const sourceRoot = fileURLToPath(new URL('../../../test/interop/java', import.meta.url))
 const LOCK_POLL_MS = 200
-const cacheRoot = fileURLToPath(new URL('../../interop', import.meta.url))
+/** Where built programs stay. */
+export const cacheRoot = fileURLToPath(new URL('../../interop', import.meta.url))
 
 /** The class path that runs `Shell` of a generation; compiles it first if need be. */
 export function javaClassPath(generation: Generation): string {
@@ -46,11 +47,20 @@ export function transactionClassPath(): string {
   return compiled('transactions', javaFiles('transactions'), 'servers-v5')
 }
 
-function compiled(folder: string, sources: readonly string[], pomFolder = folder): string {
-  return alone(() => compile(folder, sources, pomFolder))
+/**
+ * The class path that runs RocketMQ's own tests, with our classes before theirs; compiles ours first if need be.
+ *
+ * @param theirs - class path of the compiled module `test` of RocketMQ
+ */
+export function rocketmqTestsClassPath(theirs: string): string {
+  return compiled('rocketmq-tests', javaFiles('rocketmq-tests'), 'rocketmq-tests', theirs)
 }
 
-function compile(folder: string, sources: readonly string[], pomFolder: string): string {
+function compiled(folder: string, sources: readonly string[], pomFolder = folder, more?: string): string {
+  return alone(() => compile(folder, sources, pomFolder, more))
+}
+
+function compile(folder: string, sources: readonly string[], pomFolder: string, more?: string): string {
   const target = join(cacheRoot, folder)
   const stampFile = join(target, 'stamp')
   const jarsFile = join(target, 'jars')
@@ -62,11 +72,16 @@ function compile(folder: string, sources: readonly string[], pomFolder: string):
     rmSync(target, { recursive: true, force: true })
     mkdirSync(classes, { recursive: true })
     run('mvn', ['-q', '-B', '-f', pom, 'dependency:build-classpath', `-Dmdep.outputFile=${jarsFile}`])
-    const jars = readFileSync(jarsFile, 'utf8').trim()
-    run('javac', ['-nowarn', '-encoding', 'UTF-8', '-cp', jars, '-d', classes, ...sources])
+    run('javac', ['-nowarn', '-encoding', 'UTF-8', '-cp', behind(jarsFile, more), '-d', classes, ...sources])
     writeFileSync(stampFile, stamp)
   }
-  return `${classes}:${readFileSync(jarsFile, 'utf8').trim()}`
+  return `${classes}:${behind(jarsFile, more)}`
+}
+
+/** What stands behind our own classes. */
+function behind(jarsFile: string, more: string | undefined): string {
+  const jars = readFileSync(jarsFile, 'utf8').trim()
+  return more === undefined ? jars : `${more}:${jars}`
 }
 
 /** The releases whose servers run here: the last of 4.9 whose broker was published, and the one of the library. */
@@ -93,7 +108,7 @@ function resolveServer(release: ServerRelease): string {
  * Two test files run at a time, each in a process of its own: one builds while the other waits. Whoever ends without
  * leaving its name behind is not waited for.
  */
-function alone<Result>(build: () => Result): Result {
+export function alone<Result>(build: () => Result): Result {
   mkdirSync(cacheRoot, { recursive: true })
   const lock = join(cacheRoot, 'lock')
   while (!takes(lock)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS)
@@ -132,7 +147,8 @@ function javaFiles(folder: string): string[] {
   return names.sort().map((name) => join(sourceRoot, folder, name))
 }
 
-function digest(files: readonly string[]): string {
+/** Tells whether files changed. */
+export function digest(files: readonly string[]): string {
   const hash = createHash('sha256')
   for (const file of files) hash.update(readFileSync(file))
   return hash.digest('hex')
@@ -146,11 +162,12 @@ function haveAll(jarsFile: string): boolean {
 
 /** What to tell when a program of the JDK or Maven is not there. */
 export function cannotRun(tool: string): string {
-  return `${tool} cannot be run: the interop suite needs a JDK 17 (java, javac) and Maven (mvn) in the PATH`
+  return `${tool} cannot be run: the interop suite needs a JDK 17 (java, javac), Maven (mvn), Go and Python 3 in the PATH`
 }
 
-function run(tool: string, given: readonly string[]): void {
-  const { error, status, stdout, stderr } = spawnSync(tool, given, { encoding: 'utf8' })
+/** Runs a tool until it ends. @throws with what it said when it fails */
+export function run(tool: string, given: readonly string[], cwd?: string): void {
+  const { error, status, stdout, stderr } = spawnSync(tool, given, { encoding: 'utf8', cwd })
   if (error !== undefined) throw new Error(cannotRun(tool), { cause: error })
   if (status !== 0) throw new Error(`${tool} failed with ${status}:\n${stdout}${stderr}`)
 }

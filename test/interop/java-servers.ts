@@ -66,8 +66,16 @@ export interface BrokerSettings {
   readonly [name: string]: string | number | boolean | undefined
 }
 
+/** Further files of a Java program, such as `conf/tools.yml`: what they hold, by their paths in its directory. */
+export type HomeFiles = Readonly<Record<string, string>>
+
 /** Starts a broker with small files. */
-export async function startBroker(t: Scope, release: ServerRelease, given: BrokerSettings): Promise<JavaServer> {
+export async function startBroker(
+  t: Scope,
+  release: ServerRelease,
+  given: BrokerSettings,
+  files: HomeFiles = {},
+): Promise<JavaServer> {
   // The second port is taken by the broker too: two below the first.
   const [fast, port, ha] = await freePorts(0, 2, 4)
   const settings = (home: string): Record<string, string | number | boolean | undefined> => ({
@@ -85,12 +93,17 @@ export async function startBroker(t: Scope, release: ServerRelease, given: Broke
     timerWheelEnable: false,
     ...given,
   })
-  return start(t, release, 'org.apache.rocketmq.broker.BrokerStartup', port!, settings, /boot success/)
+  return start(t, release, 'org.apache.rocketmq.broker.BrokerStartup', port!, settings, /boot success/, files)
 }
 
 /** Runs a command of `mqadmin`. @returns what it printed, lines without blanks at their ends */
-export async function mqadmin(t: Scope, release: ServerRelease, given: readonly string[]): Promise<string> {
-  const home = makeHome(t)
+export async function mqadmin(
+  t: Scope,
+  release: ServerRelease,
+  given: readonly string[],
+  files: HomeFiles = {},
+): Promise<string> {
+  const home = makeHome(t, files)
   const child = spawnJava(release, home, 'org.apache.rocketmq.tools.command.MQAdminStartup', given)
   const output = collect(child)
   const code = await new Promise((resolve) => child.once('close', resolve).once('error', resolve))
@@ -123,8 +136,9 @@ async function start(
   port: number,
   settings: Settings,
   up: RegExp,
+  files: HomeFiles = {},
 ): Promise<JavaServer> {
-  const home = makeHome(t)
+  const home = makeHome(t, files)
   const lines = Object.entries(settings(home)).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]))
   const file = join(home, 'server.conf')
   writeFileSync(file, `${lines.join('\n')}\n`)
@@ -151,7 +165,7 @@ async function start(
 }
 
 /** A directory of a Java program, with settings by which it logs nothing. */
-export function makeHome(t: Scope): string {
+export function makeHome(t: Scope, files: HomeFiles = {}): string {
   const home = mkdtempSync(join(tmpdir(), 'mqlite-rocketmq-'))
   cleanUp(t, () => rmSync(home, { recursive: true, force: true }))
   mkdirSync(join(home, 'conf'))
@@ -160,6 +174,7 @@ export function makeHome(t: Scope): string {
       writeFileSync(join(home, 'conf', name), '<configuration><root level="OFF"/></configuration>')
     }
   }
+  for (const [path, text] of Object.entries(files)) writeFileSync(join(home, path), text)
   return home
 }
 

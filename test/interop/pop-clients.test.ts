@@ -4,8 +4,9 @@ import { type TestContext, test } from 'node:test'
 import type { Broker } from '../../lib/broker/broker.js'
 import { endpointText } from '../../lib/remoting/endpoint.js'
 import { serveBroker } from '../support/serve-broker.js'
-import { type Got, startConsumers, until } from './java-consumers.js'
+import { startConsumers } from './java-consumers.js'
 import { mqadmin } from './java-servers.js'
+import { type Got, until } from './line-client.js'
 
 const topics = ['Popped', 'Slow', 'Late']
 

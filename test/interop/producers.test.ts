@@ -4,72 +4,20 @@
  */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { inflateSync } from 'node:zlib'
-import type { MessageStore } from '../../lib/store/message-store.js'
-import type { StoredMessage } from '../../lib/store/stored-message.js'
 import { generations } from './java-build.js'
 import { mqadmin, runClient, startNameServer } from './java-servers.js'
+import { type Sent, sentOf } from './line-client.js'
+import { checkOrder, checkSent, messagesOf, textOf } from './sent.js'
 import { serve } from './served.js'
 
 const COUNT = 40
-
-interface Sent {
-  readonly kind: string
-  readonly number: number
-  readonly status: string
-  readonly uniqueKeys: readonly string[]
-  readonly messageIds: readonly string[]
-  readonly queueId: number
-  readonly queueOffset: number
-}
 
 /** The lines of `Producers`. */
 function sentLines(output: string): Sent[] {
   return output
     .split('\n')
     .filter((line) => line.startsWith('SENT '))
-    .map((line) => {
-      const [, kind, number, status, keys, ids, queueId, queueOffset] = line.trim().split(' ')
-      return {
-        kind: kind!,
-        number: Number(number),
-        status: status!,
-        uniqueKeys: keys!.split(','),
-        messageIds: ids!.split(','),
-        queueId: Number(queueId),
-        queueOffset: Number(queueOffset),
-      }
-    })
-}
-
-async function messagesOf(store: MessageStore, topic: string): Promise<StoredMessage[]> {
-  const messages: StoredMessage[] = []
-  for (const { queueId, maxOffset } of store.queues().filter((queue) => queue.topic === topic)) {
-    for (let offset = 0; offset < maxOffset; ) {
-      const { messages: some, nextOffset } = await store.get({ topic, queueId, offset })
-      messages.push(...some)
-      offset = nextOffset
-    }
-  }
-  return messages
-}
-
-function textOf({ body, sysFlag }: StoredMessage): string {
-  return (sysFlag & 1 ? inflateSync(body) : body).toString()
-}
-
-async function checkSent(store: MessageStore, topic: string, sent: readonly Sent[]): Promise<void> {
-  for (const { kind, number, status, uniqueKeys, messageIds, queueId, queueOffset } of sent) {
-    assert.equal(status, 'SEND_OK', `${kind} ${number}`)
-    for (const [i, id] of messageIds.entries()) {
-      const message = await store.lookup(id)
-      assert.ok(message !== undefined, `${kind} ${number}: no message ${id}`)
-      assert.deepEqual(
-        [message.topic, message.queueId, message.queueOffset, message.uniqueKey, message.tags, message.keys],
-        [topic, queueId, queueOffset + i, uniqueKeys[i], kind, [`${kind}-${number + i}`]],
-      )
-    }
-  }
+    .map((line) => sentOf(line.trim().split(' ')))
 }
 
 for (const generation of generations) {
@@ -93,19 +41,26 @@ for (const generation of generations) {
         texts.filter((text) => text.length >= 100).map((text) => text.length),
         [100_000],
       )
-      // Those of one order went to one queue, one after the other.
-      for (const order of [0, 1, 2]) {
-        const own = messages.filter(({ tags, body }) => tags === 'ordered' && Number(body.toString().slice(8)) % 3 === order)
-        assert.equal(new Set(own.map(({ queueId }) => queueId)).size, 1)
-        const numbers = own.map(({ body }) => Number(body.toString().slice(8)))
-        assert.deepEqual(
-          numbers,
-          numbers.toSorted((a, b) => a - b),
-        )
-      }
+      checkOrder(messages)
       const report = await store.verify()
       assert.deepEqual(report.findings, [])
     })
+  })
+}
+
+for (const [type, sysFlag] of [
+  ['LZ4', 0x101],
+  ['ZSTD', 0x201],
+] as const) {
+  test(`what a producer of 5.3.3 compresses by ${type} can be read`, async (t) => {
+    const topic = 'interop_compressed'
+    const served = await serve(t, '--topic', `${topic}:1`)
+    const output = await runClient(t, '5.3.3', 'Producers', [served.nameServer, topic, '1', type])
+    const messages = await messagesOf(await served.stop(), topic)
+    const [large] = messages.filter((message) => message.sysFlag !== 0)
+    assert.ok(large !== undefined, output)
+    const text = Array.from({ length: 100_000 }, (_, i) => 'abcdefg'[i % 7]).join('')
+    assert.deepEqual([large.sysFlag, textOf(large) === text], [sysFlag, true])
   })
 }
 

@@ -17,13 +17,20 @@ export interface Served {
   readonly nameServer: string
   /** Stops it as an administrator does, and opens what it leaves, to be read. @returns the store */
   stop(): Promise<MessageStore>
+  /** Ends it as a crash would. */
+  kill(): Promise<void>
 }
 
 /** Starts it on free ports, over a directory that goes with the test. */
 export async function serve(t: Scope, ...options: readonly string[]): Promise<Served> {
   const directory = mkdtempSync(join(tmpdir(), 'mqlite-serve-'))
   cleanUp(t, () => rmSync(directory, { recursive: true, force: true }))
-  const line = [main, 'serve', directory, '--port', '0', '--name-server-port', '0', '--json', ...options]
+  return serveAt(t, directory, ...options)
+}
+
+/** Starts it on free ports unless the options say which, over a directory that is there. */
+export async function serveAt(t: Scope, directory: string, ...options: readonly string[]): Promise<Served> {
+  const line = [main, 'serve', directory, '--port', '0', '--name-server-port', '0', '--json', '--log-level', 'error', ...options]
   const child = spawn(process.execPath, line, { stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
   cleanUp(t, () => {
@@ -47,5 +54,9 @@ export async function serve(t: Scope, ...options: readonly string[]): Promise<Se
     cleanUp(t, () => store.close())
     return store
   }
-  return { nameServer: '', ...document, stop }
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await ended
+  }
+  return { nameServer: '', ...document, stop, kill }
 }

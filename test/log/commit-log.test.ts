@@ -212,3 +212,43 @@ describe('flushing', () => {
     assert.deepEqual([log.durableEnd, log.writtenEnd], [100, 200])
   })
 })
+
+describe('a reader that jumps', () => {
+  const RECORD = 1000
+  const RECORDS = 700
+
+  /** A log of 700 segments, and how many reads of the disk it takes to read each record at random, some of them twice. */
+  function jump(readCacheBytes: number): { reads: () => number; check: (record: number) => void } {
+    const { chain, log: written } = build()
+    for (let n = 0; n < RECORDS; n++) append(written, Buffer.alloc(RECORD, n % 251))
+    written.writeTail()
+    const log = new CommitLog(chain, written.end, { tailBytes: 0, readCacheBytes })
+    let reads = 0
+    const readAt = chain.readAt.bind(chain)
+    chain.readAt = (target, address) => {
+      reads++
+      return readAt(target, address)
+    }
+    const check = (record: number): void => {
+      assert.deepEqual(read(log, record * SEGMENT, RECORD, false), Buffer.alloc(RECORD, record % 251))
+    }
+    return { reads: () => reads, check }
+  }
+
+  test('reads each block of a log once that its cache can hold, and of the block that is not full only what it asks for', () => {
+    const { reads, check } = jump(1024 * 1024)
+    const random = new Random(7)
+    const inBlocks = 512
+    for (let n = 0; n < 5000; n++) check(random.int(inBlocks))
+    // Two blocks, each with a read for every segment in it.
+    assert.equal(reads(), 512)
+    for (let n = inBlocks; n < RECORDS; n++) check(n)
+    assert.equal(reads(), RECORDS)
+  })
+
+  test('reads only what it asks for of a log that is larger', () => {
+    const { reads, check } = jump(512 * 1024)
+    for (let n = 0; n < 100; n++) check((n * 37) % RECORDS)
+    assert.equal(reads(), 100)
+  })
+})

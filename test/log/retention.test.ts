@@ -12,7 +12,7 @@ import {
 const HOUR = 3_600_000
 const NOW = 1_700_000_000_000
 const rules: RetentionRules = { hours: 72, deleteHour: 4, cleanAt: 0.75, forceAt: undefined }
-const quiet: RetentionFacts = { now: NOW, hour: 4, usedShare: 0.1 }
+const quiet: RetentionFacts = { now: NOW, hour: 4, usedShare: 0.1, neededFrom: Number.POSITIVE_INFINITY }
 const segment = (hours: number, i: number): SegmentAge => {
   const newestMs = NOW - hours * HOUR
   return { start: i * 1000, newestMs, lastWriteMs: newestMs, openMs: Number.POSITIVE_INFINITY }
@@ -31,6 +31,14 @@ const cases: [string, RetentionRules, RetentionFacts, number[], string[]][] = [
     ['expired'],
   ],
   ['a full disk alone deletes nothing that is wanted', rules, { ...quiet, hour: 5, usedShare: 0.999 }, [10, 5], []],
+  ['what is needed stays, however old it is', rules, { ...quiet, neededFrom: 1000 }, [100, 99, 98], ['expired']],
+  [
+    'what is needed goes when the disk is too full for anything else, and the reason says so',
+    { ...rules, forceAt: 0.85 },
+    { ...quiet, usedShare: 0.9, neededFrom: 1000 },
+    [100, 99],
+    ['expired', 'disk'],
+  ],
   ['behind one that has not expired, none goes', rules, quiet, [10, 100], []],
   [
     'forced, unexpired ones go too, and the reason says so',

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
+import { Guard } from '../../lib/remoting/auth/guard.js'
+import { principalsOf } from '../../lib/remoting/auth/principals.js'
+import { signed } from '../../lib/remoting/auth/signature.js'
 import { RemotingClient, type RemotingClientOptions } from '../../lib/remoting/client.js'
 import { answer, request } from '../../lib/remoting/command.js'
 import { endpointText, isLoopback, parseEndpoint } from '../../lib/remoting/endpoint.js'
@@ -30,6 +33,8 @@ function client(t: TestContext, options: RemotingClientOptions = {}): RemotingCl
 }
 
 const tls = { key: testKey, cert: testCertificate }
+const account = { accessKey: 'an-access-key', secretKey: 'a-secret-key' }
+const guard = new Guard(principalsOf({ accounts: [account] }), new Map([[1, () => []]]), handlers.keys())
 
 describe('over sockets', () => {
   test('requests of every size are answered, and both sides may ask', async (t) => {
@@ -143,23 +148,26 @@ describe('TLS', () => {
     )
   })
 
-  test('is needed where other machines can connect, unless it is refused in so many words', async (t) => {
+  test('is needed where other machines can connect, and so is to know who sends, unless that is refused in so many words', async (t) => {
     const net = new MemoryNet()
     for (const host of ['0.0.0.0', '::', '192.168.1.7', 'example', '127.0.0.1.example', '']) {
       await assert.rejects(RemotingServer.listen({ host, port: 1, handlers, net }), RangeError)
     }
     for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) await serve(t, { host, port: 1, net })
     await serve(t, { host: '0.0.0.0', port: 1, net, insecure: true })
-    await serve(t, { host: '::', port: 1, net, tls })
+    await assert.rejects(RemotingServer.listen({ host: '::', port: 1, handlers, net, tls }), /asking who sends/)
+    await serve(t, { host: '::', port: 1, net, tls: { ...tls, ca: testCertificate, requireClientCertificate: true } })
+    await serve(t, { host: '::', port: 2, net, tls, guard })
+    await assert.rejects(RemotingServer.listen({ host: '::', port: 3, handlers, net, guard }), /without TLS/)
   })
 })
 
 describe('a server with all its places taken', () => {
   const limits = { maxConnections: 3, maxConnectionsPerAddress: 2, silentMs: 5000 }
-  const open = async (t: TestContext) => {
+  const open = async (t: TestContext, options: Partial<RemotingServerOptions> = {}) => {
     const net = new MemoryNet()
     const time = new ManualTime()
-    const server = await serve(t, { net, clock: time, timers: time, limits, host: '10.0.0.1', insecure: true })
+    const server = await serve(t, { net, clock: time, timers: time, limits, host: '10.0.0.1', insecure: true, ...options })
     const from = (host: string) => net.connectFrom(host, server.endpoint)
     return { time, server, from }
   }
@@ -179,6 +187,21 @@ describe('a server with all its places taken', () => {
     const { time, from } = await open(t)
     const sockets = ['a', 'b', 'c'].map((host) => from(host))
     sockets[0]!.write(encodeFrame(request(1)))
+    await settled()
+    time.advance(5000)
+    sockets.push(from('d'))
+    await settled()
+    assert.deepEqual(
+      sockets.map(({ isClosed }) => isClosed),
+      [false, true, false, false],
+    )
+  })
+
+  test('that asks who sends gives the place of who said nothing that counts', async (t) => {
+    const { time, from } = await open(t, { guard })
+    const sockets = ['a', 'b', 'c'].map((host) => from(host))
+    sockets[0]!.write(encodeFrame(signed(request(1), account)))
+    sockets[1]!.write(encodeFrame(signed(request(1), { ...account, secretKey: 'wrong' })))
     await settled()
     time.advance(5000)
     sockets.push(from('d'))

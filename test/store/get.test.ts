@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { javaHash } from '../../lib/format/hash.js'
 import { type GetResult, type MessageStore, MessageStoreError } from '../../lib/index.js'
 import { ManualTime, settled } from '../support/manual-time.js'
-import { bodies, code, flipLog, freshDisk, open, openStore } from '../support/open-store.js'
+import { bad, bodies, code, flipLog, freshDisk, open, openStore } from '../support/open-store.js'
 
 async function fill(store: MessageStore, count: number, topic = 'a', bytes = 10): Promise<void> {
   for (let i = 0; i < count; i++)
@@ -117,6 +117,28 @@ describe('tags', () => {
   test('a filter that names no tag is refused', async (t) => {
     const store = await openStore(t)
     await assert.rejects(store.get({ topic: 'a', offset: 0, tags: ' || ' }), RangeError)
+    await assert.rejects(store.get({ topic: 'a', offset: 0, tags: [] }), RangeError)
+    for (const tags of [5, { tags: 'a' }, [5], ['']])
+      await assert.rejects(store.get({ topic: 'a', offset: 0, tags: tags as never }), bad(TypeError, 'tags', 'must be'))
+  })
+
+  test('a filter of another language is refused with what was given and what is expected', async (t) => {
+    const store = await openStore(t)
+    for (const tags of ['a && b', 'a || b && c', '&& a', 'a | b', 'a ||| b && c'])
+      await assert.rejects(store.get({ topic: 'a', offset: 0, tags }), bad(TypeError, tags, 'joined by ||', "'paid || refunded'"))
+  })
+
+  test('tags of odd characters are found, in a text or in a list', async (t) => {
+    const store = await openStore(t)
+    const odd = ['a&&b', '|', 'a|b', '&', 'R & D', 'b c', '!', 'a,b', "it's", '*', '中文', 'a && b', 'a || b', ' c ']
+    for (const tags of odd) await store.put({ topic: 'a', body: tags, tags })
+    for (const tags of odd) assert.deepEqual(bodies((await store.get({ topic: 'a', offset: 0, tags: [tags] })).messages), [tags])
+    for (const tags of odd.slice(0, 9))
+      assert.deepEqual(bodies((await store.get({ topic: 'a', offset: 0, tags })).messages), [tags])
+    const list = ['!']
+    assert.deepEqual(bodies((await store.get({ topic: 'a', offset: 0, tags: list })).messages), ['!'])
+    list[0] = '&'
+    assert.deepEqual(bodies((await store.get({ topic: 'a', offset: 0, tags: list })).messages), ['&'])
   })
 })
 

@@ -19,6 +19,7 @@ const methods: Record<string, (store: MessageStore) => unknown> = {
   queues: (store) => store.queues(),
   purge: (store) => store.purge('a'),
   deleteTopic: (store) => store.deleteTopic('a'),
+  keepFrom: (store) => store.keepFrom(async () => 0),
   flush: (store) => store.flush(),
   verify: (store) => store.verify(),
 }
@@ -312,6 +313,31 @@ describe('a full disk', () => {
     assert.equal(again.recovery.origin, 'crash')
     assert.deepEqual(bodies(await readQueue(again, 'a')), ['first'])
     await again.close()
+  })
+
+  test('without space for a newer watermark old segments are deleted all the same, which makes space', async () => {
+    const time = new ManualTime()
+    const disk = new SimDisk({ clock: time })
+    const options = { ...tiny, flush: 'sync', retentionHours: 1, disk: { cleanAt: 0 } } as const
+    const store = await MessageStore.open(root, options, { disk, clock: time, timers: time })
+    for (let i = 0; i < 20; i++) await store.put({ topic: 'a', body: Buffer.alloc(1000) })
+    // A round that sees which segments are full.
+    time.advance(10_000)
+    await settled(12)
+    disk.inject({ on: 'write', path: 'ext/durable', code: 'ENOSPC', times: 9999 })
+    await store.put({ topic: 'a', body: 'last' })
+    for (let passed = 0; passed < 8; passed++) {
+      time.advance(600_000)
+      await settled(12)
+    }
+    assert.ok(store.bounds('a').minOffset > 10, String(store.bounds('a').minOffset))
+    const { minOffset, maxOffset } = store.bounds('a')
+    for (const found of [disk.crash(), disk.kill()]) {
+      const again = await MessageStore.open(root, tiny, { disk: found })
+      assert.deepEqual(again.recovery.corruption, [])
+      assert.deepEqual(again.bounds('a'), { minOffset, maxOffset })
+      await again.close()
+    }
   })
 
   test('views without space do not stop the store', async () => {

@@ -110,6 +110,45 @@ describe('a reader beside a writer', () => {
     await writer.close()
   })
 
+  test('of the index it reads again what is new, not all that it has compared before', async () => {
+    const disk = freshDisk()
+    const options = { segmentBytes: 1024 * 1024, index: { slots: 50_000, entries: 100_000 } }
+    const writer = await open(disk, options)
+    const put = async (from: number, to: number): Promise<void> => {
+      for (let i = from; i < to; i++) await writer.put({ topic: 'a', body: '', keys: `u${i}` })
+    }
+    await put(0, 10_000)
+    await flushViews(writer)
+    let indexBytes = 0
+    const openFile = disk.open.bind(disk)
+    disk.open = (path, mode) => {
+      const file = openFile(path, mode)
+      const read = file.readAt.bind(file)
+      file.readAt = (target, position) => {
+        if (path.includes('/index/')) indexBytes += target.length
+        return read(target, position)
+      }
+      return file
+    }
+    const reader = await open(disk, { ...options, readOnly: true })
+    // The first views have the whole file, those that take their place compare it once.
+    for (const round of [1, 2, 3]) {
+      await put(round * 10_000, round * 10_000 + 10)
+      await flushViews(writer)
+      indexBytes = 0
+      assert.equal((await reader.query({ topic: 'a', key: `u${round * 10_000 + 9}` })).length, 1)
+      assert.equal((await reader.query({ topic: 'a', key: 'u5' })).length, 1)
+      if (round > 1) assert.ok(indexBytes < 20_000, `${indexBytes} bytes in round ${round}`)
+    }
+    assert.deepEqual(await notFound(reader, 3), [])
+    await put(40_000, 40_010)
+    await flushViews(writer)
+    disk.overwrite(`/s/index/${disk.list('/s/index')[0]!.name}`, 40 + 4 * 50_000 + 20 * 10_035, Buffer.of(9))
+    await assert.rejects(reader.query({ topic: 'a', key: 'u5' }), code('STORE_CORRUPT', '/s/index/'))
+    await reader.close()
+    await writer.close()
+  })
+
   test('opened before the first message, it takes all sizes from the files that appear', async (t) => {
     const disk = freshDisk()
     await (await open(disk)).close()

@@ -63,11 +63,11 @@ describe('values', () => {
   })
 
   test('what is not a number is refused where a number belongs', () => {
-    for (const { name } of numeric) {
-      for (const value of ['1', true, {}, [], () => 1, 1n, Number.NaN])
+    for (const { name, least, most } of numeric) {
+      for (const value of ['1', null, true, {}, [], () => 1, 1n, Number.NaN])
         assert.throws(
           () => resolveOptions(option(name, value)),
-          bad(TypeError, `option ${name} `, 'number', 'got'),
+          bad(TypeError, `option ${name} `, 'number', `from ${least} to ${most}`, 'got'),
           `${name} ${String(value)}`,
         )
     }
@@ -88,7 +88,7 @@ describe('values', () => {
   test('choices take their words and nothing else, and an error names the words', () => {
     for (const [name, words] of choices) {
       for (const word of words) resolveOptions(option(name, word))
-      for (const value of ['', 'Async', 'none ', 1, true, {}])
+      for (const value of ['', 'Async', 'none ', 1, null, true, {}])
         assert.throws(() => resolveOptions(option(name, value)), bad(TypeError, `option ${name} `, ...words), name)
     }
   })
@@ -96,11 +96,11 @@ describe('values', () => {
   test('booleans and texts take nothing else', () => {
     for (const name of booleans) {
       for (const value of [true, false]) resolveOptions(option(name, value))
-      for (const value of [0, 1, 'true', {}])
+      for (const value of [0, 1, null, 'true', {}])
         assert.throws(() => resolveOptions(option(name, value)), bad(TypeError, `option ${name} `, 'true or false'), name)
     }
     for (const name of texts) {
-      for (const value of ['', 5, true, {}])
+      for (const value of ['', 5, null, true, {}])
         assert.throws(() => resolveOptions(option(name, value)), bad(TypeError, `option ${name} `, 'a string'), name)
     }
     for (const value of [1, 'x', {}])
@@ -142,10 +142,12 @@ describe('names', () => {
   })
 
   test('options and their groups must be objects', () => {
-    for (const value of [5, 'x', [], true]) {
-      assert.throws(() => resolveOptions(value as never), bad(TypeError, 'options', 'object'))
-      for (const group of groups) assert.throws(() => resolveOptions(option(group, value)), bad(TypeError, group, 'object'))
+    for (const value of [5, 'x', [], true, false, null]) {
+      assert.throws(() => resolveOptions(value as never), bad(TypeError, 'options', "an object such as { flush: 'sync' }"))
+      for (const group of groups)
+        assert.throws(() => resolveOptions(option(group, value)), bad(TypeError, `option ${group} `, 'an object such as {'))
     }
+    assert.throws(() => resolveOptions({ index: false as never }), bad(TypeError, '{ enabled: false }', 'got false'))
   })
 
   test('this test knows every option', () => {

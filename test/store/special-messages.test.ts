@@ -150,6 +150,23 @@ describe('a topic whose queue.type is BatchCQ', () => {
     await store.close()
   })
 
+  test('finds all messages of a batch by the key that it was put with, also after a crash', async () => {
+    const disk = await batchDisk(new SimDisk())
+    const check = async (store: MessageStore): Promise<void> => {
+      assert.deepEqual(bodies(await store.query({ topic: 'B', key: 'whole' })).sort(), ['m0', 'm1', 'm2'])
+      await checkBatches(store, 9)
+    }
+    const store = await open(disk, { flush: 'sync' })
+    await store.putBatch(messages(0, 3), 'whole')
+    await store.putBatch(messages(3, 6))
+    await check(store)
+    const crashed = disk.crash()
+    for (const name of ['views', 'clean']) crashed.remove(`${root}/ext/${name}`)
+    const again = await open(crashed)
+    await check(again)
+    await again.close()
+  })
+
   test('need not be listed under the keys of its single messages, but under those of its record', () => {
     const told: unknown[] = []
     const findings = { add: (kind: string) => told.push(kind) } as unknown as Findings
@@ -186,7 +203,7 @@ describe('a topic whose queue.type is BatchCQ', () => {
   })
 })
 
-test('tags that no filter can name are stored as they are, as RocketMQ does', async (t) => {
+test('tags that no expression can name are stored as they are, as RocketMQ does', async (t) => {
   const store = await openStore(t)
   for (const tags of ['a || b', ' c ', 'a']) await store.put({ topic: 'a', body: tags, tags })
   const all = await store.get({ topic: 'a', offset: 0 })
@@ -195,6 +212,7 @@ test('tags that no filter can name are stored as they are, as RocketMQ does', as
     ['a || b', ' c ', 'a'],
   )
   assert.deepEqual(bodies((await store.get({ topic: 'a', offset: 0, tags: 'a || b || c' })).messages), ['a'])
+  assert.deepEqual(bodies((await store.get({ topic: 'a', offset: 0, tags: ['a || b', ' c '] })).messages), ['a || b', ' c '])
 })
 
 describe('a message with INNER_MULTI_DISPATCH', () => {

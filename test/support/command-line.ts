@@ -54,7 +54,7 @@ export function temporary(t: TestContext, before: () => Promise<void> = async ()
 }
 
 /** A stream that keeps what is written to it. */
-class Kept implements OutputStream {
+export class Kept implements OutputStream {
   text = ''
 
   write(text: string): boolean {

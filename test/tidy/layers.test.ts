@@ -27,7 +27,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'node:fs/promises': [],
   'fs-ext': ['lib/disk/node-disk.ts'],
   'node:child_process': [],
-  'node:http': [],
+  'node:http': ['lib/remoting/http.ts'],
   'node:https': [],
   'node:dgram': [],
   'node:net': ['lib/remoting/net.ts', 'lib/format/host.ts'],
@@ -36,6 +36,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'node:timers/promises': [],
   'node:perf_hooks': [],
   'node:os': [],
+  // Only a server has a log.
+  pino: ['lib/cli/log.ts'],
 }
 
 /** Files that may name globals which nobody can replace in a test. */
@@ -114,6 +116,11 @@ describe('the layers of lib', () => {
       }
     }
     assert.deepEqual(breaches, [])
+  })
+
+  test('load the package of the log only when a log is made', () => {
+    const { text } = sources.find(({ path }) => path === 'lib/cli/log.ts')!
+    assert.deepEqual(text.match(/.*'pino'.*/g), ["import type { Logger } from 'pino'", "  const { pino } = await import('pino')"])
   })
 
   test('use of node:net below the sockets only what tells an address from a name', () => {

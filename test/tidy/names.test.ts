@@ -132,7 +132,7 @@ describe('names', () => {
   })
 
   test('of files are in kebab case', () => {
-    const odd = sources.filter(({ path }) => !/^([a-z0-9-]+\/)*[a-z0-9-]+(\.test)?\.ts$/.test(path)).map(({ path }) => path)
+    const odd = sources.filter(({ path }) => !/^([a-z0-9-]+\/)*[a-z0-9-]+(\.test|\.d)?\.ts$/.test(path)).map(({ path }) => path)
     assert.deepEqual(odd, [])
   })
 })

@@ -17,6 +17,7 @@ interface Package {
   readonly dependencies: Readonly<Record<string, string>>
   readonly devDependencies: Readonly<Record<string, string>>
   readonly optionalDependencies: Readonly<Record<string, string>>
+  readonly peerDependencies: Readonly<Record<string, string>>
 }
 
 function readJson<T>(path: string): T {
@@ -58,12 +59,14 @@ function packagesUnder(...folders: readonly string[]): string[] {
 
 describe('package.json', () => {
   test('declares for use exactly what lib imports', () => {
-    const declared = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.optionalDependencies)].sort()
+    const { dependencies, optionalDependencies, peerDependencies } = manifest
+    const declared = [dependencies, optionalDependencies, peerDependencies].flatMap((names) => Object.keys(names)).sort()
     assert.deepEqual(packagesUnder('lib'), declared)
   })
 
   test('declares for development exactly what tests, benchmarks, examples and scripts use', () => {
-    const used = new Set(packagesUnder('test', 'bench', 'examples'))
+    // What a user may install or not is there for the tests.
+    const used = new Set([...packagesUnder('test', 'bench', 'examples'), ...Object.keys(manifest.peerDependencies)])
     for (const name of [...Object.keys(manifest.dependencies), ...Object.keys(manifest.optionalDependencies)]) used.delete(name)
     const scripts = Object.values(manifest.scripts).join(' && ')
     for (const [program, name] of Object.entries(programs)) if (new RegExp(`\\b${program}\\b`).test(scripts)) used.add(name)

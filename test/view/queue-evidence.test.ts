@@ -12,7 +12,7 @@ import { ConsumeQueue } from '../../lib/view/consume-queue.js'
 type Row = readonly [commitLogOffset: number, size: number] | 'garbage' | 'blank'
 
 const ROWS = 60
-const BOUNDS = { end: 10_000, bytes: 1000 }
+const BOUNDS = { start: 0, end: 10_000, bytes: 1000 }
 
 const kinds = [
   {

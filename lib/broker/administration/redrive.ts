@@ -17,6 +17,7 @@ import { MessageStoreError } from '../../base/errors.js'
 import type { Message } from '../../store/message.js'
 import type { MessageStore } from '../../store/message-store.js'
 import type { StoredMessage } from '../../store/stored-message.js'
+import type { InflateBody } from '../compression/inflate.js'
 import { checkGroup, type Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import { deadLetterTopicOf } from '../config/system-topics.js'
@@ -25,7 +26,7 @@ import type { Topics } from '../config/topics.js'
 import { type ReceivedMessage, receivedMessage } from '../consuming/received-message.js'
 import { copyOf } from '../consuming/send-back.js'
 import type { FilterCache } from '../filter/filter-cache.js'
-import type { FilterExpression } from '../filter/message-filter.js'
+import { checkOwnFilter, type FilterExpression } from '../filter/message-filter.js'
 import { channels } from '../numbers/channels.js'
 import type { Numbers } from '../numbers/numbers.js'
 import type { Pipeline } from '../sending/pipeline.js'
@@ -74,7 +75,7 @@ export interface RedriveParts {
   readonly numbers: Pick<Numbers, 'sent'>
   readonly shardOf: SenderOptions['shardOf']
   readonly admit: SenderOptions['admit']
-  readonly inflate: (message: StoredMessage) => Buffer
+  readonly inflate: InflateBody
   /** @throws {BrokerError} `BROKER_CLOSED` */
   readonly checkOpen: () => void
 }
@@ -113,7 +114,7 @@ export class Redrive {
     checkWhole('maxMessages', maxMessages, 1)
     groups.get(group)
     const matches = typeof filter === 'function' ? filter : undefined
-    const expression = typeof filter === 'function' || filter === undefined ? undefined : filters.get(filter)
+    const expression = typeof filter === 'function' || filter === undefined ? undefined : filters.get(checkOwnFilter(filter))
     const chooses = ({ stored, target }: Letter): boolean => {
       if (request.topic !== undefined && request.topic !== target) return false
       if (expression !== undefined && !expression.matches(stored)) return false
@@ -214,19 +215,18 @@ export class Redrive {
 
   /** @returns how many; those before a failure are noted */
   async #send(letters: readonly Letter[], place: Progress): Promise<number> {
+    const { admit } = this.#parts
     const sent: Promise<unknown>[] = []
     for (const letter of letters) {
-      try {
-        const waiting = this.#parts.admit(letter.target!, 1)
-        if (waiting !== undefined) await waiting
-      } catch (error) {
-        sent.push(Promise.reject(error))
-        break
-      }
-      const one = this.#put(letter)
+      const one = admit === undefined ? this.#put(letter) : admit(letter.target!, 1, () => this.#put(letter))
       // It is looked at below; until then nobody may take it for unhandled.
-      one.catch(() => {})
+      const isSent = one.then(
+        () => true,
+        () => false,
+      )
       sent.push(one)
+      // Where there is a bound, what follows a letter that found no room waits for another call.
+      if (admit !== undefined && !(await isSent)) break
     }
     const settled = await Promise.allSettled(sent)
     const failed = settled.findIndex(({ status }) => status === 'rejected')

@@ -50,10 +50,13 @@ export class ConsumerOffsets {
   readonly #table = new Map<string, Map<number, number>>()
   /** Ranges that are settled beyond the offset, by `topic@group` and queue. */
   readonly #ahead = new Map<string, Map<number, readonly number[]>>()
+  /** How far clients elsewhere have fetched messages, by `topic@group` and queue; not written. */
+  readonly #pulled = new Map<string, Map<number, number>>()
   readonly #moveListeners = new Set<(place: GroupPlace) => void>()
   #version: DataVersion
   #isChanged = false
   #writing: Promise<void> | undefined
+  #within: (write: () => Promise<void>) => Promise<void> = (write) => write()
 
   /** @param file - its name without `.json`: offsets of broadcasting consumers have a file of their own */
   constructor(config: ConfigPort, clock: Pick<Clock, 'now'>, file = 'consumerOffset') {
@@ -90,6 +93,7 @@ export class ConsumerOffsets {
   move(topic: string, group: string, queueId: number, offset: number): void {
     this.commit(topic, group, queueId, offset)
     this.keepAhead(topic, group, queueId, [])
+    this.#pulled.get(`${topic}@${group}`)?.delete(queueId)
     for (const listener of this.#moveListeners) listener({ topic, group, queueId, offset })
   }
 
@@ -136,6 +140,19 @@ export class ConsumerOffsets {
     this.#isChanged = true
   }
 
+  /** The offset behind what clients elsewhere last fetched for a group: `undefined` when they did not since the start. */
+  pulled(topic: string, group: string, queueId: number): number | undefined {
+    return this.#pulled.get(`${topic}@${group}`)?.get(queueId)
+  }
+
+  /** Notes how far clients elsewhere have fetched. */
+  notePulled(topic: string, group: string, queueId: number, offset: number): void {
+    const key = `${topic}@${group}`
+    const queues = this.#pulled.get(key)
+    if (queues === undefined) this.#pulled.set(key, new Map([[queueId, offset]]))
+    else queues.set(queueId, offset)
+  }
+
   /** Every topic and group with offsets. */
   *entries(): IterableIterator<{ topic: string; group: string; offsets: ReadonlyMap<number, number> }> {
     for (const [key, offsets] of this.#table) {
@@ -146,13 +163,13 @@ export class ConsumerOffsets {
 
   /** Forgets what fits: the offsets of a group, of a topic, or of a group in a topic. */
   forget({ topic, group }: { topic?: string; group?: string }): void {
-    for (const key of [...this.#table.keys()]) {
+    for (const key of new Set([...this.#table.keys(), ...this.#pulled.keys()])) {
       const at = key.indexOf('@')
       if (topic !== undefined && key.slice(0, at) !== topic) continue
       if (group !== undefined && key.slice(at + 1) !== group) continue
-      this.#table.delete(key)
+      this.#pulled.delete(key)
       this.#ahead.delete(key)
-      this.#isChanged = true
+      if (this.#table.delete(key)) this.#isChanged = true
     }
   }
 
@@ -171,7 +188,16 @@ export class ConsumerOffsets {
   }
 
   /** Writes the offsets if they have changed. Calls that come while it writes share the next one. */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
+    return this.#within(() => this.#flush())
+  }
+
+  /** From now on every write happens within a function: it may do something before, and keep others still meanwhile. */
+  writeWithin(within: (write: () => Promise<void>) => Promise<void>): void {
+    this.#within = within
+  }
+
+  async #flush(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing
     if (!this.#isChanged) return
     this.#writing = this.#write()

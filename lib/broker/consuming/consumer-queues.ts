@@ -6,6 +6,7 @@
  */
 import type { Clock, Timers } from '../../base/system.js'
 import type { StoredMessage } from '../../store/stored-message.js'
+import type { InflateBody } from '../compression/inflate.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
@@ -40,11 +41,13 @@ export interface ConsumerQueuesParts {
   /** Offsets of broadcasting members, each under its own name. */
   readonly ownOffsets: ConsumerOffsets
   readonly holds: QueueHolds
+  /** Changes the place of a group in a queue while nobody of this process holds it. */
+  readonly moved: (group: string, queue: QueueName, change: () => void) => Promise<void>
   readonly locks: QueueLockPort
   readonly sendBack: SendBack
   readonly numbers: Pick<Numbers, 'queue'>
   readonly handled: Pick<Handled, 'of'>
-  readonly inflate: (message: StoredMessage) => Buffer
+  readonly inflate: InflateBody
   readonly clock: Clock
   readonly timers: Timers
 }
@@ -116,11 +119,15 @@ export class ConsumerQueues {
   async #seek(holding: Holding, { topic, queueId }: QueueName, to: SeekTarget['to']): Promise<void> {
     const isOffset = typeof to === 'object' && 'offset' in to
     const offset = isOffset ? to.offset : await positionOf(this.#parts.store, topic, queueId, to)
-    await holding.again({ topic, queueId }, () => {
+    const change = (): void => {
       this.#offsets.commit(topic, this.#owner, queueId, offset)
       // Whoever goes back wants to see it all again.
       this.#offsets.keepAhead(topic, this.#owner, queueId, [])
-    })
+    }
+    const { model, group } = this.#options
+    // Other members of the group may have the queue by then.
+    if (model === 'clustering') await this.#parts.moved(group, { topic, queueId }, change)
+    else await holding.again({ topic, queueId }, change)
   }
 
   /** Whether the offsets outlive the consumer. */

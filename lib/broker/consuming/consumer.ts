@@ -249,8 +249,7 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
         continue
       }
       if (isThenable(result)) await this.#handle(() => this.#settled(delivery, result as PromiseLike<unknown>))
-      // The handler may have settled it by itself.
-      else delivery.ack().catch(() => {})
+      else delivery.handled()
     }
   }
 
@@ -262,7 +261,7 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
       await this.#failed(delivery, error)
       return
     }
-    delivery.ack().catch(() => {})
+    delivery.handled()
   }
 
   async #workInBatches(handler: (messages: readonly ReceivedMessage[]) => unknown, maxMessages: number): Promise<void> {
@@ -278,7 +277,7 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
       await this.#handle(async () => {
         try {
           await handler(batch.map(({ message }) => message))
-          for (const delivery of batch) delivery.ack().catch(() => {})
+          for (const delivery of batch) delivery.handled()
         } catch (error) {
           await Promise.all(batch.map((delivery) => this.#failed(delivery, error)))
         }

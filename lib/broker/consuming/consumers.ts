@@ -6,7 +6,7 @@ import { Permission } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
 import type { FilterCache } from '../filter/filter-cache.js'
-import type { MessageFilter } from '../filter/message-filter.js'
+import { checkOwnFilter, type MessageFilter } from '../filter/message-filter.js'
 import { compareQueues, type MessageQueue } from '../group/message-queue.js'
 import { average } from '../group/strategies.js'
 import { Consumer } from './consumer.js'
@@ -35,7 +35,7 @@ export interface LocalMember {
 }
 
 /** What consuming needs. */
-export interface ConsumersParts extends Omit<ConsumerQueuesParts, 'holds' | 'topics'> {
+export interface ConsumersParts extends Omit<ConsumerQueuesParts, 'holds' | 'moved' | 'topics'> {
   readonly topics: Pick<Topics, 'find' | 'get' | 'onChange' | 'retryTopic'>
   readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'checkForConsuming'>
   readonly filters: FilterCache
@@ -77,7 +77,7 @@ export class Consumers {
     for (const [topic, expression] of Object.entries(options.subscribe)) {
       const { permission } = topics.get(topic)
       if (!(permission & Permission.read)) throw new BrokerError('NO_PERMISSION', `topic ${topic} is not open for reading`)
-      subscriptions.set(topic, filters.get(expression))
+      subscriptions.set(topic, filters.get(checkOwnFilter(expression)))
     }
     this.#checkGroup(groups.find(options.group), options)
     const clientId = options.name ?? nextClientId()
@@ -91,7 +91,8 @@ export class Consumers {
       rebalance: () => this.#rebalance(joined),
     }
     members.join(member)
-    const queues = new ConsumerQueues({ ...this.#parts, holds: this.#holds }, options, clientId, all)
+    const moved: ConsumerQueuesParts['moved'] = (name, queue, change) => this.moved(name, queue, change)
+    const queues = new ConsumerQueues({ ...this.#parts, holds: this.#holds, moved }, options, clientId, all)
     const { clock, timers } = this.#parts
     const consumer = new Consumer({ options, clientId, clock, timers, queues, leave: () => this.#leave(joined) })
     const joined: Joined = { consumer, options, member, isReady: false }

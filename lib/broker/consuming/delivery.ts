@@ -53,6 +53,13 @@ export class Delivery {
     return settled ? done : Promise.reject(settledBefore(this.stored))
   }
 
+  /** As {@link ack}, for a handler that returned: it may have settled the message by itself. */
+  handled(): void {
+    const settled = this.#owner.acknowledge(this)
+    // Nobody waits for it, and what cannot be noted stays out until its time is over.
+    if (typeof settled !== 'boolean') settled.catch(() => {})
+  }
+
   /**
    * The message could not be handled: the group gets it again after a delay, and a last time into its dead letters.
    * An ordered consumer gets it again before anything else of its queue.

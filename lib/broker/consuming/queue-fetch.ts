@@ -19,7 +19,7 @@ const AGAIN_MS = 1000
 /** What decides which messages a consumer gets. */
 export interface FetchFilter {
   /** What the store can apply. */
-  readonly tags: string
+  readonly tags: string | readonly string[]
   matches(message: StoredMessage): boolean
 }
 

@@ -1,5 +1,7 @@
 /** A message as a consumer sees it: whatever way it took, it has its own topic and its own body. */
 import type { StoredMessage } from '../../store/stored-message.js'
+import type { InflateBody } from '../compression/inflate.js'
+import { isCompressed } from '../compression/sys-flag.js'
 import { SystemProperty } from '../system-property.js'
 
 /** What a consumer sees of a message. A {@link StoredMessage} is one. */
@@ -26,8 +28,6 @@ export type ReceivedMessage = Pick<
   | 'messageId'
 >
 
-const COMPRESSED = 1
-
 /** What a consumer sees otherwise than it is stored. */
 export interface Restored {
   /** Topic that the message was first sent to. */
@@ -37,15 +37,11 @@ export interface Restored {
 }
 
 /** The message that stands in a queue, as the consumer of a group sees it. */
-export function receivedMessage(
-  stored: StoredMessage,
-  inflate: (message: StoredMessage) => Buffer,
-  restored?: Restored,
-): ReceivedMessage {
+export function receivedMessage(stored: StoredMessage, inflate: InflateBody, restored?: Restored): ReceivedMessage {
   const isRetried = stored.topic.startsWith('%RETRY%')
-  const isCompressed = (stored.sysFlag & COMPRESSED) !== 0
-  if (!isRetried && !isCompressed && restored === undefined) return stored
-  return new RestoredMessage(stored, isCompressed ? inflate : undefined, restored)
+  const isSmaller = isCompressed(stored.sysFlag)
+  if (!isRetried && !isSmaller && restored === undefined) return stored
+  return new RestoredMessage(stored, isSmaller ? inflate : undefined, restored)
 }
 
 /** A message under its first topic, inflated when it is asked for. Everything else is the record's. */
@@ -53,11 +49,11 @@ class RestoredMessage implements ReceivedMessage {
   /** Topic that the message was first sent to. */
   readonly topic: string
   readonly #stored: StoredMessage
-  readonly #inflate: ((message: StoredMessage) => Buffer) | undefined
+  readonly #inflate: InflateBody | undefined
   readonly #restored: Restored | undefined
   #body: Buffer | undefined
 
-  constructor(stored: StoredMessage, inflate: ((message: StoredMessage) => Buffer) | undefined, restored: Restored | undefined) {
+  constructor(stored: StoredMessage, inflate: InflateBody | undefined, restored: Restored | undefined) {
     this.#stored = stored
     this.#inflate = inflate
     this.#restored = restored

@@ -19,6 +19,7 @@ import { type DataVersion, nextDataVersion, printDataVersion, readDataVersion } 
 import { HALF_TOPIC } from '../config/system-topics.js'
 import type { ConfigPort, PutPort, ReadPort } from '../store-port.js'
 import { SystemProperty, withProperties } from '../system-property.js'
+import { putOrGiveUp } from './put-or-give-up.js'
 
 /** Most messages that are delivered at once. */
 const BATCH_MESSAGES = 512
@@ -101,6 +102,11 @@ export class Schedule {
     await this.flush()
   }
 
+  /** Of each level, the first offset that is not known to be delivered. */
+  get waitingFrom(): number[] {
+    return this.#parts.levelsMs.map((_, i) => this.#offsets.get(i + 1) ?? 0)
+  }
+
   /** Writes how far each level has come. */
   async flush(): Promise<void> {
     if (!this.#isChanged) return
@@ -139,17 +145,23 @@ export class Schedule {
     }
     const now = clock.now()
     const due = dueMessages(messages, delayMs, now)
-    await this.#putAll(messages.slice(0, due))
+    await this.#putAll(level, messages.slice(0, due))
     if (due > 0) this.#moveTo(level, due === messages.length ? nextOffset : messages[due]!.queueOffset)
     const next = messages[due]
     if (next !== undefined) await this.#sleep(Math.min(LONGEST_SLEEP_MS, next.storeTimestamp + delayMs - now))
   }
 
-  async #putAll(messages: readonly StoredMessage[]): Promise<void> {
-    const puts = messages.map((stored) => deliveredMessage(stored)).filter((message) => message !== undefined)
-    const settled = await Promise.allSettled(puts.map((message) => this.#parts.store.put(message)))
-    // Those that were stored are delivered again with the others: at least once.
-    for (const one of settled) if (one.status === 'rejected') throw one.reason
+  async #putAll(level: number, messages: readonly StoredMessage[]): Promise<void> {
+    const puts = messages.map((stored) => {
+      const message = deliveredMessage(stored)
+      return message === undefined ? undefined : putOrGiveUp(this.#parts, message)
+    })
+    const settled = await Promise.allSettled(puts)
+    const failed = settled.findIndex(({ status }) => status === 'rejected')
+    if (failed < 0) return
+    // Those behind it that were stored are delivered again with it: at least once.
+    this.#moveTo(level, messages[failed]!.queueOffset)
+    throw (settled[failed] as PromiseRejectedResult).reason
   }
 
   #moveTo(level: number, offset: number): void {

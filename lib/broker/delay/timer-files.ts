@@ -10,6 +10,7 @@
  * `timercheck` is replaced last when closing and first when opening, so that no moment leaves less than what waits.
  * `timerwheel` is removed: RocketMQ makes it anew from the units.
  */
+import type { Timers } from '../../base/system.js'
 import type { Disk, DiskFile } from '../../disk/disk.js'
 import { readWhole, replaceFile } from '../../disk/replace.js'
 import {
@@ -69,8 +70,8 @@ export class TimerFiles {
     return this.#fileBytes
   }
 
-  /** Reads where to begin; offsets may lie outside of the queue. @throws {DiskError} */
-  load(): TimerStart {
+  /** Reads where to begin, in slices; offsets may lie outside of the queue. @throws {DiskError} */
+  async load(timers: Pick<Timers, 'endOfTurn'>): Promise<TimerStart> {
     this.#before = readWhole(this.#disk, this.#check)
     const file = this.#before === undefined ? undefined : readTimerCheck(this.#before)
     const first = this.#disk.list(this.#log)[0]?.name
@@ -82,11 +83,11 @@ export class TimerFiles {
     const { check, own, isOurs } = file
     if (isOurs && own !== undefined) {
       const state = { second: secondOf(own.readMs), queueOffset: own.queueOffset, firstOffset: own.firstOffset }
-      const units = own.isClosed && own.units > 0 ? this.#readLog(own.readMs) : undefined
+      const units = own.isClosed && own.units > 0 ? await this.#readLog(own.readMs, timers) : undefined
       return { ...state, waiting: units?.count === own.units ? units.waiting : undefined }
     }
     const state = { second: secondOf(check.readMs), queueOffset: check.queueOffset, firstOffset: 0 }
-    const units = this.#readLog(check.readMs)
+    const units = await this.#readLog(check.readMs, timers)
     // Units that RocketMQ had flushed are gone: the topic tells what waits, and what RocketMQ put again comes twice.
     return { ...state, waiting: units.end < check.logFlushedTo ? undefined : units.waiting }
   }
@@ -132,8 +133,12 @@ export class TimerFiles {
   }
 
   /** The units that are still to come; `end` is where the last whole unit ends, `count` how many whole ones there are. */
-  #readLog(readMs: number): { waiting: Float64Array; end: number; count: number } {
+  async #readLog(
+    readMs: number,
+    timers: Pick<Timers, 'endOfTurn'>,
+  ): Promise<{ waiting: Float64Array; end: number; count: number }> {
     const found: number[] = []
+    let isAscending = true
     let count = 0
     let end = 0
     const names = this.#disk.list(this.#log).filter(({ name, kind }) => kind === 'file' && /^[0-9]{20}$/.test(name))
@@ -144,8 +149,10 @@ export class TimerFiles {
       const file = this.#disk.open(`${this.#log}/${name}`, {})
       let units: number
       try {
-        units = readUnits(file, unitsPerFile(this.#fileBytes), (unit) => {
-          if (unit.slotMs >= readMs) found.push(unit.commitLogOffset)
+        units = await readUnits(file, unitsPerFile(this.#fileBytes), timers, ({ slotMs, commitLogOffset }) => {
+          if (slotMs < readMs) return
+          isAscending &&= found.length === 0 || found[found.length - 1]! < commitLogOffset
+          found.push(commitLogOffset)
         })
       } finally {
         file.close()
@@ -155,12 +162,20 @@ export class TimerFiles {
       if (units < unitsPerFile(this.#fileBytes)) break
       end = start + this.#fileBytes
     }
-    return { waiting: Float64Array.from(found).sort(), end, count }
+    const waiting = new Float64Array(found)
+    // Ours is; RocketMQ's is in the order of reading, which may begin anew.
+    if (!isAscending) waiting.sort()
+    return { waiting, end, count }
   }
 }
 
 /** Visits the units of a file up to the first that is none. @returns how many there are */
-function readUnits(file: DiskFile, most: number, visit: (unit: NonNullable<ReturnType<typeof readTimerUnit>>) => void): number {
+async function readUnits(
+  file: DiskFile,
+  most: number,
+  timers: Pick<Timers, 'endOfTurn'>,
+  visit: (unit: NonNullable<ReturnType<typeof readTimerUnit>>) => void,
+): Promise<number> {
   const piece = Buffer.alloc(PIECE_UNITS * TIMER_UNIT_BYTES)
   let units = 0
   while (units < most) {
@@ -173,6 +188,7 @@ function readUnits(file: DiskFile, most: number, visit: (unit: NonNullable<Retur
     }
     units += wanted
     if (got < PIECE_UNITS) break
+    await new Promise<void>((resolve) => timers.endOfTurn(resolve))
   }
   return units
 }

@@ -20,8 +20,9 @@ import type { Message } from '../../store/message.js'
 import type { MessageStore } from '../../store/message-store.js'
 import { TIMER_TOPIC } from '../config/system-topics.js'
 import { Pause } from './pause.js'
+import { putOrGiveUp } from './put-or-give-up.js'
 import { fetchWaiting } from './timer-fetch.js'
-import { TimerFiles, type TimerState } from './timer-files.js'
+import { TimerFiles, type TimerStart, type TimerState } from './timer-files.js'
 import { writeTimerLog } from './timer-handover.js'
 import { TimerHeap } from './timer-heap.js'
 import { cancelMessage, dueMessage, isCancelled, outMsOf, waitOf } from './timer-messages.js'
@@ -34,6 +35,8 @@ const BATCH_MESSAGES = 512
 const AGAIN_MS = 1000
 /** Longest sleep: a clock that jumps is noticed. */
 const LONGEST_SLEEP_MS = 1000
+/** So far behind a timer may be that keeps up. */
+const LATE_SECONDS = 2
 /** RocketMQ rolls after two days; a third of the retention time is left at least. */
 const ROLL_AGE_MS = 2 * 86_400_000
 
@@ -83,18 +86,27 @@ export class Timer {
   readonly #cancelled = new Map<number, Cancelled>()
   /** Everything before this second has been delivered at some time. */
   #doneSecond = 0
+  /** Where the topic ended when it was opened. */
+  readonly #endAtOpen: number
   #written: TimerState = { second: 0, queueOffset: 0, firstOffset: 0 }
   #isChanged = false
   #isBegun = false
   #isClosed = false
   #running: Promise<unknown> = Promise.resolve()
 
-  constructor(parts: TimerParts) {
+  /** Reads how far the timer had come. @throws {DiskError} */
+  static async open(parts: TimerParts): Promise<Timer> {
+    const files = new TimerFiles(parts.disk, parts.directory)
+    return new Timer(parts, files, await files.load(parts.timers))
+  }
+
+  private constructor(parts: TimerParts, files: TimerFiles, start: TimerStart) {
     this.#parts = parts
     this.#pause = new Pause(parts.timers)
-    this.#files = new TimerFiles(parts.disk, parts.directory)
+    this.#files = files
     const { store, timers, clock, retentionMs, onProblem } = parts
-    this.#reader = new TimerReader({ store, timers, onProblem, start: this.#files.load(), waits: (one) => this.#add(one) })
+    this.#reader = new TimerReader({ store, timers, onProblem, start, waits: (one) => this.#add(one) })
+    this.#endAtOpen = store.bounds(TIMER_TOPIC, 0).maxOffset
     const ageMs = Math.min(ROLL_AGE_MS, (retentionMs * 2) / 3)
     this.#roll = new TimerRoll({ store, clock, ageMs, onProblem, heap: this.#heap })
   }
@@ -102,6 +114,17 @@ export class Timer {
   /** How many messages wait, cancellations included. */
   get waiting(): number {
     return this.#heap.size + this.#held.length
+  }
+
+  /** Whether what was due has been delivered, but for the last seconds; not before the topic is read that was found. */
+  get isCaughtUp(): boolean {
+    const nowSecond = Math.floor(this.#parts.clock.now() / 1000)
+    return this.#reader.nextOffset >= this.#endAtOpen && this.#firstSecond >= nowSecond - LATE_SECONDS
+  }
+
+  /** The first offset of the topic that waits, or may. */
+  get waitingFrom(): number {
+    return this.#state().firstOffset
   }
 
   /** Begins to deliver; a store that cannot be written to is left alone. */
@@ -189,9 +212,12 @@ export class Timer {
     this.#heap.forEachOffset(visit)
     for (const { queueOffset: offset } of this.#held) visit(offset)
     for (const one of this.#cancelled.values()) visit(one.firstOffset)
-    const first = this.#held.reduce((least, { second }) => Math.min(least, second), this.#heap.firstSecond)
     const passed = Math.max(this.#doneSecond + 1, Math.floor(this.#parts.clock.now() / 1000))
-    return { second: Math.min(first, passed), queueOffset, firstOffset }
+    return { second: Math.min(this.#firstSecond, passed), queueOffset, firstOffset }
+  }
+
+  get #firstSecond(): number {
+    return this.#held.reduce((least, { second }) => Math.min(least, second), this.#heap.firstSecond)
   }
 
   #add(one: Due): void {
@@ -261,7 +287,7 @@ export class Timer {
       const puts = messages.map((message, i) => {
         const due = rest[i]!
         const copy = message === undefined ? undefined : this.#copyOf(due, message)
-        return copy === undefined ? undefined : this.#put(copy)
+        return copy === undefined ? undefined : putOrGiveUp(this.#parts, copy)
       })
       const settled = await Promise.allSettled(puts)
       settled.forEach((one, i) => {
@@ -290,27 +316,8 @@ export class Timer {
     return undefined
   }
 
-  /** Puts a copy; one that the store will never take is told of and given up. */
-  async #put(message: Message): Promise<void> {
-    try {
-      await this.#parts.store.put(message)
-    } catch (error) {
-      if (!isForGood(error)) throw error
-      this.#parts.onProblem(error)
-    }
-  }
-
   #tellLost(queueOffset: number, error: unknown): void {
     const what = `message ${queueOffset} of ${TIMER_TOPIC} can no longer be read and is not delivered`
     this.#parts.onProblem(new Error(what, { cause: error }))
   }
-}
-
-/** Whether the store will refuse a message as often as it is put. */
-function isForGood(error: unknown): boolean {
-  return (
-    error instanceof TypeError ||
-    error instanceof RangeError ||
-    (error instanceof MessageStoreError && ['TOPIC_INVALID', 'MESSAGE_TOO_LARGE', 'MESSAGE_ILLEGAL'].includes(error.code))
-  )
 }

@@ -5,6 +5,7 @@
  * is a condition on the properties of a message, tags and keys among them, and is applied to the message.
  */
 import { shown } from '../../base/errors.js'
+import { checkTagExpression } from '../../format/tags.js'
 import { filterFault } from './filter-fault.js'
 
 /** A tag filter as a string (`*`, or tags joined by `||`), or an SQL filter. At most 16384 characters. */
@@ -25,7 +26,7 @@ export interface MessageFilter {
   /** The kind, by RocketMQ's name for it. */
   readonly kind: 'TAG' | 'SQL92'
   /** What `store.get` can apply by itself; `*` when that is nothing, as for SQL. */
-  readonly tags: string
+  readonly tags: '*' | readonly string[]
   /** Whether a message passes. An SQL filter that is unknown, or cannot be evaluated, lets nothing pass. Never throws. */
   matches(message: FilteredMessage): boolean
 }
@@ -53,4 +54,14 @@ export function filterExpressionOf({ text = '*', type = 'TAG', isClassFilter }: 
   if (type === 'SQL92') return { sql: text }
   if (type === 'TAG' || type === '') return text
   throw filterFault('tag', 0, 'a filter of type TAG or SQL92', `the type ${shown(type)}`)
+}
+
+/**
+ * Refuses what somebody who writes a program here cannot mean; clients of RocketMQ's protocol may say it.
+ *
+ * @throws {TypeError} for tags in another language, as `a && b`
+ */
+export function checkOwnFilter(expression: FilterExpression): FilterExpression {
+  if (typeof expression === 'string') checkTagExpression(expression)
+  return expression
 }

@@ -17,12 +17,10 @@ export function tagFilter(text: string): MessageFilter {
   }
   if (parsed === undefined) return { text, kind: 'TAG', tags: '*', matches: () => true }
   const tags: ReadonlySet<string> = new Set(parsed.tags)
-  const joined = [...tags].join(' || ')
-  // A star behind which nothing stands would be all messages, not the tag of that name.
   return {
     text,
     kind: 'TAG',
-    tags: joined === '*' ? '* ||' : joined,
+    tags: Object.freeze([...tags]),
     matches: (message) => message.tags !== undefined && tags.has(message.tags),
   }
 }

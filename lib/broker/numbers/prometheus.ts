@@ -92,7 +92,7 @@ export function registerPrometheus<Registry>(
   broker: Pick<Broker, 'metrics' | 'store'>,
   { registry = client.register, cluster = 'DefaultCluster' }: PrometheusOptions<Registry> = {},
 ): void {
-  const common = { cluster, node_type: 'broker', node_id: broker.store.brokerName }
+  const common = commonLabels(cluster, broker.store.brokerName)
   for (const [name, { kind, help, labels, read }] of Object.entries(prometheusMetrics)) {
     const base = { name, help, labelNames: [...Object.keys(common), ...labels], registers: [registry] }
     if (kind === 'Gauge') {
@@ -106,6 +106,42 @@ export function registerPrometheus<Registry>(
       read(numbers, (own, value) => set({ ...common, ...own }, value))
     }
   }
+}
+
+/**
+ * The same metrics as a page of Prometheus' text format, version 0.0.4, without `prom-client`. The content type to serve
+ * it under is {@link PROMETHEUS_CONTENT_TYPE}.
+ *
+ * @example
+ * const text = await prometheusText(broker)
+ *
+ * @throws {BrokerError} `BROKER_CLOSED`
+ */
+export async function prometheusText(
+  broker: Pick<Broker, 'metrics' | 'store'>,
+  { cluster = 'DefaultCluster' }: Pick<PrometheusOptions<never>, 'cluster'> = {},
+): Promise<string> {
+  const numbers = await broker.metrics.snapshot()
+  const common = commonLabels(cluster, broker.store.brokerName)
+  const lines: string[] = []
+  for (const [name, { kind, help, read }] of Object.entries(prometheusMetrics)) {
+    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${kind.toLowerCase()}`)
+    read(numbers, (own, value) => lines.push(`${name}{${labelsText({ ...common, ...own })}} ${value}`))
+  }
+  return `${lines.join('\n')}\n`
+}
+
+/** The content type of {@link prometheusText}. */
+export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+function labelsText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}="${value.replaceAll(/[\\"\n]/g, (letter) => (letter === '\n' ? '\\n' : `\\${letter}`))}"`)
+    .join(',')
+}
+
+function commonLabels(cluster: string, brokerName: string) {
+  return { cluster, node_type: 'broker', node_id: brokerName }
 }
 
 function counter(help: string, labels: readonly string[], read: Metric['read']): Metric {

@@ -112,6 +112,13 @@ export class OrderInfos {
     return true
   }
 
+  /** Forgets what is out of a queue: it is popped again from wherever its group is now. @returns whether something was */
+  release({ group, topic, queueId }: OrderedQueue): boolean {
+    const isKnown = this.#table.get(keyOf({ group, topic, queueId }))?.delete(queueId) ?? false
+    if (isKnown) this.#isChanged = true
+    return isKnown
+  }
+
   /** Writes the table if it has changed. */
   async flush(): Promise<void> {
     if (!this.#isChanged) return

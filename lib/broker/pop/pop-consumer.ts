@@ -5,7 +5,7 @@ import { Emitter } from '../../base/signals.js'
 import type { ConsumerEvents, RunOptions } from '../consuming/consumer.js'
 import { type ReceivedMessage, receivedMessage } from '../consuming/received-message.js'
 import { BrokerError } from '../errors.js'
-import type { MessageFilter } from '../filter/message-filter.js'
+import { checkOwnFilter, type MessageFilter } from '../filter/message-filter.js'
 import { SystemProperty, withProperties } from '../system-property.js'
 import { MAX_POPPED } from './check-point.js'
 import { PopDelivery } from './pop-delivery.js'
@@ -57,7 +57,7 @@ export class PopConsumer implements AsyncDisposable {
     const { topics, groups, filters } = parts
     for (const [topic, expression] of Object.entries(options.subscribe)) {
       topics.get(topic)
-      this.#filters.set(topic, filters.get(expression))
+      this.#filters.set(topic, filters.get(checkOwnFilter(expression)))
     }
     const { group, signal } = options
     // An unknown one is made, if that is allowed; if not, this says so at once.

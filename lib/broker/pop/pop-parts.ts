@@ -2,6 +2,7 @@
 import type { Clock, Timers } from '../../base/system.js'
 import type { MessageStore } from '../../store/message-store.js'
 import type { StoredMessage } from '../../store/stored-message.js'
+import type { InflateBody } from '../compression/inflate.js'
 import type { Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import type { Topics } from '../config/topics.js'
@@ -18,14 +19,14 @@ export interface PopParts {
   readonly config: ConfigPort
   readonly topics: Pick<Topics, 'find' | 'get' | 'ensure'>
   readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'checkForConsuming'>
-  readonly offsets: Pick<ConsumerOffsets, 'find' | 'commit'>
+  readonly offsets: Pick<ConsumerOffsets, 'find' | 'commit' | 'onMove'>
   readonly filters: FilterCache
   /** Check points and acks go this way, so that they wait until they are due where the broker can let them wait. */
   readonly pipeline: Pick<Pipeline, 'put'>
   readonly sendBack: Pick<SendBack, 'put'>
   /** Where what is handed out is counted. */
   readonly numbers: Pick<Numbers, 'queue'>
-  readonly inflate: (message: StoredMessage) => Buffer
+  readonly inflate: InflateBody
   readonly brokerName: string
   readonly clusterName: string
   readonly clock: Clock
@@ -35,8 +36,8 @@ export interface PopParts {
   readonly onProblem: (error: unknown, during: string) => void
   /** @throws {BrokerError} `BROKER_CLOSED` */
   readonly checkOpen: () => void
-  /** Whether everything that was due is where it belongs; while not, acks may still be on their way. @default always */
-  readonly isCaughtUp?: () => boolean
+  /** Whether everything that was due is where it belongs; while not, acks may still be on their way. */
+  readonly isCaughtUp: () => boolean
 }
 
 /** A message that was popped. */

@@ -67,6 +67,9 @@ export class Pop {
     this.settling = new Settling(all)
     this.looking = new Looking(all)
     this.#reviver = new Reviver(all)
+    parts.offsets.onMove((place) => {
+      if (this.#orders.release(place)) this.#watch.wake(place.topic)
+    })
   }
 
   /** Begins to revive. */
@@ -95,7 +98,7 @@ export class Pop {
    * whose messages nobody will revive.
    */
   async whileStill(write: () => Promise<void>): Promise<void> {
-    if (this.#writing !== undefined) return write()
+    while (this.#writing !== undefined) await this.#writing
     let end = (): void => {}
     this.#writing = new Promise((resolve) => (end = resolve))
     try {

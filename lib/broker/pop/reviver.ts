@@ -90,7 +90,7 @@ export class Reviver {
     if (now < reviveTimeOf(point)) return false
     if (!outstanding.has(key)) {
       // A broker that was away finds check points and acks due at once, and the acks come last.
-      return now >= Math.max(reviveTimeOf(point), storedAt) + LAST_ACKS_MS && (isCaughtUp?.() ?? true)
+      return now >= Math.max(reviveTimeOf(point), storedAt) + LAST_ACKS_MS && isCaughtUp()
     }
     const left = outstanding.expire(key)
     if (left === undefined) return false

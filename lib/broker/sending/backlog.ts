@@ -3,7 +3,8 @@
  *
  * A message is unread while some group with offsets in the topic has still to pass it; the group that is furthest behind
  * counts. Adding that up for every message would cost more than the message, so it is added up again only when what was
- * counted last, and what was sent since, reach the bound.
+ * counted last, and what was sent since, reach the bound. What is let in and not stored yet is in no queue, so it counts
+ * beside them.
  */
 import type { Timers } from '../../base/system.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
@@ -26,10 +27,15 @@ export interface BacklogParts {
   readonly checkOpen: () => void
 }
 
+/** Lets messages into a topic when there is room, and then stores them. @throws {BrokerError} `BACKLOG_FULL` */
+export type Admit = <Result>(topic: string, messages: number, store: () => Promise<Result>) => Promise<Result>
+
 /** Unread messages of a topic as they were last counted, and what has come since. */
 interface Count {
   unread: number
   since: number
+  /** Let in, and not stored yet. */
+  underWay: number
 }
 
 /** How many messages of a topic a group has still to read. */
@@ -56,16 +62,27 @@ export class Backlog {
     this.#parts = parts
   }
 
-  /** Lets messages in: `undefined` at once, or a promise for when there is room. @throws {BrokerError} `BACKLOG_FULL` */
-  admit(topic: string, messages: number): Promise<void> | undefined {
-    if (this.#hasRoom(topic, messages)) return undefined
-    if (this.#parts.whenFull === 'wait') return this.#wait(topic, messages)
-    throw this.#full(topic)
+  /** See {@link Admit}: at once, or, if that was asked for, when there is room. */
+  readonly admit: Admit = async (topic, messages, store) => {
+    if (!this.#enter(topic, messages)) {
+      if (this.#parts.whenFull !== 'wait') throw this.#full(topic)
+      await this.#wait(topic, messages)
+    }
+    return this.#stored(topic, messages, store)
   }
 
-  /** Lets messages in at once or not at all: clients elsewhere do not wait for long. @throws {BrokerError} `BACKLOG_FULL` */
-  admitNow(topic: string, messages: number): void {
-    if (!this.#hasRoom(topic, messages)) throw this.#full(topic)
+  /** See {@link Admit}: at once or not at all, since clients elsewhere do not wait for long. */
+  readonly admitNow: Admit = async (topic, messages, store) => {
+    if (!this.#enter(topic, messages)) throw this.#full(topic)
+    return this.#stored(topic, messages, store)
+  }
+
+  async #stored<Result>(topic: string, messages: number, store: () => Promise<Result>): Promise<Result> {
+    try {
+      return await store()
+    } finally {
+      this.#counts.get(topic)!.underWay -= messages
+    }
   }
 
   #full(topic: string): BrokerError {
@@ -73,15 +90,18 @@ export class Backlog {
     return new BrokerError('BACKLOG_FULL', `topic ${topic} has unread messages; at most ${maxMessages} are allowed`)
   }
 
-  #hasRoom(topic: string, messages: number): boolean {
+  /** Notes messages as let in, if there is room. */
+  #enter(topic: string, messages: number): boolean {
     const { maxMessages } = this.#parts
     let count = this.#counts.get(topic)
     if (count === undefined || count.unread + count.since + messages > maxMessages) {
-      count = { unread: this.#count(topic), since: 0 }
+      const underWay = count?.underWay ?? 0
+      count = { unread: this.#count(topic), since: underWay, underWay }
       this.#counts.set(topic, count)
     }
     if (count.unread + count.since + messages > maxMessages) return false
     count.since += messages
+    count.underWay += messages
     return true
   }
 
@@ -96,6 +116,6 @@ export class Backlog {
     do {
       await new Promise<void>((resolve) => timers.after(LOOK_EVERY_MS, resolve, true))
       checkOpen()
-    } while (!this.#hasRoom(topic, messages))
+    } while (!this.#enter(topic, messages))
   }
 }

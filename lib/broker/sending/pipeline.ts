@@ -34,10 +34,11 @@ export class Pipeline {
     return this.#store.put(message.properties === undefined ? message : this.#delay.rewrite(message))
   }
 
-  /** Puts several, all or none. */
-  putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
+  /** Puts several, all or none. @param batchKey - see {@link MessageStore.putBatch} */
+  putBatch(messages: readonly Message[], batchKey?: string): Promise<PutReceipt[]> {
     return this.#store.putBatch(
       messages.map((message) => (message.properties === undefined ? message : this.#delay.rewrite(message))),
+      batchKey,
     )
   }
 }

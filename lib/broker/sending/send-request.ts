@@ -1,6 +1,7 @@
 /** What programs send, and what they get for it. */
 import { wholeBetween } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
+import type { Clock } from '../../base/system.js'
 import type { Message, PutReceipt, PutStatus } from '../../store/message.js'
 import { isReservedProperty, SystemProperty } from '../system-property.js'
 
@@ -120,7 +121,11 @@ export function checkSendRequest(request: SendRequest): void {
 }
 
 /** The properties by which RocketMQ's clients ask for what a request asks for; `undefined` when it asks for nothing. */
-export function systemPropertiesOf(request: SendRequest, now: number, levels: number): Record<string, string> | undefined {
+export function systemPropertiesOf(
+  request: SendRequest,
+  clock: Pick<Clock, 'now'>,
+  levels: number,
+): Record<string, string> | undefined {
   const { shardingKey, delayLevel, delayMs, deliverAt } = request
   if (shardingKey === undefined && delayLevel === undefined && delayMs === undefined && deliverAt === undefined) return undefined
   if ([delayLevel, delayMs, deliverAt].filter((one) => one !== undefined).length > 1)
@@ -128,8 +133,10 @@ export function systemPropertiesOf(request: SendRequest, now: number, levels: nu
   const asked: Record<string, string> = {}
   if (shardingKey !== undefined) asked[SystemProperty.shardingKey] = shardingKey
   if (delayLevel !== undefined) asked[SystemProperty.delayLevel] = String(wholeBetween('delayLevel', delayLevel, 1, levels))
-  if (delayMs !== undefined)
+  if (delayMs !== undefined) {
+    const now = clock.now()
     asked[SystemProperty.deliverAtMs] = String(now + wholeBetween('delayMs', delayMs, 0, Number.MAX_SAFE_INTEGER - now))
+  }
   if (deliverAt !== undefined) asked[SystemProperty.deliverAtMs] = String(timeOf(deliverAt))
   return asked
 }

@@ -1,7 +1,8 @@
 /** Sending by programs of this process: what may be sent where, which queue it goes to, and the id that it gets. */
 import { shown } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
-import type { Message } from '../../store/message.js'
+import type { Message, PutReceipt } from '../../store/message.js'
+import { deflatedMessage } from '../compression/deflate.js'
 import { isClosedToClients, TIMER_TOPIC } from '../config/system-topics.js'
 import { Permission, type TopicConfig } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
@@ -9,6 +10,7 @@ import { BrokerError } from '../errors.js'
 import { idempotencyWord, type SentKeys } from '../idempotence/sent-keys.js'
 import type { Numbers } from '../numbers/numbers.js'
 import { SystemProperty } from '../system-property.js'
+import type { Admit } from './backlog.js'
 import type { Pipeline } from './pipeline.js'
 import { checkSendRequest, SendReceipt, type SendRequest, systemPropertiesOf } from './send-request.js'
 
@@ -26,8 +28,10 @@ export interface SenderOptions {
   readonly nextUniqueKey: () => string
   /** The queue that a sharding key stands for. */
   readonly shardOf: (key: string, queues: number) => number
-  /** Refuses, or waits, when there are too many unread messages in a topic; `undefined` lets them in. */
-  readonly admit: (topic: string, count: number) => Promise<void> | undefined
+  /** Bodies of at least so many bytes are compressed. */
+  readonly compressOverBytes: number
+  /** Refuses, or waits, when there are too many unread messages in a topic; `undefined` lets all in. */
+  readonly admit: Admit | undefined
   /** Keeps messages with an idempotency key from being sent twice. */
   readonly sentKeys: Pick<SentKeys, 'once'>
   /** Told of each message that was sent. */
@@ -65,12 +69,9 @@ export class Sender {
     const { topics, admit } = this.#options
     const topic = topics.find(request.topic)
     if (topic === undefined) return this.#sendLater(request)
-    const waiting = admit(topic.topic, 1)
-    if (waiting !== undefined) {
-      const copy = this.messageOf(copyOfRequest(request), topic)
-      return waiting.then(() => this.#put(copy))
-    }
-    return this.#put(this.messageOf(request, topic))
+    if (admit === undefined) return this.#put(this.messageOf(request, topic))
+    const copy = this.messageOf(copyOfRequest(request), topic)
+    return admit(topic.topic, 1, () => this.#put(copy))
   }
 
   /** The message that a request stands for, let in but not put: for who puts it another way. @throws as {@link send} */
@@ -83,8 +84,7 @@ export class Sender {
     const copy = copyOfRequest(request)
     const topic = topics.find(copy.topic) ?? (await topics.forSending(copy.topic))
     const message = this.messageOf(copy, topic)
-    await admit(topic.topic, 1)
-    return message
+    return admit === undefined ? message : admit(topic.topic, 1, () => Promise.resolve(message))
   }
 
   /** Sends several messages, to one topic, all or none. See {@link Broker.sendBatch}. */
@@ -104,8 +104,8 @@ export class Sender {
     // A batch goes to one queue, as RocketMQ's do, unless its messages say where they go.
     const queueId = this.#turn(topic)
     const messages = requests.map((request) => this.messageOf(request, topic, queueId))
-    await admit(topic.topic, messages.length)
-    const receipts = await pipeline.putBatch(messages)
+    const put = (): Promise<PutReceipt[]> => pipeline.putBatch(messages)
+    const receipts = await (admit === undefined ? put() : admit(topic.topic, messages.length, put))
     return receipts.map((receipt, i) => {
       numbers.sent(messages[i]!, receipt)
       return new SendReceipt(receipt, topic.topic, messages[i]!.uniqueKey!)
@@ -116,7 +116,7 @@ export class Sender {
   messageOf(request: SendRequest, topic: TopicConfig, batchQueueId?: number): Message {
     checkMayWrite(topic)
     const { topic: name, body, tags, keys, properties, flag } = request
-    const asked = systemPropertiesOf(request, this.#options.clock.now(), this.#options.delayLevels)
+    const asked = systemPropertiesOf(request, this.#options.clock, this.#options.delayLevels)
     const message: { -readonly [Field in keyof Message]: Message[Field] } = {
       topic: name,
       body,
@@ -129,14 +129,14 @@ export class Sender {
     if (flag !== undefined) message.flag = flag
     if (properties !== undefined) message.properties = properties
     if (asked !== undefined) message.properties = { ...properties, ...asked }
-    return message
+    // As in RocketMQ, those of batches stay as they are.
+    return batchQueueId === undefined ? deflatedMessage(message, this.#options.compressOverBytes) : message
   }
 
   async #sendLater(request: SendRequest): Promise<SendReceipt> {
     const copy = copyOfRequest(request)
-    const topic = await this.#options.topics.forSending(request.topic)
-    await this.#options.admit(topic.topic, 1)
-    return this.#put(this.messageOf(copy, topic))
+    await this.#options.topics.forSending(copy.topic)
+    return this.#send(copy)
   }
 
   #put(message: Message): Promise<SendReceipt> {

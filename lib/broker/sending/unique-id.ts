@@ -39,6 +39,9 @@ export interface UniqueIdParts {
 const TAIL_BYTES = 12
 const PATTERN = /^(?:[0-9A-Fa-f]{32}|[0-9A-Fa-f]{56})$/
 
+/** Every byte in hexadecimal. */
+const BYTES = Array.from({ length: 256 }, (_, byte) => hex(byte, 2))
+
 /**
  * Makes ids. No two of one object are alike but by a chance of one in 2^32, nor are those of two objects that
  * differ in address or process.
@@ -67,7 +70,7 @@ export class UniqueIds {
     this.#madeNow++
     const counter = this.#counter
     this.#counter = (counter + 1) & 0xffff
-    return this.#head + hex(counter, 4)
+    return this.#head + BYTES[counter >> 8]! + BYTES[counter & 0xff]!
   }
 
   /**

@@ -16,11 +16,18 @@ export type ClientOffsetsParts = Pick<ServedParts, 'offsets' | 'store' | 'topics
 export class ClientOffsets {
   readonly #parts: ClientOffsetsParts
   readonly #pending = new Map<string, Map<number, number>>()
+  readonly #stopListening: () => void
   readonly #listeners = new Set<(topic: string, group: string, queueId: number) => void>()
 
   constructor(parts: ClientOffsetsParts) {
     this.#parts = parts
-    parts.offsets.onMove((place) => this.#moved(place))
+    this.#stopListening = parts.offsets.onMove((place) => this.#moved(place))
+  }
+
+  /** Hears of no further resets: the broker goes on without the clients for which this is. */
+  close(): void {
+    this.#stopListening()
+    this.#pending.clear()
   }
 
   /**

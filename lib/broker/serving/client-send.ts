@@ -54,8 +54,10 @@ export interface ClientMessage {
 export interface ClientReceipt {
   /** One for each message of a batch. */
   readonly puts: readonly PutReceipt[]
-  /** The key by which the message is known, whoever made it; not of a batch. */
+  /** The key by which the message is known, whoever made it; of a batch only where `isOneRecord`. */
   readonly uniqueKey: string | undefined
+  /** Whether a batch is known as a whole: it is one record, and its client gave it a key. */
+  readonly isOneRecord: boolean
 }
 
 type Properties = Record<string, string>
@@ -65,7 +67,6 @@ const CLIENT_FLAGS = SysFlag.compressed | SysFlag.multiTags | SysFlag.compressio
 
 /** Properties that are the broker's own affair, or no longer anybody's. */
 const REMOVED = [
-  SystemProperty.wait,
   SystemProperty.popCheckPoint,
   SystemProperty.multiDispatch,
   SystemProperty.multiQueueOffset,
@@ -98,13 +99,15 @@ export class ClientSend {
     if (message.body.length === 0) throw illegal('the body is empty')
     const isHalf = properties[SystemProperty.transactionPrepared] === 'true' && !isTriedAgain(message, properties)
     const finished = this.#finished(properties)
+    // As 4.9 does: what is acknowledged has happened. The messages of a batch keep it, as in both generations.
+    delete finished[SystemProperty.wait]
     const whole = { ...this.#common(message), ...place, properties: finished }
     const { backlog, pipeline, transactions } = this.#parts
-    backlog?.admitNow(topic.topic, 1)
     const group = finished[SystemProperty.producerGroup] ?? message.producerGroup
-    const put = await (isHalf ? transactions.sendHalf(whole, group) : pipeline.put(whole))
+    const store = (): Promise<PutReceipt> => (isHalf ? transactions.sendHalf(whole, group) : pipeline.put(whole))
+    const put = await (backlog === undefined ? store() : backlog.admitNow(topic.topic, 1, store))
     this.#count([whole], [put])
-    return { puts: [put], uniqueKey: finished[SystemProperty.uniqueKey] }
+    return { puts: [put], uniqueKey: finished[SystemProperty.uniqueKey], isOneRecord: false }
   }
 
   /** Takes in a batch: all of its messages, or none. They go to one queue. @throws as {@link send} */
@@ -113,6 +116,7 @@ export class ClientSend {
     const topic = await this.#topicOf(batch)
     const queueId = this.#queueOf(batch, topic)
     const shared = propertiesOf(Buffer.from(batch.properties))
+    const uniqueKey = topic.attributes['queue.type'] === 'BatchCQ' ? shared[SystemProperty.uniqueKey] || undefined : undefined
     delete shared[SystemProperty.uniqueKey]
     const inner = decodeClientBatch(batch.body)
     if (inner.length === 0) throw illegal('the batch is empty')
@@ -123,10 +127,10 @@ export class ClientSend {
       return { ...common, topic: topic.topic, queueId, body, flag, properties: this.#finished({ ...shared, ...own }) }
     })
     const { backlog, pipeline } = this.#parts
-    backlog?.admitNow(topic.topic, messages.length)
-    const puts = await pipeline.putBatch(messages)
+    const store = (): Promise<PutReceipt[]> => pipeline.putBatch(messages, uniqueKey)
+    const puts = await (backlog === undefined ? store() : backlog.admitNow(topic.topic, messages.length, store))
     this.#count(messages, puts)
-    return { puts, uniqueKey: undefined }
+    return { puts, uniqueKey, isOneRecord: uniqueKey !== undefined }
   }
 
   /** What a group tries again did not come in now. */

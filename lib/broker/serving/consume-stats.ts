@@ -10,6 +10,8 @@ export interface QueueProgress {
   readonly maxOffset: number
   /** What the group consumes next; 0 when it never did. */
   readonly offset: number
+  /** Where clients elsewhere fetch next for it; never before `offset`. */
+  readonly pulled: number
   /** When the message before that was stored, milliseconds since 1970; 0 when there is none. */
   readonly lastTimestamp: number
 }
@@ -38,7 +40,8 @@ export async function progressOf(parts: Parts, group: string, topics: readonly s
       const offset = Math.max(0, offsets.find(topic, group, queueId) ?? 0)
       const isThere = offset > minOffset && offset <= maxOffset
       const last = isThere ? await storeTimeAt(store, topic, queueId, offset - 1) : undefined
-      progress.push({ topic, queueId, maxOffset, offset, lastTimestamp: last ?? 0 })
+      const pulled = Math.max(offset, offsets.pulled(topic, group, queueId) ?? 0)
+      progress.push({ topic, queueId, maxOffset, offset, pulled, lastTimestamp: last ?? 0 })
     }
   }
   return progress

@@ -20,9 +20,9 @@ import { type ForeignFilter, filterExpressionOf, type MessageFilter } from '../f
 import { type ClientOffsets, unknownQueue } from './client-offsets.js'
 import type { ServedParts } from './served.js'
 
-/** One answer has at most so many messages, and bytes of records; the first message always fits. RocketMQ's limits. */
+/** One answer has at most so many messages, if nothing else is said: RocketMQ's limit. */
 export const MOST_MESSAGES = 32
-/** See {@link MOST_MESSAGES}. */
+/** One answer has at most so many bytes of records; the first message always fits. RocketMQ's limit. */
 export const MOST_BYTES = 262_144
 /** Queue entries that one pull looks at, at most, when what it wants is not in them. */
 const MOST_SCANNED = 800
@@ -97,12 +97,14 @@ export class Pulls {
   readonly #parts: ServedParts
   readonly #offsets: ClientOffsets
   readonly #servesSql: boolean
+  readonly #mostMessages: number
 
-  /** @param servesSql - whether clients may filter with SQL */
-  constructor(parts: ServedParts, offsets: ClientOffsets, servesSql: boolean) {
+  /** @param servesSql - whether clients may filter with SQL; @param mostMessages - in one answer */
+  constructor(parts: ServedParts, offsets: ClientOffsets, servesSql: boolean, mostMessages = MOST_MESSAGES) {
     this.#parts = parts
     this.#offsets = offsets
     this.#servesSql = servesSql
+    this.#mostMessages = mostMessages
   }
 
   /**
@@ -133,8 +135,9 @@ export class Pulls {
     return this.#reset(request) ?? this.#read(request, filter, request.offset, 0, undefined)
   }
 
-  /** Counts messages that the client gets. */
-  count({ request: { topic, group, queueId } }: AdmittedPull, { messages }: PullResult): void {
+  /** Counts messages that the client gets, and notes how far it has fetched. */
+  count({ request: { topic, group, queueId } }: AdmittedPull, { messages, nextOffset }: PullResult): void {
+    this.#parts.offsets.notePulled(topic, group, queueId, nextOffset)
     if (messages.length === 0) return
     const counted = this.#parts.numbers.queue(topic, group, queueId)
     for (const message of messages) counted.delivered(message, message.reconsumeTimes + 1)
@@ -185,7 +188,7 @@ export class Pulls {
   ): Promise<PullResult> {
     const { topic, queueId } = request
     if (offset < 0) return this.#beforeAll(topic, queueId)
-    const maxMessages = Math.min(Math.max(request.maxMessages, 1), MOST_MESSAGES)
+    const maxMessages = Math.min(Math.max(request.maxMessages, 1), this.#mostMessages)
     const maxBytes = Math.min(Math.max(request.maxBytes, 1), MOST_BYTES)
     const get = { topic, queueId, tags: filter.tags, maxMessages, maxBytes, ...(signal === undefined ? {} : { signal }) }
     try {

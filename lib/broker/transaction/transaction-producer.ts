@@ -7,6 +7,8 @@
 import { shown } from '../../base/errors.js'
 import type { PutReceipt } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
+import type { InflateBody } from '../compression/inflate.js'
+import { isCompressed } from '../compression/sys-flag.js'
 import { checkGroup } from '../config/groups.js'
 import { BrokerError } from '../errors.js'
 import type { Member } from '../group/members.js'
@@ -81,11 +83,10 @@ export interface TransactionProducerParts {
   readonly registry: Pick<ClientRegistry<ProducingMember>, 'producerHeartbeat' | 'producerLeave'>
   readonly clientId: string
   readonly address: string
-  readonly inflate: (message: StoredMessage) => Buffer
+  readonly inflate: InflateBody
   readonly onProblem: (error: unknown) => void
 }
 
-const COMPRESSED = 1
 const decisions: readonly unknown[] = ['commit', 'rollback', 'unknown'] satisfies TransactionDecision[]
 const optionNames = ['group', 'check', 'immunitySeconds']
 
@@ -197,10 +198,10 @@ export class TransactionProducer implements AsyncDisposable {
   }
 }
 
-function undecidedMessageOf(half: StoredMessage, inflate: (message: StoredMessage) => Buffer): UndecidedMessage {
+function undecidedMessageOf(half: StoredMessage, inflate: InflateBody): UndecidedMessage {
   const { tags, keys, properties, bornTimestamp, uniqueKey } = half
   const { topic, queueId } = targetOf(half) ?? half
-  const body = half.sysFlag & COMPRESSED ? inflate(half) : half.body
+  const body = isCompressed(half.sysFlag) ? inflate(half) : half.body
   return { topic, queueId, body, tags, keys, properties, bornTimestamp, uniqueKey, checks: checksOf(half) }
 }
 

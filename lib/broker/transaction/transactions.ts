@@ -89,6 +89,13 @@ export class Transactions {
     return this.#settling.undecided.size
   }
 
+  /** Address of the first half message that is undecided; `Infinity` without any. */
+  get undecidedFrom(): number {
+    let first = Number.POSITIVE_INFINITY
+    for (const { commitLogOffset } of this.#settling.undecided.all()) first = Math.min(first, commitLogOffset)
+    return first
+  }
+
   /**
    * Stores a message that waits for the end of its transaction.
    *

@@ -1,5 +1,6 @@
 /** The requests of consumers: they come and go, share queues, pull, say how far they are, and give messages back. */
 import { ClientOffsets } from '../../broker/serving/client-offsets.js'
+import { unsigned } from '../auth/signature.js'
 import { responseCodes } from '../codes.js'
 import { answer, type Command } from '../command.js'
 import { Refusal, RemotingError } from '../errors.js'
@@ -19,12 +20,13 @@ const RELAY_MS = 10_000
 /** Clients from this version on say themselves how often a message is tried again: V3_4_9. */
 const SAYS_MAX_RETRIES = 121
 
-/** See the head of this file. @param servesSql - whether clients may filter with SQL */
-export function consumeHandlers(served: ServedBroker, servesSql = true): Entries {
+/** See the head of this file. @param servesSql - whether clients may filter with SQL; @param most - messages in one pull */
+export function consumeHandlers(served: ServedBroker, servesSql = true, most?: number): Entries {
   const offsets = new ClientOffsets(served.served)
+  served.endListening.push(() => offsets.close())
   return [
     ...heartbeatHandlers(served, servesSql),
-    ...pullHandlers(served, offsets, servesSql),
+    ...pullHandlers(served, offsets, servesSql, most),
     ...popHandlers(served, servesSql),
     ...groupQueueHandlers(served, offsets),
     ...inquiryHandlers(served),
@@ -72,7 +74,8 @@ async function relay({ served: { registry }, connections }: ServedBroker, comman
   const client = member === undefined ? undefined : connections.get(member.address)
   if (client === undefined) throw new Refusal(responseCodes.SYSTEM_ERROR, `The Consumer <${group}> <${clientId}> not online`)
   try {
-    const { code, remark, body } = await client.invoke({ ...command, flag: 0 }, RELAY_MS)
+    // A consumer that had the signature could ask in the administrator's name.
+    const { code, remark, body } = await client.invoke({ ...unsigned(command), flag: 0 }, RELAY_MS)
     return answer(command, code, { remark, body })
   } catch (error) {
     if (!(error instanceof RemotingError)) throw error

@@ -5,6 +5,7 @@ import type { Connection } from '../connection.js'
 import type { Endpoint } from '../endpoint.js'
 import type { Handler, HandlerTable } from '../handling.js'
 import { withOutcomes } from './outcome.js'
+import type { ReadingTurns } from './reading-turns.js'
 
 /** What handlers work on. */
 export interface ServedBroker {
@@ -15,7 +16,11 @@ export interface ServedBroker {
   /** The same as it stands in message ids, `ip:port`; `undefined` while it does not listen, and when clients are told a name. */
   storeHost: string | undefined
   /** The connections of clients, by where these are: `ip:port`. */
-  readonly connections: ReadonlyMap<string, Connection>
+  readonly connections: Map<string, Connection>
+  /** Whose messages are read when. */
+  readonly turns: ReadingTurns
+  /** Ends what handlers hear of the broker, which stays when they go; for the server to call once when it closes. */
+  readonly endListening: (() => void)[]
 }
 
 /** Some requests, by code. */

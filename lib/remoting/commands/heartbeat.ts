@@ -12,6 +12,7 @@ import type { Handler } from '../handling.js'
 import { type Heartbeat, printSubscription, readAskedSubscription, readHeartbeat, type ToldConsumer } from './client-body.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
+import { MembershipBounds } from './membership-bounds.js'
 import { RemoteClient } from './remote-client.js'
 
 /** Clients that may speak over one connection: programs such as proxies have many. */
@@ -22,7 +23,7 @@ export function heartbeatHandlers({ served }: ServedBroker, servesSql: boolean):
   const clients = new ConnectedClients(served)
   const heartbeat: Handler = async (command, connection) => {
     const told = readHeartbeat(command.body)
-    const client = clients.known(told.clientId, command, connection)
+    const client = clients.known(told, command, connection)
     for (const group of told.producerGroups) served.registry.producerHeartbeat(group, client)
     const isKnown = told.isShort ? clients.isAsBefore(client, told) : await clients.isTold(client, told)
     // Clients that compare need not say everything again as long as it is known here.
@@ -30,8 +31,10 @@ export function heartbeatHandlers({ served }: ServedBroker, servesSql: boolean):
     return answer(command, responseCodes.SUCCESS, { ext })
   }
   const unregister: Handler = (command, connection) => {
-    const client = clients.find(requiredText(command, 'clientID'), connection)
+    const clientId = requiredText(command, 'clientID')
+    const client = clients.find(clientId, connection)
     const { producerGroup, consumerGroup } = command.extFields
+    clients.bounds.left(connection, clientId, producerGroup, consumerGroup)
     if (client !== undefined && producerGroup !== undefined) served.registry.producerLeave(producerGroup, client)
     if (client !== undefined && consumerGroup !== undefined) served.registry.leave(consumerGroup, client)
     return answer(command, responseCodes.SUCCESS)
@@ -58,6 +61,7 @@ export function heartbeatHandlers({ served }: ServedBroker, servesSql: boolean):
 
 /** Which clients speak over which connection. */
 class ConnectedClients {
+  readonly bounds = new MembershipBounds<Connection>()
   readonly #parts: ServedParts
   readonly #byConnection = new Map<Connection, Map<string, RemoteClient>>()
 
@@ -69,17 +73,20 @@ class ConnectedClients {
     return this.#byConnection.get(connection)?.get(clientId)
   }
 
-  /** The client, from now on until its connection closes. @throws {Refusal} when the connection has too many */
-  known(clientId: string, command: Command, connection: Connection): RemoteClient {
+  /** The client, from now on until its connection closes. @throws {Refusal} when the connection has too many, or is in too much */
+  known(told: Heartbeat, command: Command, connection: Connection): RemoteClient {
+    const { clientId } = told
     let clients = this.#byConnection.get(connection)
     if (clients === undefined) {
       this.#byConnection.set(connection, (clients = new Map<string, RemoteClient>()))
       connection.onClose(() => this.#closed(connection))
     }
     const found = clients.get(clientId)
-    if (found !== undefined) return found
-    if (clients.size >= MOST_CLIENTS)
+    if (found === undefined && clients.size >= MOST_CLIENTS)
       throw new Refusal(responseCodes.SYSTEM_BUSY, `a connection may have ${MOST_CLIENTS} clients at most`)
+    // What a connection that is closed keeps would stay for ever.
+    if (connection.isOpen) this.bounds.note(connection, told)
+    if (found !== undefined) return found
     const made = new RemoteClient(clientId, command, connection, this.#parts.store.brokerName)
     clients.set(clientId, made)
     return made
@@ -123,6 +130,7 @@ class ConnectedClients {
   #closed(connection: Connection): void {
     const clients = this.#byConnection.get(connection)
     this.#byConnection.delete(connection)
+    this.bounds.closed(connection)
     for (const client of clients?.values() ?? []) this.#parts.registry.disconnect(client)
   }
 }

@@ -16,11 +16,10 @@ import type { Entries, ServedBroker } from './entries.js'
 import { HeldPulls } from './held-pulls.js'
 import { handlesIn, poppedFields } from './pop-fields.js'
 import { refusedPull } from './pull.js'
+import { inTurn, MOST_UNREAD_BYTES, type ReadingTurns } from './reading-turns.js'
 
 /** No pop waits longer, milliseconds. */
 const MOST_WAIT_MS = 10 * 60_000
-/** A client that has not taken so many bytes gets no more messages. */
-const MOST_UNREAD_BYTES = 1024 * 1024
 
 const { SUCCESS, POLLING_FULL, POLLING_TIMEOUT, PULL_NOT_FOUND, MESSAGE_ILLEGAL, NO_MESSAGE } = responseCodes
 
@@ -29,17 +28,17 @@ export function popHandlers(served: ServedBroker, servesSql: boolean): Entries {
   const pops = new ClientPops(served.served, servesSql)
   const held = new HeldPulls()
   return [
-    [codes.POP_MESSAGE, popping(pops, held)],
+    [codes.POP_MESSAGE, popping(pops, held, served.turns)],
     [codes.ACK_MESSAGE, acknowledging(pops)],
     [codes.BATCH_ACK_MESSAGE, acknowledgingAll(pops)],
     [codes.CHANGE_MESSAGE_INVISIBLETIME, changing(pops)],
-    [codes.PEEK_MESSAGE, peeking(served, pops)],
+    [codes.PEEK_MESSAGE, inTurn(served.turns, peeking(served, pops))],
     [codes.NOTIFICATION, notifying(served, pops)],
     [codes.POLLING_INFO, (command) => answer(command, SUCCESS, { ext: { pollingNum: held.count(keyOf(readLook(command))) } })],
   ]
 }
 
-function popping(pops: ClientPops, held: HeldPulls): Handler {
+function popping(pops: ClientPops, held: HeldPulls, turns: ReadingTurns): Handler {
   return async (command, connection) => {
     const pollMs = Math.min(requiredLong(command, 'pollTime'), MOST_WAIT_MS)
     let admitted: AdmittedPop
@@ -54,9 +53,14 @@ function popping(pops: ClientPops, held: HeldPulls): Handler {
       const body = Buffer.concat(found.map((one) => pops.recordOf(one, admitted.topic)))
       return answer(command, SUCCESS, { remark: 'FOUND', ext: poppedFields(found, rest), body })
     }
+    await turns.take(connection)
     if (connection.unreadBytes > MOST_UNREAD_BYTES) return notFound(command, POLLING_FULL, 0)
     const found = await pops.pop(admitted, 0)
-    if (found.length > 0 || pollMs <= 0) return answerWith(found)
+    if (found.length > 0 || pollMs <= 0) {
+      // At once, so that what it adds to what the client has not taken is seen by the next one.
+      connection.send(command, answerWith(found))
+      return undefined
+    }
     if (!held.hasRoomFor(connection)) return notFound(command, POLLING_FULL, 0)
     connection.hold(command)
     const waited = await held.hold(connection, keyOf(admitted), (signal) => pops.pop(admitted, pollMs, signal))

@@ -16,12 +16,11 @@ import type { Handler } from '../handling.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { HeldPulls } from './held-pulls.js'
+import { MOST_UNREAD_BYTES } from './reading-turns.js'
 
 /** Bits of a pull's `sysFlag`. */
 const PullFlag = { commit: 1, suspend: 2, subscription: 4, classFilter: 8 } as const
 
-/** A client that has not taken so many bytes gets no more messages. */
-const MOST_UNREAD_BYTES = 1024 * 1024
 /** No pull waits longer, milliseconds. */
 const MOST_WAIT_MS = 10 * 60_000
 
@@ -46,9 +45,14 @@ const refusalCodes: Readonly<Record<PullRefusalReason, { readonly code: number; 
   sqlNotServed: { code: SYSTEM_ERROR },
 }
 
-/** See the head of this file. @param servesSql - whether clients may filter with SQL */
-export function pullHandlers({ served }: ServedBroker, offsets: ClientOffsets, servesSql: boolean): Entries {
-  const pulls = new Pulls(served, offsets, servesSql)
+/** See the head of this file. @param servesSql - whether clients may filter with SQL; @param most - messages in one answer */
+export function pullHandlers(
+  { served, turns }: ServedBroker,
+  offsets: ClientOffsets,
+  servesSql: boolean,
+  most?: number,
+): Entries {
+  const pulls = new Pulls(served, offsets, servesSql, most)
   const held = new HeldPulls()
   offsets.onReset((topic, group, queueId) => held.wake(keyOf({ topic, group, queueId })))
   const pull: Handler = async (command, connection) => {
@@ -67,14 +71,18 @@ export function pullHandlers({ served }: ServedBroker, offsets: ClientOffsets, s
     }
     const flags = requiredInt(command, 'sysFlag')
     if (flags & PullFlag.commit) offsets.commit(topic, group, queueId, requiredLong(command, 'commitOffset'))
+    await turns.take(connection)
     const result = await pulls.now(admitted)
     const waitMs = flags & PullFlag.suspend ? Math.min(requiredLong(command, 'suspendTimeoutMillis'), MOST_WAIT_MS) : 0
-    if (result.outcome !== 'notYet' || waitMs <= 0 || !held.hasRoomFor(connection)) return answerWith(result)
+    if (result.outcome !== 'notYet' || waitMs <= 0 || !held.hasRoomFor(connection)) {
+      // At once, so that what many such answers add to what the client has not taken is seen by each.
+      connection.send(command, answerWith(result))
+      return undefined
+    }
     connection.hold(command)
     const waited = await held.hold(connection, keyOf(request), (signal) => pulls.wait(admitted, waitMs, signal))
     if (waited.kind === 'closed') return undefined
     const late = waited.kind === 'done' ? waited.result : await pulls.now(admitted)
-    // At once, so that what many such answers add to what the client has not taken is seen by each.
     connection.send(command, answerWith(late))
     return undefined
   }

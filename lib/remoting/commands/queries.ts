@@ -8,6 +8,7 @@ import { optionalFlag, requiredInt, requiredLong, requiredText } from '../ext-fi
 import type { Handler } from '../handling.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { queueTableBody } from './queue-table.js'
+import { inTurn } from './reading-turns.js'
 
 /** As many messages as RocketMQ's broker returns at most to a question about a key, and to one about a unique key. */
 const MOST_FOUND = 64
@@ -18,7 +19,7 @@ export function queryHandlers(served: ServedBroker): Entries {
   return [...messageHandlers(served), ...offsetHandlers(served)]
 }
 
-function messageHandlers({ served: { store, topics } }: ServedBroker): Entries {
+function messageHandlers({ served: { store, topics }, turns }: ServedBroker): Entries {
   const byKey: Handler = async (command) => {
     const most = optionalFlag(command, '_UNIQUE_KEY_QUERY') ? MOST_WITH_UNIQUE_KEY : requiredInt(command, 'maxNum')
     const found = await store.query({
@@ -53,19 +54,24 @@ function messageHandlers({ served: { store, topics } }: ServedBroker): Entries {
     return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries, { topicPutTps: 0 }) })
   }
   return [
-    [codes.QUERY_MESSAGE, byKey],
-    [codes.VIEW_MESSAGE_BY_ID, byAddress],
+    [codes.QUERY_MESSAGE, inTurn(turns, byKey)],
+    [codes.VIEW_MESSAGE_BY_ID, inTurn(turns, byAddress)],
     [codes.GET_TOPIC_STATS_INFO, statistics],
   ]
 }
 
-function offsetHandlers({ served: { store } }: ServedBroker): Entries {
-  const bound =
-    (end: 'minOffset' | 'maxOffset'): Handler =>
-    (command) => {
-      const offset = store.bounds(requiredText(command, 'topic'), requiredInt(command, 'queueId'))[end]
-      return answer(command, responseCodes.SUCCESS, { ext: { offset } })
-    }
+function offsetHandlers({ served: { store, topics } }: ServedBroker): Entries {
+  const largest: Handler = (command) => {
+    const { maxOffset } = store.bounds(requiredText(command, 'topic'), requiredInt(command, 'queueId'))
+    return answer(command, responseCodes.SUCCESS, { ext: { offset: maxOffset } })
+  }
+  const smallest: Handler = (command) => {
+    const topic = requiredText(command, 'topic')
+    const { minOffset, maxOffset } = store.bounds(topic, requiredInt(command, 'queueId'))
+    // RocketMQ's queues of batches say so until their first message is there.
+    const isUnborn = maxOffset === 0 && topics.find(topic)?.attributes['queue.type'] === 'BatchCQ'
+    return answer(command, responseCodes.SUCCESS, { ext: { offset: isUnborn ? -1 : minOffset } })
+  }
   const byTime: Handler = async (command) => {
     const boundary = command.extFields['boundaryType']?.toLowerCase() === 'upper' ? 'upper' : 'lower'
     const topic = requiredText(command, 'topic')
@@ -81,8 +87,8 @@ function offsetHandlers({ served: { store } }: ServedBroker): Entries {
     return answer(command, responseCodes.SUCCESS, { ext: { timestamp: time ?? -1 } })
   }
   return [
-    [codes.GET_MAX_OFFSET, bound('maxOffset')],
-    [codes.GET_MIN_OFFSET, bound('minOffset')],
+    [codes.GET_MAX_OFFSET, largest],
+    [codes.GET_MIN_OFFSET, smallest],
     [codes.SEARCH_OFFSET_BY_TIMESTAMP, byTime],
     [codes.GET_EARLIEST_MSG_STORETIME, earliest],
   ]

@@ -87,10 +87,11 @@ export function sentMessage(command: Command, names: Names, from: Connection, { 
 }
 
 /** The ext fields that say where messages are. */
-export function receiptFields({ puts, uniqueKey }: ClientReceipt): NonNullable<CommandParts['ext']> {
-  const { queueId, queueOffset } = puts[0]!
+export function receiptFields({ puts, uniqueKey, isOneRecord }: ClientReceipt): NonNullable<CommandParts['ext']> {
+  const { queueId, queueOffset, messageId } = puts[0]!
   return {
-    msgId: puts.map(({ messageId }) => messageId).join(','),
+    msgId: isOneRecord ? messageId : puts.map((put) => put.messageId).join(','),
+    batchUniqId: isOneRecord ? uniqueKey : undefined,
     queueId,
     queueOffset,
     transactionId: uniqueKey,

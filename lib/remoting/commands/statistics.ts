@@ -82,8 +82,8 @@ function progressOfAll({ endpoint, served }: ServedBroker): Handler {
 
 /** How far a group is, as entries of a table. */
 export function progressEntries(brokerName: string, queues: readonly QueueProgress[]): QueueEntry[] {
-  return queues.map(({ topic, queueId, maxOffset, offset, lastTimestamp }) => {
-    const value = { brokerOffset: maxOffset, consumerOffset: offset, lastTimestamp, pullOffset: offset }
+  return queues.map(({ topic, queueId, maxOffset, offset, pulled, lastTimestamp }) => {
+    const value = { brokerOffset: maxOffset, consumerOffset: offset, lastTimestamp, pullOffset: pulled }
     return [{ brokerName, queueId, topic }, value] as const
   })
 }

@@ -54,6 +54,9 @@ export interface NameServerClientOptions {
   readonly timers?: Timers
 }
 
+/** Whoever closes waits no longer: a name server that is not told sees the connection end. */
+const LEAVE_MS = 2000
+
 /** See the head of this file. */
 export class NameServerClient {
   readonly #options: NameServerClientOptions
@@ -86,7 +89,7 @@ export class NameServerClient {
     const { brokerName, address, cluster, brokerId } = broker
     const ext = { brokerName, brokerAddr: address, clusterName: cluster, brokerId }
     const command = request(nameServerRequests.UNREGISTER_BROKER, { ext })
-    await Promise.allSettled(servers.map((server) => this.#ask(server, command)))
+    await Promise.allSettled(servers.map((server) => this.#ask(server, command, LEAVE_MS)))
   }
 
   #again(): void {
@@ -115,8 +118,9 @@ export class NameServerClient {
     return result
   }
 
-  async #ask(server: string, command: Command): Promise<Command> {
-    const { client, timeoutMs = 6000 } = this.#options
+  async #ask(server: string, command: Command, mostMs = Number.POSITIVE_INFINITY): Promise<Command> {
+    const { client } = this.#options
+    const timeoutMs = Math.min(mostMs, this.#options.timeoutMs ?? 6000)
     const response = await client.invoke(server, command, timeoutMs)
     const { code, remark } = response
     if (code === responseCodes.SUCCESS) return response

@@ -173,6 +173,8 @@ function findLost(work: Work, ranges: readonly CorruptRange[]): LostEntry[] {
     writable: false,
     tmpDirectory: layout.temporary,
     trustedEnd: Number.POSITIVE_INFINITY,
+    // As they stand, also where files are missing.
+    isLive: true,
   }
   const queues = QueueTable.load({ ...common, directory: layout.consumeQueue, load: (queue) => new ConsumeQueue(queue) })
   const batches = QueueTable.load({

@@ -116,6 +116,7 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   await queues.finish()
   index?.finish()
   const { origin } = recovery
+  if (!parts.isWriter) checkLacking(views, findings)
   if (!parts.isWriter && (origin === 'clean' || origin === 'crash')) {
     const indexSlots = views.index?.files[0]?.slotCount ?? 0
     await checkViewFiles({ disk, layout, findings, isClosed: origin === 'clean', indexSlots, pause })
@@ -153,6 +154,13 @@ function viewChecks(
     onProgress: (done) => onProgress?.({ phase: 'queues', done, total: views.queues.size }),
   })
   return { queues, index: views.index === undefined ? undefined : new IndexCheck({ ...common, index: views.index }) }
+}
+
+/** Queues that opening made anew because files of theirs are missing. */
+function checkLacking({ queues, batchQueues }: VerifyParts['views'], findings: Findings): void {
+  for (const place of [...queues.lacking, ...batchQueues.lacking]) {
+    findings.add('viewFileDamaged', place, 'no file between others', 'files without a gap')
+  }
 }
 
 /** What stands behind the end: zeros, or what the origin explains. */

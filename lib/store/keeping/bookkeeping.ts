@@ -6,7 +6,7 @@
  */
 import { type Disk, DiskError } from '../../disk/disk.js'
 import { replaceFile } from '../../disk/replace.js'
-import { type CheckpointTimes, DurableMark, encodeMark, type Mark } from '../../log/marks.js'
+import { type CheckpointTimes, DurableMark, encodeMark, type Mark, readMark } from '../../log/marks.js'
 import { encodeRanges, type LogRange, settleRanges } from '../../log/ranges.js'
 import { encodeManifest, type Manifest } from '../../view/manifest.js'
 import { saveCheckpoint } from '../../view/store-checkpoint.js'
@@ -144,9 +144,14 @@ export class Bookkeeping {
     }
   }
 
-  /** Makes it known durably that the log is durable up to `end` at least. @throws {DiskError} also for want of space */
+  /**
+   * Makes it known durably that the log is durable up to `end` at least. The mark that stands in the file may say that
+   * already, when there was no space for a newer one: what is deleted then makes some.
+   *
+   * @throws {DiskError} also for want of space
+   */
   async flush(end: number): Promise<void> {
-    if (this.#markedEnd < end) this.#writeMark()
+    if (this.#markedEnd < end && !this.catchUp() && !this.#says(end)) this.#writeMark()
     try {
       await this.#mark?.flush()
     } catch (error) {
@@ -154,6 +159,12 @@ export class Bookkeeping {
       this.#markedEnd = -1
       throw error
     }
+  }
+
+  /** Whether the mark in the file is whole, though a write of it may have failed, and says so much. */
+  #says(end: number): boolean {
+    const { disk, layout } = this.#options
+    return (readMark(disk, layout.durable, 'durable')?.logEnd ?? -1) >= end
   }
 
   #writeMark(): void {

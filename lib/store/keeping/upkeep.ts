@@ -22,6 +22,9 @@ const ENOUGH_BYTES = 1024 * 1024 * 1024
 /** After the system itself said that there is no space, this much must be free before puts go on. */
 const RESUME_BYTES = 4 * 1024 * 1024
 
+/** Address in the log of the first record that somebody needs; `Infinity` for none. When it rejects, all are kept. */
+export type LogFloor = () => Promise<number>
+
 /** What upkeep needs. */
 export interface UpkeepOptions {
   readonly root: string
@@ -34,6 +37,8 @@ export interface UpkeepOptions {
   readonly events: Emitter<StoreEvents>
   readonly onFailure: (error: unknown) => void
   readonly seals: Seals
+  /** Whether what others need is kept: on a replica the primary's log decides. */
+  readonly keepsNeeded: boolean
   /** Makes it known durably that the log is durable up to `end`: a log that starts behind that place counts as cut. */
   readonly beforeDelete: (end: number) => Promise<void>
   /** Writes marks that there was no space for. Returns whether all are written; until then puts are refused. */
@@ -51,6 +56,7 @@ export class Upkeep {
   #running: Promise<void> | undefined
   #isFull = false
   #sawNoSpace = false
+  readonly #floors = new Set<LogFloor>()
 
   constructor(options: UpkeepOptions) {
     this.#options = options
@@ -73,6 +79,12 @@ export class Upkeep {
     this.#timer?.cancel()
     this.#timer = undefined
     await this.#running
+  }
+
+  /** From now on nothing expires that stands at or behind a place. @returns a function that ends it */
+  keepFrom(floor: LogFloor): () => void {
+    this.#floors.add(floor)
+    return () => this.#floors.delete(floor)
   }
 
   /** The system refused a write for want of space: refuse puts until there is some. */
@@ -107,9 +119,13 @@ export class Upkeep {
   async #deleteExpired(space: DiskSpace): Promise<void> {
     const { rules } = this.#options
     const now = this.#steady.now()
-    const facts = { now, hour: new Date(now).getHours(), usedShare: usedShare(space) }
-    const expired = expiredSegments(rules, facts, this.#ages.list(now))
-    await this.#deleteAll(expired)
+    const facts = { now, hour: new Date(now).getHours(), usedShare: usedShare(space), neededFrom: Number.POSITIVE_INFINITY }
+    const ages = this.#ages.list(now)
+    // Whoever needs something is asked only when something would go.
+    if (expiredSegments(rules, facts, ages).length > 0) {
+      const neededFrom = await this.#neededFrom()
+      await this.#deleteAll(expiredSegments(rules, { ...facts, neededFrom }, ages))
+    }
     // Also when nothing was deleted: the last time may have failed on the way.
     this.#options.trimViews(this.#options.log.start)
   }
@@ -128,6 +144,21 @@ export class Upkeep {
       events.emit('segmentDeleted', { ...facts, path, reason })
     }
     trimViews(log.start)
+  }
+
+  /** Start of the first segment that somebody needs something of. */
+  async #neededFrom(): Promise<number> {
+    const { keepsNeeded, log } = this.#options
+    let first = Number.POSITIVE_INFINITY
+    if (!keepsNeeded) return first
+    for (const floor of this.#floors) {
+      try {
+        first = Math.min(first, await floor())
+      } catch {
+        return 0
+      }
+    }
+    return first - (first % log.segmentBytes || 0)
   }
 
   #judgeSpace(space: DiskSpace): void {

@@ -10,6 +10,7 @@ import type { StoreState } from '../state.js'
 import type { StoredMessage } from '../stored-message.js'
 import type { Views } from '../views/views.js'
 import type { Arrivals } from './arrivals.js'
+import type { LiveLog } from './live-log.js'
 import type { GetPlan, GetResult, Reader } from './reader.js'
 import { compileTags } from './tag-filter.js'
 
@@ -23,7 +24,7 @@ export interface WaitingParts {
   /** Lets the event loop turn. */
   readonly pause: () => Promise<void>
   /** Of a store that is only read: takes in what another process has written. */
-  readonly live: { catchUp(): Promise<void>; readonly isStale: boolean } | undefined
+  readonly live: Pick<LiveLog, 'catchUp' | 'asking' | 'isStale'> | undefined
 }
 
 /** What a timer can count. */
@@ -49,7 +50,7 @@ export function planGet(request: GetRequest): GetPlan {
 
 /** A get; with `waitMs` it waits until there is a message, or until `nextOffset` has moved on for long enough. */
 export async function getWaiting(parts: WaitingParts, request: GetRequest): Promise<GetResult> {
-  const { reader, find, arrivals, state, clock, live } = parts
+  const { arrivals, state, clock, live } = parts
   state.checkOpen()
   let plan = planGet(request)
   const { signal, waitMs = 0 } = request
@@ -58,10 +59,10 @@ export async function getWaiting(parts: WaitingParts, request: GetRequest): Prom
   checkSignal(signal)
   if (signal?.aborted) throw abortReason(signal)
   if (live?.isStale === true) await live.catchUp()
-  let result = reader.get(find(plan.topic, plan.queueId), plan)
+  let result = live === undefined ? look(parts, plan) : await lookBeside(live, parts, plan)
   if (live !== undefined && mayComeYet(result, plan)) {
     await live.catchUp()
-    result = reader.get(find(plan.topic, plan.queueId), plan)
+    result = await lookBeside(live, parts, plan)
   }
   if (waitMs === 0) return result
   const deadline = clock.monotonic() + waitMs
@@ -76,9 +77,19 @@ export async function getWaiting(parts: WaitingParts, request: GetRequest): Prom
     if (signal?.aborted) throw abortReason(signal)
     state.checkOpen()
     await live?.catchUp()
-    result = reader.get(find(plan.topic, plan.queueId), plan)
+    result = live === undefined ? look(parts, plan) : await lookBeside(live, parts, plan)
   }
   return result
+}
+
+function look({ reader, find }: WaitingParts, plan: GetPlan): GetResult {
+  return reader.get(find(plan.topic, plan.queueId), plan)
+}
+
+/** Looks at a queue that another process may delete, or delete and make again. */
+function lookBeside(live: Pick<LiveLog, 'asking'>, parts: WaitingParts, plan: GetPlan): Promise<GetResult> {
+  const isDoubtful = ({ status }: GetResult): boolean => status === 'OFFSET_FOUND_NULL'
+  return live.asking(() => look(parts, plan), plan, isDoubtful)
 }
 
 /** Whether waiting may help: the offset is the next one of the queue, or nothing matched so far. */

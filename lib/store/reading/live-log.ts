@@ -7,8 +7,11 @@
  * (`recovery/reload.ts`). A record that the other process is about to write may be there in part; its checks fail
  * then, and the next look begins at it.
  */
+
+import { MessageStoreError } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
 import { DiskError } from '../../disk/disk.js'
+import type { OpenFiles } from '../../disk/open-files.js'
 import type { SegmentChain } from '../../disk/segment-chain.js'
 import type { CheckLevel } from '../../format/record.js'
 import type { CommitLog } from '../../log/commit-log.js'
@@ -23,6 +26,9 @@ const LIST_EVERY_MS = 1000
  */
 const MOST_IN_MEMORY_BYTES = 256 * 1024 * 1024
 
+/** A writer that deletes without a pause must not keep a reader from its answer. */
+const MOST_TRIES = 5
+
 /** What following needs. */
 export interface LiveLogOptions {
   readonly chain: SegmentChain
@@ -34,8 +40,8 @@ export interface LiveLogOptions {
   readonly openedAt: string | undefined
   /** Loads what the writer has flushed. */
   readonly reload: () => ReloadedViews
-  /** Puts views that were loaded, and completed, in the place of those before. */
-  readonly adopt: (loaded: ReloadedViews) => void
+  /** Puts views that were loaded, and completed, in the place of those before. @returns the files of those */
+  readonly adopt: (loaded: ReloadedViews) => OpenFiles
   readonly levelAt: (address: number) => CheckLevel
   readonly clock: Pick<Clock, 'monotonic'>
   /** Lets the event loop turn. @throws {MessageStoreError} `STORE_CLOSED`: what has been opened must not outlive the store */
@@ -57,8 +63,10 @@ export class LiveLog {
   #traces: string | undefined
   #loadedStart: number
   #loadedEnd: number
-  /** How many are using the views and need them to stay. */
+  /** How many are using views and need their files to stay open, also when others take their place. */
   #holders = 0
+  /** Files of views that were replaced while somebody used them. */
+  #retired: OpenFiles[] = []
 
   constructor(options: LiveLogOptions) {
     this.#options = options
@@ -71,9 +79,15 @@ export class LiveLog {
 
   /** Takes in what has been written since. */
   catchUp(): Promise<void> {
-    this.#running ??= this.#catchUp().finally(() => {
-      this.#running = undefined
-    })
+    this.#running ??= this.#catchUp()
+      .catch((error) => {
+        // The writer deleted a file in the middle of it: the next look begins again.
+        if (!mayBeGone(error)) throw error
+        this.#nextList = 0
+      })
+      .finally(() => {
+        this.#running = undefined
+      })
     return this.#running
   }
 
@@ -95,7 +109,46 @@ export class LiveLog {
       return await action()
     } finally {
       this.#holders--
+      this.#closeRetired()
     }
+  }
+
+  /**
+   * Asks, and asks again when the answer cannot be right because the writer took away what it rested on.
+   *
+   * @param queue - whose files the answer rests on; without it all that are in use
+   * @param isDoubtful - tells an answer that a queue gives whose files are going
+   */
+  async asking<Result>(
+    ask: () => Result | Promise<Result>,
+    queue: { readonly topic?: string; readonly queueId?: number } = {},
+    isDoubtful: (result: Result) => boolean = () => false,
+  ): Promise<Result> {
+    for (let tries = 1; ; tries++) {
+      try {
+        const result = await ask()
+        if (tries === MOST_TRIES || !isDoubtful(result) || !(await this.#takeAgain(queue))) return result
+      } catch (error) {
+        if (tries === MOST_TRIES || !mayBeGone(error) || !(await this.#takeAgain(queue))) throw error
+      }
+    }
+  }
+
+  /** Takes everything in anew if something is not what it was when it was taken in. @returns whether it was so */
+  async #takeAgain({ topic, queueId }: { readonly topic?: string; readonly queueId?: number }): Promise<boolean> {
+    const { chain, views, traces } = this.#options
+    const starts = [...chain.starts]
+    chain.refresh()
+    const isSame = chain.starts.length === starts.length && chain.starts.every((start, i) => start === starts[i])
+    if (isSame && traces() === this.#traces && !views().hasMoved(topic, queueId)) return false
+    this.#traces = undefined
+    await this.catchUp()
+    return true
+  }
+
+  #closeRetired(): void {
+    if (this.#holders > 0) return
+    for (const files of this.#retired.splice(0)) files.closeAll()
   }
 
   async #catchUp(): Promise<void> {
@@ -105,7 +158,7 @@ export class LiveLog {
     if (now < this.#nextList && found === this.#traces && !this.#hasNews()) return
     this.#nextList = now + LIST_EVERY_MS
     chain.refresh()
-    if (this.#holders === 0 && this.#isOutdated(found) && (await this.#reload(found))) return
+    if (this.#isOutdated(found) && (await this.#reload(found))) return
     // A log whose beginning a crash took ends before what is left of it, until its writer comes back and says more.
     if (log.end < chain.start && chain.start === this.#recoveredStart) return
     const from = Math.max(log.end, chain.start)
@@ -133,8 +186,9 @@ export class LiveLog {
       loaded = this.#options.reload()
       isUsed = await this.#complete(loaded, traces)
     } catch (error) {
-      // The writer deleted a file in the middle of it: the next look begins again.
-      if (!(error instanceof DiskError && error.code === 'ENOENT')) throw error
+      if (!mayBeGone(error)) throw error
+      // What is damaged stays so until the writer changes something; what is in memory is better.
+      if (!(error instanceof DiskError)) this.#traces = traces
     } finally {
       if (!isUsed) loaded?.files.closeAll()
     }
@@ -158,7 +212,8 @@ export class LiveLog {
     this.#loadedEnd = Math.max(stop.address, log.end)
     // Else something on the way is damaged, or gone: what is in memory is better.
     if (!isWhole) return false
-    adopt(loaded)
+    this.#retired.push(adopt(loaded))
+    this.#closeRetired()
     log.followTo(stop.address)
     show(stop.address)
     return true
@@ -170,4 +225,12 @@ export class LiveLog {
     if (chain.readAt(this.#head, log.end) < this.#head.length) return true
     return this.#head.some((byte) => byte !== 0)
   }
+}
+
+/** Whether an error may come of what the writer has deleted or replaced. */
+function mayBeGone(error: unknown): boolean {
+  if (error instanceof DiskError) return error.code === 'ENOENT'
+  if (!(error instanceof MessageStoreError)) return false
+  if (error.code === 'DISK_ERROR') return mayBeGone(error.cause)
+  return error.code === 'STORE_CORRUPT'
 }

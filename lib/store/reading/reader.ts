@@ -150,7 +150,7 @@ export class Reader {
       scan.missed()
       return true
     }
-    scan.messages.push(new StoredMessage(queue.topic, queue.queueId, queueOffset, address, size, cursor.block, cursor.at))
+    scan.messages.push(new StoredMessage(queue, queueOffset, address, size, cursor))
     scan.took(size)
     return true
   }

@@ -7,6 +7,7 @@ import { PropertyName, propertyKey, propertyValue } from '../../format/propertie
 import { topicRange } from '../../format/record.js'
 import { isAscii, isText } from '../../format/text.js'
 import type { Cursor } from '../../log/log-blocks.js'
+import { type Candidates, LONG_STRETCH, NO_MORE } from '../../view/candidates.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
 import { storeErrorOf } from '../disk-failure.js'
 import { type QueryRequest, queryFields } from '../message.js'
@@ -45,37 +46,39 @@ export class Search {
    * The messages of a topic with a key, newest first. Topic and key are read from the records, so every hit is true.
    * The event loop turns in a search that takes long.
    */
-  async query(request: QueryRequest): Promise<StoredMessage[]> {
-    const { topic, key, from, to, most } = planQuery(request)
-    const { views, records, logStart, pause, onDamaged } = this.#options
-    const { index } = views()
-    const found: StoredMessage[] = []
-    if (index === undefined) return found
-    let last = -1
-    let seen: Set<number> | undefined
-    let looked = 0
+  query(request: QueryRequest): Promise<StoredMessage[]> {
+    const plan = planQuery(request)
+    const { index } = this.#options.views()
+    if (index === undefined) return Promise.resolve([])
+    const candidates = index.candidates(indexKeyHash(plan.topic, plan.key), plan.from, plan.to)
+    const hits = new Hits(plan)
+    // Most queries are over before the event loop need turn, and cost no promise but their answer's.
+    return this.#look(candidates, hits) ? Promise.resolve(hits.messages) : this.#lookOn(candidates, hits)
+  }
+
+  async #lookOn(candidates: Candidates, hits: Hits): Promise<StoredMessage[]> {
     try {
-      for (const address of index.candidates(indexKeyHash(topic, key), from, to)) {
-        if (address < 0 || ++looked % LOOKED_TOGETHER === 0) await pause()
-        if (address < logStart() || address >= records.visibleEnd || address === last || seen?.has(address)) continue
-        // Most keys have one hit, which is no set.
-        if (last >= 0) seen = (seen ?? new Set<number>()).add(last)
-        last = address
-        const cursor = records.find(address)
-        if (cursor === undefined) onDamaged(address)
-        // Before the next pause: others move the cursor.
-        const hits = cursor === undefined ? NO_MESSAGES : hitsIn(cursor, address, topic, key)
-        for (const message of hits) {
-          const { storeTimestamp } = message
-          if (storeTimestamp < from || storeTimestamp > to) continue
-          found.push(message)
-          if (found.length === most) return found
-        }
-      }
+      do await this.#options.pause()
+      while (!this.#look(candidates, hits))
     } catch (error) {
       throw storeErrorOf(error)
     }
-    return found
+    return hits.messages
+  }
+
+  /** Looks at some candidates. @returns whether that was all */
+  #look(candidates: Candidates, hits: Hits): boolean {
+    const { records, logStart, onDamaged } = this.#options
+    for (let looked = 0; looked < LOOKED_TOGETHER; looked++) {
+      const address = candidates.next()
+      if (address === NO_MORE) return true
+      if (address === LONG_STRETCH) return false
+      if (address < logStart() || address >= records.visibleEnd || hits.hasSeen(address)) continue
+      const cursor = records.find(address)
+      if (cursor === undefined) onDamaged(address)
+      else if (hits.take(cursor, address)) return true
+    }
+    return false
   }
 
   /** The message with an offset message id or at an address of the log; `undefined` when no record starts there. */
@@ -101,8 +104,50 @@ export class Search {
   }
 }
 
+/** What a query asks for, checked and completed. */
+interface QueryPlan {
+  readonly topic: string
+  readonly key: string
+  readonly most: number
+  readonly from: number
+  readonly to: number
+}
+
+/** What one query has found. */
+class Hits {
+  readonly messages: StoredMessage[] = []
+  readonly #plan: QueryPlan
+  /** The record looked at last, and those before it: most keys have one hit, which is no set. */
+  #last = -1
+  #seen: Set<number> | undefined
+
+  constructor(plan: QueryPlan) {
+    this.#plan = plan
+  }
+
+  /** Whether a record was looked at before; from now on it was. */
+  hasSeen(address: number): boolean {
+    if (address === this.#last || this.#seen?.has(address)) return true
+    if (this.#last >= 0) this.#seen = (this.#seen ?? new Set<number>()).add(this.#last)
+    this.#last = address
+    return false
+  }
+
+  /** Takes what a record holds, before others move the cursor. @returns whether that is all that was asked for */
+  take(cursor: Cursor, address: number): boolean {
+    const { topic, key, most, from, to } = this.#plan
+    for (const message of hitsIn(cursor, address, topic, key)) {
+      const { storeTimestamp } = message
+      if (storeTimestamp < from || storeTimestamp > to) continue
+      this.messages.push(message)
+      if (this.messages.length === most) return true
+    }
+    return false
+  }
+}
+
 /** Checks a query and fills in defaults. @throws {TypeError} or {@link RangeError} */
-function planQuery(request: QueryRequest): { topic: string; key: string; most: number; from: number; to: number } {
+function planQuery(request: QueryRequest): QueryPlan {
   checkRequest(request, queryFields)
   const { topic, key } = request
   const most = request.maxMessages ?? 32

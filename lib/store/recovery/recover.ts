@@ -277,7 +277,7 @@ export function planOf(found: Found, chain: SegmentChain, writable: boolean): Tr
 export function recordBounds(chain: SegmentChain, { watermark }: RecoveryPlan): RecordBounds {
   const bytes = chain.segmentBytes
   const end = chain.end === chain.start ? Number.MAX_SAFE_INTEGER : Math.max(chain.end, watermark) + bytes
-  return { end, bytes }
+  return { start: chain.start, end, bytes }
 }
 
 function trusts(plan: RecoveryPlan, trustedEnd: number): Trusts {

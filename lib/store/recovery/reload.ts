@@ -23,8 +23,12 @@ export interface ReloadedViews {
   readonly ranges: readonly LogRange[]
 }
 
-/** Loads what is in files. */
-export function reloadViews({ layout, options, ports }: Omit<RecoverInput, 'files'>, chain: SegmentChain): ReloadedViews {
+/** Loads what is in files. @param before - the views that are to be replaced */
+export function reloadViews(
+  { layout, options, ports }: Omit<RecoverInput, 'files'>,
+  chain: SegmentChain,
+  before: Views,
+): ReloadedViews {
   const files = new OpenFiles(ports.disk, options.openFiles)
   try {
     const found = inspect(ports.disk, layout, chain)
@@ -37,6 +41,7 @@ export function reloadViews({ layout, options, ports }: Omit<RecoverInput, 'file
       manifest,
       indexSizes: indexSizesIn(found),
       isLive: true,
+      checkedIndex: before.index?.checked,
     }
     const views = new Views({ layout, options, ports, files }, known)
     return { views, files, from: scanStart(plan.scanFrom, views, chain), ranges: scanRanges(found) }

@@ -10,8 +10,8 @@ import { BatchTopics } from '../../view/batch-topics.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
 import { Dispatcher, isInnerBatch } from '../../view/dispatcher.js'
 import { inferIndexSizes } from '../../view/index-sizes.js'
-import { IndexView } from '../../view/index-view.js'
-import type { Manifest } from '../../view/manifest.js'
+import { type CheckedFiles, IndexView } from '../../view/index-view.js'
+import type { Manifest, QueueRow } from '../../view/manifest.js'
 import { Purges } from '../../view/purges.js'
 import type { RecordBounds } from '../../view/queue-rows.js'
 import { queueSegmentEntries } from '../../view/queue-sizes.js'
@@ -40,6 +40,8 @@ export interface KnownViews {
   readonly indexSizes: Manifest['indexSizes'] | undefined
   /** Whether the process that wrote the manifest runs and is followed. */
   readonly isLive?: boolean
+  /** What the views that these replace have checked of the index. */
+  readonly checkedIndex?: CheckedFiles | undefined
 }
 
 /** A queue of either kind. */
@@ -73,7 +75,10 @@ export class Views {
     const asked = options.views.queueSegmentEntries
     const entriesPerSegment = queueSegmentEntries(ports.disk, layout.consumeQueue, asked, defaultSizes.queueSegmentEntries)
     const table = { ...common, recordBounds, entriesPerSegment, mayHaveShrunk: logStart > (manifest?.logStart ?? 0) }
-    const rows = (isBatch: boolean) => manifest?.queues.filter((row) => (row.rows !== undefined) === isBatch)
+    this.purges = Purges.load(ports.disk, layout.purged)
+    // The queue of that name that stands in the files now may be another one already.
+    const isGone = (row: QueueRow): boolean => isLive && this.purges.deletes(row.topic, row.lastEnd)
+    const rows = (isBatch: boolean) => manifest?.queues.filter((row) => (row.rows !== undefined) === isBatch && !isGone(row))
     this.queues = QueueTable.load({
       ...table,
       directory: layout.consumeQueue,
@@ -94,10 +99,17 @@ export class Views {
     this.isIndexNoted = manifest !== undefined && manifest.indexSizes.slots > 0
     const indexRows = this.isIndexNoted ? manifest?.index : undefined
     const cache = { clock: ports.clock, cacheBytes: options.log.readCacheBytes }
-    const place = { ...common, ...this.#indexSizes, ...cache, directory: layout.index, rows: indexRows, logStart }
+    const place = {
+      ...common,
+      ...this.#indexSizes,
+      ...cache,
+      directory: layout.index,
+      rows: indexRows,
+      logStart,
+      checked: known.checkedIndex,
+    }
     this.index = options.views.indexEnabled ? IndexView.load(place) : undefined
     if (this.index === undefined && !options.readOnly) dropIndex(ports.disk, layout.index)
-    this.purges = Purges.load(ports.disk, layout.purged)
     this.#dispatcher = new Dispatcher(this)
     this.#plain = new PlainDispatch(this.#dispatcher)
   }
@@ -120,6 +132,11 @@ export class Views {
         }
       }
     }
+  }
+
+  /** Whether files of a queue, or of any that was used, came or went since it was loaded. Of a store that is only read. */
+  hasMoved(topic?: string, queueId?: number): boolean {
+    return this.queues.hasMoved(topic, queueId) || this.batchQueues.hasMoved(topic, queueId)
   }
 
   /** Whether queues were not what the manifest says: the log brings them again. */

@@ -11,6 +11,8 @@ import { parseHost } from '../../format/host.js'
 import { isTopic } from '../../format/names.js'
 import {
   CRC_PROPERTY_BYTES,
+  crcPropertyAt,
+  findProperties,
   findProperty,
   MAX_PROPERTIES_BYTES,
   NAME_END,
@@ -29,15 +31,15 @@ export const RECORD_OVER_BODY_BYTES = 65_536
 export const MAX_KEYS = 32
 const NO_HASHES: readonly number[] = []
 
-const TAGS = propertyKey(PropertyName.tags)
-const KEYS = propertyKey(PropertyName.keys)
-const UNIQUE_KEY = propertyKey(PropertyName.uniqueKey)
 const CRC = propertyKey(PropertyName.crc32)
-const MULTI_DISPATCH = propertyKey(PropertyName.multiDispatch)
 const MULTI_QUEUE_OFFSET = propertyKey(PropertyName.multiQueueOffset)
-const SPECIAL = [PropertyName.wait, PropertyName.delayLevel, PropertyName.multiDispatch].map(
-  (name) => [propertyKey(name), name] as const,
-)
+/** What is looked at in properties that the caller encoded. */
+const COPIED = [
+  ...[PropertyName.tags, PropertyName.uniqueKey, PropertyName.keys].map(propertyKey),
+  ...[PropertyName.wait, PropertyName.delayLevel, PropertyName.multiDispatch].map(propertyKey),
+  CRC,
+]
+const CRC_OF_COPIED = COPIED.length - 1
 
 /** What a topic contributes to each of its records. */
 export interface TopicBytes {
@@ -75,6 +77,8 @@ export class MessageEncoder {
   waits = true
   /** Further queues that the message is dispatched to, and its offsets there; mostly none. */
   further: { readonly queues: readonly string[]; readonly offsets: readonly number[] } | undefined
+  /** Bytes of the record. */
+  size = 0
   #delayLevel: string | undefined
 
   constructor(options: EncoderOptions) {
@@ -96,6 +100,11 @@ export class MessageEncoder {
   /** Raw bytes of the host that the record just encoded carries. */
   get storeHost(): Uint8Array {
     return this.#fields.storeHost
+  }
+
+  /** System flags of the record just encoded. */
+  get sysFlag(): number {
+    return this.#fields.sysFlag
   }
 
   /** At most how many bytes the record of a message takes. Cheap, and checks types on the way. */
@@ -131,6 +140,7 @@ export class MessageEncoder {
     const end = closeRecord(block, at, bodyStart, propertiesAt, this.#at, this.#options.recordCrc)
     const recordLimit = this.#options.maxBodyBytes + RECORD_OVER_BODY_BYTES
     if (end - at > recordLimit) throw tooLarge('the record', end - at, recordLimit)
+    this.size = end - at
     return end
   }
 
@@ -269,25 +279,26 @@ export class MessageEncoder {
     const start = this.#at
     if (encoded.length > MAX_PROPERTIES_BYTES) throw tooLarge('the properties', encoded.length, MAX_PROPERTIES_BYTES)
     block.bytes.set(encoded, start)
-    this.#at = dropProperty(block, start, start + encoded.length, CRC)
-    const tags = findProperty(block, start, this.#at, TAGS)
+    let end = start + encoded.length
+    // It stands last, as a rule.
+    const crcAt = crcPropertyAt(block, start, end)
+    if (crcAt >= 0) end = crcAt
+    let found = findProperties(block, start, end, COPIED)
+    if (found[CRC_OF_COPIED] !== undefined) {
+      end = dropProperty(block, start, end, CRC)
+      found = findProperties(block, start, end, COPIED)
+    }
+    this.#at = end
+    const [tags, unique, keys, wait, delayLevel, multiDispatch] = found
     if (tags !== undefined) this.tagsCode = javaHash(tags)
-    const unique = findProperty(block, start, this.#at, UNIQUE_KEY)
     if (unique !== undefined) this.#indexValue(PropertyName.uniqueKey, unique, topic)
-    const keys = findProperty(block, start, this.#at, KEYS)
     if (keys !== undefined) this.#indexValue(PropertyName.keys, keys, topic)
-    this.#copySpecial(block, start, topic)
-  }
-
-  #copySpecial(block: Block, start: number, topic: TopicBytes): void {
-    const end = this.#at
-    if (findProperty(block, start, end, MULTI_DISPATCH) !== undefined && mayDispatchFurther(topic.topic)) {
+    if (wait !== undefined) this.#noteSpecial(PropertyName.wait, wait, topic)
+    if (delayLevel !== undefined) this.#noteSpecial(PropertyName.delayLevel, delayLevel, topic)
+    if (multiDispatch !== undefined && mayDispatchFurther(topic.topic)) {
       this.#at = dropProperty(block, start, end, MULTI_QUEUE_OFFSET)
       if (this.#at > start && block.bytes[this.#at - 1] !== VALUE_END) block.view.setUint8(this.#at++, VALUE_END)
-    }
-    for (const [key, name] of SPECIAL) {
-      const value = findProperty(block, start, end, key)
-      if (value !== undefined) this.#noteSpecial(name, value, topic)
+      this.#noteSpecial(PropertyName.multiDispatch, multiDispatch, topic)
     }
   }
 

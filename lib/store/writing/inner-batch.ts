@@ -34,12 +34,14 @@ const BATCH_FLAGS = SysFlag.innerBatch | SysFlag.needUnwrap
  * The one message that carries a batch. All its messages go to the same queue.
  *
  * @param encodeProperties - encodes the properties of one message
+ * @param batchKey - the key of the batch as a whole
  * @throws {MessageStoreError} `MESSAGE_ILLEGAL` for messages of different queues, transactions, or too many
  */
 export function wrapBatch(
   messages: readonly Message[],
   base: number,
   encodeProperties: (message: Message) => Uint8Array,
+  batchKey?: string,
 ): Message {
   const first = messages[0]!
   const { topic, queueId = 0 } = first
@@ -77,6 +79,7 @@ export function wrapBatch(
   } = first
   return {
     ...shared,
+    ...(batchKey === undefined ? {} : { uniqueKey: batchKey }),
     body: encodeClientBatch(inner),
     sysFlag: (first.sysFlag ?? 0) | BATCH_FLAGS,
     properties: { [PropertyName.innerNumber]: String(messages.length), [PropertyName.innerBase]: String(base) },
@@ -108,10 +111,11 @@ export function unwrapBatch(block: Block, at: number, commitLogOffset: number): 
   }
   const topic = topicRange(view, at)
   const name = bytes.subarray(topic.start, topic.end)
+  const queue = { topic: name.toString('utf8'), queueId: view.getInt32(at + RecordAt.queueId) }
   const size = view.getInt32(at)
   return inner.map((message, i) => {
     const own = ownRecord(block, at, name, message, base + i, commitLogOffset)
-    return new StoredMessage(name.toString('utf8'), view.getInt32(at + RecordAt.queueId), base + i, commitLogOffset, size, own, 0)
+    return new StoredMessage(queue, base + i, commitLogOffset, size, { block: own, at: 0 })
   })
 }
 

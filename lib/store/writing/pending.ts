@@ -42,13 +42,13 @@ export class PendingPut {
   #resolve: ((value: never) => void) | undefined
   #reject: ((error: unknown) => void) | undefined
 
-  constructor(queue: WriterQueue, receipt: PutReceipt, encoded: Encoded, sysFlag: number, end: number, count: number) {
+  constructor(queue: WriterQueue, receipt: PutReceipt, encoded: Encoded, count: number) {
     this.queue = queue
     this.receipt = receipt
-    this.sysFlag = sysFlag
+    this.sysFlag = encoded.sysFlag
     this.tagsCode = encoded.tagsCode
     this.keyHashes = encoded.keyHashes
-    this.end = end
+    this.end = receipt.commitLogOffset + receipt.size
     this.count = count
   }
 
@@ -87,7 +87,11 @@ export class PendingPut {
 export interface Encoded {
   readonly tagsCode: number
   readonly keyHashes: readonly number[]
+  /** Raw bytes of the host that it carries. */
   readonly storeHost: Uint8Array
+  readonly sysFlag: number
+  /** Its length in bytes. */
+  readonly size: number
 }
 
 /** A copy of its own of everything that a caller may change. */

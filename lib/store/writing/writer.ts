@@ -6,10 +6,10 @@
  */
 import { MessageStoreError, shown } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
-import type { Block } from '../../format/block.js'
 import { placeRecord, SysFlag } from '../../format/record.js'
 import type { CommitLog } from '../../log/commit-log.js'
 import type { Flusher } from '../../log/flusher.js'
+import type { Chunk } from '../../log/tail.js'
 import { type Message, PutReceipt } from '../message.js'
 import type { MessageEncoder } from './encoder.js'
 import { wrapBatch } from './inner-batch.js'
@@ -39,8 +39,6 @@ export interface WriterOptions {
 interface Draft extends Encoded {
   readonly topic: WriterTopic
   readonly queueId: number
-  readonly size: number
-  readonly sysFlag: number
   readonly waits: boolean
 }
 
@@ -70,11 +68,10 @@ export class Writer {
     const now = this.#timestamp(clock.now())
     const chunk = log.reserve(encoder.roomFor(message))
     const encodedEnd = encoder.encode(chunk.block, chunk.used, message, topic, now)
-    const size = encodedEnd - chunk.used
-    this.#checkFits(size)
+    this.#checkFits(encoder.size)
     const queue = topics.queue(topic, message.queueId ?? 0)
     const placed = log.append(chunk, encodedEnd)
-    const put = this.#place(queue, encoder, message.sysFlag ?? 0, placed.block, placed.used - size, size, log.end, now)
+    const put = this.#place(queue, encoder, placed, placed.used - encoder.size, now)
     put.waits = encoder.waits
     if (encoder.further !== undefined) this.#placeFurther(put, encoder.further)
     const answer = put.promise(put.receipt)
@@ -83,11 +80,11 @@ export class Writer {
   }
 
   /** Puts several messages as consecutive records; all are stored, or none. */
-  putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
+  putBatch(messages: readonly Message[], batchKey?: string): Promise<PutReceipt[]> {
     this.#options.checkWritable()
     if (!Array.isArray(messages)) throw new TypeError(`messages must be an array, got ${shown(messages)}`)
     if (messages.length === 0) return Promise.resolve([])
-    return this.#isCrowded() ? this.#putLater(messages) : this.#putBatch(messages)
+    return this.#isCrowded() ? this.#putLater(messages, batchKey) : this.#putBatch(messages, batchKey)
   }
 
   /** Resolves when the puts that wait for room by now have gone on, or were refused. */
@@ -135,22 +132,13 @@ export class Writer {
     throw new MessageStoreError('MESSAGE_TOO_LARGE', what)
   }
 
-  /** Gives a record that was appended its offsets. @param end - its end in the log */
-  #place(
-    queue: WriterQueue,
-    encoded: Encoded,
-    sysFlag: number,
-    block: Block,
-    at: number,
-    size: number,
-    end: number,
-    now: number,
-  ): PendingPut {
-    const count = countsInQueue(sysFlag) ? 1 : 0
+  /** Gives a record that was appended its offsets. @param at - where it stands in its chunk */
+  #place(queue: WriterQueue, encoded: Encoded, { block, base }: Chunk, at: number, now: number): PendingPut {
+    const count = countsInQueue(encoded.sysFlag) ? 1 : 0
     const queueOffset = count === 0 ? 0 : queue.nextOffset++
-    const receipt = new PutReceipt(queue.queue.topic, queue.queueId, queueOffset, end - size, size, now, encoded.storeHost)
-    placeRecord(block, at, at + size, receipt, this.#options.recordCrc)
-    return new PendingPut(queue, receipt, encoded, sysFlag, end, count)
+    const receipt = new PutReceipt(queue.queue, queueOffset, base + at, encoded, now)
+    placeRecord(block, at, at + encoded.size, receipt, this.#options.recordCrc)
+    return new PendingPut(queue, receipt, encoded, count)
   }
 
   #placeFurther(put: PendingPut, { queues, offsets }: NonNullable<MessageEncoder['further']>): void {
@@ -162,11 +150,11 @@ export class Writer {
     })
   }
 
-  #putBatch(messages: readonly Message[]): Promise<PutReceipt[]> {
+  #putBatch(messages: readonly Message[], batchKey?: string): Promise<PutReceipt[]> {
     const { log, encoder, topics, clock } = this.#options
     messages.forEach(checkMessage)
     const batchTopic = messages.map(({ topic }) => topics.topic(topic)).find(({ isBatch }) => isBatch)
-    if (batchTopic !== undefined) return this.#putInnerBatch(messages, batchTopic)
+    if (batchTopic !== undefined) return this.#putInnerBatch(messages, batchTopic, batchKey)
     let room = 0
     for (const message of messages) room += encoder.roomFor(message)
     const chunk = log.reserve(room)
@@ -179,35 +167,24 @@ export class Writer {
       if (encoder.further !== undefined) {
         throw new MessageStoreError('MESSAGE_ILLEGAL', 'a message of a batch cannot be dispatched to further queues')
       }
-      const { tagsCode, keyHashes, storeHost, waits } = encoder
-      drafts.push({
-        topic,
-        queueId: message.queueId ?? 0,
-        size: end - at,
-        tagsCode,
-        keyHashes,
-        storeHost,
-        waits,
-        sysFlag: message.sysFlag ?? 0,
-      })
+      const { tagsCode, keyHashes, storeHost, sysFlag, size, waits } = encoder
+      drafts.push({ topic, queueId: message.queueId ?? 0, tagsCode, keyHashes, storeHost, sysFlag, size, waits })
       at = end
     }
     const total = at - chunk.used
     this.#checkFits(total)
     this.#checkBatch(drafts, total)
     const placed = log.append(chunk, at)
-    return this.#placeBatch(drafts, placed.block, placed.used - total, log.end - total, now)
+    return this.#placeBatch(drafts, placed, placed.used - total, now)
   }
 
-  #placeBatch(drafts: readonly Draft[], block: Block, start: number, address: number, now: number): Promise<PutReceipt[]> {
+  #placeBatch(drafts: readonly Draft[], chunk: Chunk, start: number, now: number): Promise<PutReceipt[]> {
     const receipts: PutReceipt[] = []
     const puts: PendingPut[] = []
     let at = start
-    let end = address
     for (const draft of drafts) {
-      end += draft.size
       const queue = this.#options.topics.queue(draft.topic, draft.queueId)
-      const put = this.#place(queue, draft, draft.sysFlag, block, at, draft.size, end, now)
+      const put = this.#place(queue, draft, chunk, at, now)
       receipts.push(put.receipt)
       puts.push(put)
       at += draft.size
@@ -220,35 +197,30 @@ export class Writer {
   }
 
   /** Puts messages as one record that holds them all, on a topic made for it. */
-  #putInnerBatch(messages: readonly Message[], topic: WriterTopic): Promise<PutReceipt[]> {
+  #putInnerBatch(messages: readonly Message[], topic: WriterTopic, batchKey?: string): Promise<PutReceipt[]> {
     const { log, encoder, topics, clock, groups, recordCrc } = this.#options
     const queue = topics.queue(topic, messages[0]!.queueId ?? 0)
     const now = this.#timestamp(clock.now())
     const keyHashes: number[] = []
     const base = queue.nextOffset
-    const wrapped = wrapBatch(messages, base, (message) => {
+    const encodeProperties = (message: Message): Uint8Array => {
       const properties = encoder.encodeInner(message, topic, now)
       keyHashes.push(...encoder.keyHashes)
       return properties
-    })
+    }
+    const wrapped = wrapBatch(messages, base, encodeProperties, batchKey)
     const chunk = log.reserve(encoder.roomFor(wrapped))
     const encodedEnd = encoder.encode(chunk.block, chunk.used, wrapped, topic, now)
-    const size = encodedEnd - chunk.used
+    const { storeHost, sysFlag, size } = encoder
+    keyHashes.unshift(...encoder.keyHashes)
     this.#checkFits(size)
     const placed = log.append(chunk, encodedEnd)
-    const { storeHost } = encoder
-    const address = log.end - size
-    const receipts = messages.map((_, i) => new PutReceipt(topic.topic, queue.queueId, base + i, address, size, now, storeHost))
-    placeRecord(placed.block, placed.used - size, placed.used, receipts[0]!, recordCrc)
+    const at = placed.used - size
+    const receipts = messages.map((_, i) => new PutReceipt(queue.queue, base + i, placed.base + at, encoder, now))
+    placeRecord(placed.block, at, placed.used, receipts[0]!, recordCrc)
     queue.nextOffset += messages.length
-    const put = new PendingPut(
-      queue,
-      receipts[0]!,
-      { tagsCode: 0, keyHashes, storeHost },
-      wrapped.sysFlag ?? 0,
-      log.end,
-      messages.length,
-    )
+    const encoded = { tagsCode: 0, keyHashes, storeHost, sysFlag, size }
+    const put = new PendingPut(queue, receipts[0]!, encoded, messages.length)
     const answer = put.promise(receipts)
     groups.add(put)
     return answer
@@ -266,7 +238,7 @@ export class Writer {
     this.#options.groups.pendingBytes <= this.#options.maxPendingBytes && !this.#options.flusher.isBehind
 
   /** Copies the messages and puts them when there is room. What can be checked without it is checked now. */
-  #putLater(messages: readonly Message[]): Promise<PutReceipt[]> {
+  #putLater(messages: readonly Message[], batchKey?: string): Promise<PutReceipt[]> {
     const { topics, encoder, flusher, checkWritable } = this.#options
     for (const message of messages) {
       checkMessage(message)
@@ -276,7 +248,7 @@ export class Writer {
     const copies = messages.map(copyMessage)
     const put = this.#room.wait(() => {
       checkWritable()
-      return this.#putBatch(copies)
+      return this.#putBatch(copies, batchKey)
     })
     flusher.written()
     return put

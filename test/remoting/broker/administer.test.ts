@@ -231,6 +231,21 @@ describe('messages', () => {
     refused(await ask(codes.GET_MIN_OFFSET, { ext: { topic: 'T' } }), 1, '<queueId>')
   })
 
+  test('that come in batches begin at -1 until the first is there, and the batch is known by its own key', async (t) => {
+    const attributes = { 'queue.type': 'BatchCQ' }
+    const { ask, broker } = await serve(t, { options: { topics: { B: { queues: 1, attributes } } } })
+    const first = async (): Promise<unknown> =>
+      (await ask(codes.GET_MIN_OFFSET, { ext: { topic: 'B', queueId: 0 } })).extFields['offset']
+    assert.equal(await first(), '-1')
+    const body = batchBody([{ body: 'a', properties: { UNIQ_KEY: 'A1' } }, { body: 'b' }])
+    const sent = await ask(codes.SEND_BATCH_MESSAGE, inLetters({ topic: 'B', queueId: 0, body, properties: { UNIQ_KEY: 'AB' } }))
+    assert.deepEqual([sent.extFields['batchUniqId'], sent.extFields['msgId']?.includes(',')], ['AB', false], sent.remark)
+    assert.equal(await first(), '0')
+    const found = async (key: string): Promise<string[]> =>
+      (await broker.store.query({ topic: 'B', key })).map((one) => String(one.body)).sort()
+    assert.deepEqual([await found('AB'), await found('A1')], [['a', 'b'], ['a']])
+  })
+
   test('are counted by queue; the queues are the keys of a table', async (t) => {
     const time = new ManualTime()
     const { ask, broker } = await serve(t, { ports: { clock: time } })

@@ -99,3 +99,18 @@ test('a server that listens everywhere must be told what clients are told, and a
   await assert.rejects(BrokerServer.listen(broker, { port: 0, host: '0.0.0.0', insecure: true }), /advertisedHost/)
   await assert.rejects(BrokerServer.listen(broker, { port: 0, nameServers: ['nowhere'] }), /host:port/)
 })
+
+test('a broker signs what it tells a name server that asks who sends', async (t) => {
+  const admin = { accessKey: 'administrator', secretKey: 'of-the-administrator' }
+  const names = await serveBroker(t, { server: { auth: { accounts: [{ ...admin, admin: true }] } } })
+  const nameServers = [endpointText(names.server.nameServerEndpoint!)]
+  const told: boolean[] = []
+  for (const credentials of [admin, { ...admin, secretKey: 'another' }]) {
+    const broker = await Broker.open(root, { store: small }, { disk: freshDisk() })
+    t.after(() => broker.close())
+    const onRegistration = ({ error }: { error?: Error }): unknown => told.push(error === undefined)
+    const server = await BrokerServer.listen(broker, { port: 0, nameServers, nameServerCredentials: credentials, onRegistration })
+    await server.close()
+  }
+  assert.deepEqual(told, [true, false])
+})

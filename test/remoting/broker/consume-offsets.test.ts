@@ -285,6 +285,29 @@ describe('who asks about groups', () => {
     assert.equal(none.body.toString(), '{"offsetTable":{},"consumeTps":0}')
   })
 
+  test('learns how far its clients have fetched, which a reset and a new group of that name take back', async (t) => {
+    const served = await serve(t)
+    await send(served, 3)
+    const told = async (): Promise<number[]> => {
+      const { body } = await served.ask(codes.GET_CONSUME_STATS, { ext: { consumerGroup: 'G', topic: 'T' } })
+      const [, offset, pulled] = /"queueId":0,"topic":"T"}:{[^}]*"consumerOffset":(\d+),[^}]*"pullOffset":(\d+)/.exec(
+        String(body),
+      )!
+      return [Number(offset), Number(pulled)]
+    }
+    await served.ask(codes.PULL_MESSAGE, pull({ max: 2 }))
+    assert.deepEqual(await told(), [0, 2])
+    await update(served, 3)
+    assert.deepEqual(await told(), [3, 3])
+    await served.broker.resetOffsets({ topic: 'T', group: 'G', to: 'first' })
+    assert.deepEqual(await told(), [0, 0])
+    await served.ask(codes.PULL_MESSAGE, pull({ max: 1 }))
+    await served.ask(codes.PULL_MESSAGE, pull({ max: 1 }))
+    assert.deepEqual(await told(), [0, 1])
+    await served.broker.groups.delete('G')
+    assert.deepEqual(await told(), [0, 0])
+  })
+
   test('learns who consumes a topic, and what a group consumes', async (t) => {
     const served = await serve(t)
     await update(served, 0)

@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { MessageStoreError } from '../../../lib/base/errors.js'
 import { ClientOffsets } from '../../../lib/broker/serving/client-offsets.js'
 import { Pulls } from '../../../lib/broker/serving/pull.js'
+import { BrokerServer } from '../../../lib/remoting/broker-server.js'
 import { RemotingClient } from '../../../lib/remoting/client.js'
 import { responseCodes } from '../../../lib/remoting/codes.js'
 import { type Command, request } from '../../../lib/remoting/command.js'
@@ -121,6 +122,17 @@ describe('a pull', () => {
     assert.equal(bodiesIn(await ask(served, { max: 32, maxBytes: 1 })).length, 1)
     for (let i = 0; i < 3; i++) await served.broker.send({ topic: 'T', queueId: 1, body: Buffer.alloc(120_000) })
     assert.equal(messagesIn(await ask(served, { queueId: 1, maxBytes: 10_000_000 })).length, 2)
+  })
+
+  test('gets as many messages as the server gives at most', async (t) => {
+    const served = await serve(t, { server: { pullMessages: 40 } })
+    await send(served, ...Array.from({ length: 50 }, (_, i) => `a${i}`))
+    assert.equal(messagesIn(await ask(served, { max: 100 })).length, 40)
+    for (const pullMessages of [0, 1.5, 4097])
+      await assert.rejects(
+        BrokerServer.listen(served.broker, { port: 0, pullMessages }),
+        /RangeError: pullMessages must be 1 to 4096/,
+      )
   })
 
   test('with the commit bit says how far its group is', async (t) => {

@@ -1,9 +1,9 @@
-/** What producers send and are told: requests 10, 310 and 320, each refusal, one-way, and replies. */
+/** What producers send and are told: requests 10, 310 and 320, each refusal, and one-way. */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { decodeOffsetMessageId } from '../../../lib/format/message-id.js'
 import { brokerRequests as codes, responseCodes } from '../../../lib/remoting/codes.js'
-import { answer, type Command, oneWayRequest } from '../../../lib/remoting/command.js'
+import { type Command, oneWayRequest } from '../../../lib/remoting/command.js'
 import type { StoredMessage } from '../../../lib/store/stored-message.js'
 import { batchBody, type GivenMessage, inLetters, inWords } from '../../support/client-messages.js'
 import { type ServedForTest, type ServeOptions, serveBroker } from '../../support/serve-broker.js'
@@ -174,8 +174,8 @@ describe('a message is refused', () => {
     ['with 13 for an empty body', { body: '' }, responseCodes.MESSAGE_ILLEGAL, 'empty'],
     ['with 13 for a body beyond 1 KiB', { body: Buffer.alloc(1025) }, responseCodes.MESSAGE_ILLEGAL, '1025'],
     [
-      'with 13 for properties beyond 32,767 bytes',
-      { properties: { a: 'x'.repeat(32_767) } },
+      'with 13, and not by a closed connection, for properties of 32,769 characters of three bytes',
+      { properties: { a: '\u4e2d'.repeat(32_769) } },
       responseCodes.MESSAGE_ILLEGAL,
       'properties',
     ],
@@ -307,6 +307,14 @@ describe('a batch', () => {
     assert.ok(found.every(({ properties }) => properties['colour'] === 'red' && properties['CLUSTER'] === 'DefaultCluster'))
   })
 
+  test('keeps what each of its messages says of waiting for the disk', async (t) => {
+    const served = await serve(t)
+    const body = batchBody([{ body: 'a', properties: { WAIT: 'false' } }, { body: 'b' }])
+    assert.equal((await served.ask(codes.SEND_BATCH_MESSAGE, inLetters({ body, isBatch: true }))).code, 0)
+    const said = (await stored(served)).map(({ properties }) => properties['WAIT'])
+    assert.deepEqual(said, ['false', undefined])
+  })
+
   test('may come as 310 that says that it is one', async (t) => {
     const served = await serve(t)
     assert.equal((await send(served, { body: batchBody(messages), isBatch: true })).code, 0)
@@ -325,64 +333,4 @@ describe('a batch', () => {
       assert.deepEqual(served.broker.store.queues(), [])
     })
   }
-})
-
-describe('an answer to a message', () => {
-  const topic = 'DefaultCluster_REPLY_TOPIC'
-  const properties = { REPLY_TO_CLIENT: 'asker', CORRELATION_ID: 'c-1', UNIQ_KEY: 'A' }
-
-  test('is stored, and pushed to the client that waits for it', async (t) => {
-    const pushed: Command[] = []
-    const handlers = new Map([
-      [
-        326,
-        (command: Command) => {
-          pushed.push(command)
-          return answer(command, 0)
-        },
-      ],
-    ])
-    const served = await serve(t, { client: { handlers } })
-    const { local } = await served.client.connect(served.address)
-    served.broker.served.registry.producerHeartbeat('PG', {
-      clientId: 'asker',
-      isLocal: false,
-      address: `${local.host}:${local.port}`,
-      language: 'JAVA',
-      version: 479,
-      isReady: () => true,
-      notify: () => {},
-      askTransaction: () => {},
-    })
-    const { code, extFields } = await served.ask(codes.SEND_REPLY_MESSAGE_V2, inLetters({ topic, properties, body: 'yes' }))
-    assert.equal(code, 0)
-    const [message] = await stored(served, topic)
-    assert.equal(extFields['msgId'], message?.messageId)
-    assert.equal(pushed.length, 1)
-    const { body, extFields: told } = pushed[0]!
-    assert.equal(body.toString(), 'yes')
-    const texts = told['properties']!.split('\u0002')
-    assert.ok(texts.includes('CORRELATION_ID\u0001c-1'))
-    assert.match(texts.at(-2)!, /^PUSH_REPLY_TIME.\d+$/)
-    assert.deepEqual([told['topic'], told['producerGroup'], told['storeHost']], [topic, 'PG', served.address])
-    assert.equal(told['storeTimestamp'], String(message?.storeTimestamp))
-  })
-
-  for (const [what, given, words] of [
-    ['nobody of that name is there', properties, 'asker'],
-    ['it does not say for whom it is', { UNIQ_KEY: 'A' }, 'REPLY_TO_CLIENT'],
-  ] as const) {
-    test(`is stored, and answered with 1, when ${what}`, async (t) => {
-      const served = await serve(t)
-      const { code, remark, extFields } = await served.ask(codes.SEND_REPLY_MESSAGE, inWords({ topic, properties: given }))
-      assert.equal(code, responseCodes.SYSTEM_ERROR)
-      assert.ok(remark?.includes(words), remark)
-      assert.equal(extFields['msgId'], (await stored(served, topic))[0]?.messageId)
-    })
-  }
-
-  test('to an unknown topic is refused with 17', async (t) => {
-    const served = await serve(t)
-    refused(await served.ask(codes.SEND_REPLY_MESSAGE, inWords({ topic: 'unknown', properties })), 17, 'unknown')
-  })
 })

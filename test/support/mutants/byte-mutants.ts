@@ -82,16 +82,16 @@ export const byteMutants: readonly Mutant[] = [
   },
   {
     fault: 'slots of the index point to entries that are not in the file',
-    file: 'view/index-file.ts',
-    text: 'while (entry >= this.#written) {',
-    replacement: 'while (false) {',
+    file: 'view/index-slots.ts',
+    text: 'while (entry >= written) entry = previous(entry)',
+    replacement: 'while (false) entry = previous(entry)',
     tests: ['crash/order'],
   },
   {
     fault: 'an index file is not compared with its sum',
     file: 'view/index-file.ts',
-    text: 'entryPosition(this.#slotCount, row.count)) !== row.entriesCrc)',
-    replacement: 'entryPosition(this.#slotCount, row.count)) === undefined)',
+    text: 'sumOfRange(this.#file, start, end, known.entriesCrc) === row.entriesCrc',
+    replacement: 'sumOfRange(this.#file, start, end, known.entriesCrc) !== undefined',
     tests: ['store/damaged-queues'],
   },
   {

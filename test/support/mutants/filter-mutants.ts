@@ -106,8 +106,8 @@ export const filterMutants: readonly Mutant[] = [
   {
     fault: 'the tag * alone asks the store for everything',
     file: 'broker/filter/tag-filter.ts',
-    text: "tags: joined === '*' ? '* ||' : joined",
-    replacement: 'tags: joined',
+    text: 'tags: Object.freeze([...tags]),',
+    replacement: "tags: [...tags].join(' || ') as '*',",
     tests: ['broker/filter/tag-filter'],
   },
 ]

@@ -181,8 +181,8 @@ export const logMutants: readonly Mutant[] = [
   {
     fault: 'segments go an hour before they expire',
     file: 'log/retention.ts',
-    text: 'const isExpired = segment.lastWriteMs <= limit',
-    replacement: 'const isExpired = segment.lastWriteMs <= limit + 3_600_000',
+    text: 'const isOld = segment.lastWriteMs <= limit',
+    replacement: 'const isOld = segment.lastWriteMs <= limit + 3_600_000',
     tests: ['log/retention'],
   },
   {

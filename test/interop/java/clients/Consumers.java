@@ -11,8 +11,12 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
 
 /**
  * Consumers of RocketMQ's client library, as in its quick start. Commands come as lines, and what happens goes out so.
@@ -23,6 +27,8 @@ import org.apache.rocketmq.common.message.MessageExt;
  *                                               slow takes too long the first time, late wants it again once;
  *                                               brief tells once what it wants, and then that it is there
  *  stop NAME
+ *  send TOPIC COUNT PREFIX                as fast as answers come, each until some broker has it
+ *  @ sent BROKER NUMBER STATUS KEY ID QUEUE OFFSET
  *  @ NAME TOPIC QUEUE OFFSET RECONSUMED BODY
  * </pre>
  */
@@ -36,7 +42,10 @@ public final class Consumers {
         say("up");
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             String[] words = line.split(" ", 6);
-            if (words[0].equals("stop")) {
+            if (words[0].equals("send")) {
+                send(names, words[1], Integer.parseInt(words[2]), words[3]);
+                say("done send");
+            } else if (words[0].equals("stop")) {
                 STOPS.remove(words[1]).run();
                 say("stopped " + words[1]);
             } else if (words[2].equals("lite")) {
@@ -54,6 +63,7 @@ public final class Consumers {
         consumer.setNamesrvAddr(names);
         consumer.setInstanceName(name);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.setPollNameServerInterval(Integer.getInteger("pollNameServers", 30_000));
         consumer.setConsumeThreadMin(2);
         consumer.setConsumeThreadMax(4);
         if (filter.startsWith("sql:")) consumer.subscribe(topic, MessageSelector.bySql(filter.substring(4)));
@@ -122,6 +132,23 @@ public final class Consumers {
         } catch (InterruptedException stopped) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    private static void send(String names, String topic, int count, String prefix) throws Exception {
+        DefaultMQProducer producer = new DefaultMQProducer("interop_senders");
+        producer.setNamesrvAddr(names);
+        producer.setInstanceName("sender");
+        producer.setPollNameServerInterval(1000);
+        producer.setRetryTimesWhenSendFailed(10);
+        producer.start();
+        for (int i = 0; i < count; i++) {
+            byte[] body = (prefix + i).getBytes(StandardCharsets.UTF_8);
+            SendResult result = producer.send(new Message(topic, "", prefix + i, body), 30_000);
+            MessageQueue queue = result.getMessageQueue();
+            say("sent " + queue.getBrokerName() + " " + i + " " + result.getSendStatus() + " " + result.getMsgId() + " "
+                + result.getOffsetMsgId() + " " + queue.getQueueId() + " " + result.getQueueOffset());
+        }
+        producer.shutdown();
     }
 
     private static void tell(String name, List<MessageExt> messages) {

@@ -11,7 +11,7 @@ import org.apache.rocketmq.common.message.Message;
 /**
  * The producers of RocketMQ's quick start: synchronous, asynchronous, one-way, in batches, and in order by a selector.
  *
- * Arguments: address of the name server, topic, messages of each kind. Prints a line for each result:
+ * Arguments: address of the name server, topic, messages of each kind, how large ones are compressed. Prints a line for each result:
  * kind, number, status, id of the client, id of the broker, queue, offset.
  */
 public class Producers {
@@ -26,6 +26,7 @@ public class Producers {
     }
 
     public static void main(String[] given) throws Exception {
+        System.setProperty("rocketmq.message.compressType", given.length > 3 ? given[3] : "ZLIB");
         DefaultMQProducer producer = new DefaultMQProducer("interop_producers");
         producer.setNamesrvAddr(given[0]);
         producer.setSendMsgTimeout(30_000);

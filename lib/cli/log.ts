@@ -1,0 +1,100 @@
+/**
+ * What a running server tells: lines of `pino` on standard error, JSON for programs or text for people.
+ *
+ * Lines have a fixed message and fields of their own. No field is a body, a key or the content of a file. What peers can
+ * cause as often as they like is told through {@link Log.seldom}.
+ */
+import type { Logger } from 'pino'
+import type { Clock } from '../base/system.js'
+import type { LogLevel } from './serve-settings.js'
+import { plain } from './table.js'
+import type { Terminal } from './terminal.js'
+
+/** Facts that belong to a line. */
+export type Fields = Readonly<Record<string, unknown>>
+
+/** How to write. */
+export interface LogOptions {
+  readonly format: 'text' | 'json'
+  readonly level: LogLevel
+  readonly clock: Clock
+  /** Takes a line with its end. */
+  readonly write: (line: string) => void
+}
+
+/** Lines of a kind that {@link Log.seldom} lets through in a window of time. */
+const MOST_IN_WINDOW = 10
+const WINDOW_MS = 10_000
+
+/** The options of a log on a terminal. */
+export function logOptions(terminal: Terminal, format: 'auto' | 'text' | 'json', level: LogLevel): LogOptions {
+  const chosen = format === 'auto' ? (terminal.isErrorShown ? 'text' : 'json') : format
+  return { format: chosen, level, clock: terminal.clock, write: (line) => terminal.error(line) }
+}
+
+/** Makes a log. The package is loaded here and not before: other commands do without. */
+export async function openLog(options: LogOptions): Promise<Log> {
+  const { pino } = await import('pino')
+  const { format, level, clock } = options
+  const write = format === 'json' ? options.write : (line: string) => options.write(textOf(JSON.parse(line) as Fields))
+  const logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write },
+  )
+  return new Log(logger, clock)
+}
+
+/** See the head of this file. */
+export class Log {
+  readonly #logger: Logger
+  readonly #clock: Clock
+  readonly #windows = new Map<string, { since: number; told: number; kept: number }>()
+
+  constructor(logger: Logger, clock: Clock) {
+    this.#logger = logger
+    this.#clock = clock
+  }
+
+  /** Tells something. */
+  tell(level: LogLevel, message: string, fields: Fields = {}): void {
+    this.#logger[level](fields, message)
+  }
+
+  /** Tells it unless the same message came too often of late; the next line of it says how many were left out. */
+  seldom(level: LogLevel, message: string, fields: Fields = {}): void {
+    if (!this.#logger.isLevelEnabled(level)) return
+    const now = this.#clock.monotonic()
+    let window = this.#windows.get(message)
+    const leftOut = window !== undefined && now - window.since >= WINDOW_MS ? window.kept : 0
+    if (window === undefined || now - window.since >= WINDOW_MS)
+      this.#windows.set(message, (window = { since: now, told: 0, kept: 0 }))
+    if (window.told >= MOST_IN_WINDOW) {
+      window.kept++
+      return
+    }
+    window.told++
+    this.tell(level, message, leftOut === 0 ? fields : { ...fields, leftOut })
+  }
+}
+
+/** A line for people: time of day, level, message, fields. */
+function textOf({ time, level, msg, ...fields }: Fields): string {
+  const rest = Object.entries(fields).map(([name, value]) => {
+    const text = typeof value === 'string' ? value : JSON.stringify(value)
+    return `${name}=${/[\s"]/.test(text) ? JSON.stringify(text) : text}`
+  })
+  const head = `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${String(msg)}`
+  return `${plain([head, ...rest].join('  '))}\n`
+}
+
+/** What is told of an error: code and words, no stack. */
+export function errorFields(error: unknown): Fields {
+  if (!(error instanceof Error)) return { error: String(error) }
+  const { code } = error as { code?: unknown }
+  return { error: error.message, ...(typeof code === 'string' ? { code } : {}) }
+}

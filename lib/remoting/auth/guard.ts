@@ -1,0 +1,106 @@
+/**
+ * Lets requests through, or refuses them: who sends it, is it signed by them, may they do that.
+ *
+ * 1. Nothing is done that no row speaks of: a request whose code has none is refused to everybody who is not trusted by
+ *    address, unless nobody handles it either; then it is answered as unknown, to those who are known.
+ * 2. Whether an access key is unknown or a signature wrong cannot be told from the answer.
+ * 3. Refusals are answers like any others: they have code 16 and close nothing.
+ */
+import { shown } from '../../base/errors.js'
+import { responseCodes } from '../codes.js'
+import type { Command } from '../command.js'
+import { refusalOf } from '../commands/outcome.js'
+import type { Connection } from '../connection.js'
+import { Refusal } from '../errors.js'
+import type { Needs } from './needs.js'
+import type { Principal } from './principal.js'
+import type { Principals } from './principals.js'
+import { isSignedWith, signatureFields } from './signature.js'
+
+/** What a request needs; it may have to be looked up. Throws what handlers throw when the request cannot be read. */
+export type Row = (command: Command) => Promise<Needs> | Needs
+
+/** Rows by request code. */
+export type Rows = ReadonlyMap<number, Row>
+
+/** What is asked of a guard. */
+export type GuardedConnection = Pick<Connection, 'remote'>
+
+/** See the head of this file. */
+export class Guard {
+  readonly #principals: Principals
+  readonly #rows: Rows
+  readonly #handled: ReadonlySet<number>
+  readonly #admitted = new WeakSet<GuardedConnection>()
+
+  /** @param handled - the codes that are handled */
+  constructor(principals: Principals, rows: Rows, handled: Iterable<number>) {
+    this.#principals = principals
+    this.#rows = rows
+    this.#handled = new Set(handled)
+  }
+
+  /** Returns, or resolves, when the request may be done. @throws {Refusal} when it may not */
+  admit(command: Command, connection: GuardedConnection): Promise<void> | void {
+    const { host } = connection.remote
+    if (this.#principals.trusts(host)) {
+      this.#admitted.add(connection)
+      return
+    }
+    const accessKey = command.extFields[signatureFields.accessKey]
+    if (accessKey === undefined) throw refused('No accessKey is configured')
+    const found = this.#principals.find(accessKey)
+    if (found instanceof Promise) return found.then((principal) => this.#check(command, connection, principal))
+    return this.#check(command, connection, found)
+  }
+
+  /** Whether a connection has ever brought a request of somebody who is known. */
+  hasAdmitted(connection: GuardedConnection): boolean {
+    return this.#admitted.has(connection)
+  }
+
+  #check(command: Command, connection: GuardedConnection, principal: Principal | undefined): Promise<void> | void {
+    const { host } = connection.remote
+    if (principal?.trusts(host) === true) {
+      this.#admitted.add(connection)
+      return
+    }
+    const isSigned = principal === undefined ? isSignedWith(undefined, command) : principal.signed(command)
+    if (principal === undefined || !isSigned) {
+      throw refused(`Check signature failed for accessKey=${shown(command.extFields[signatureFields.accessKey])}`)
+    }
+    this.#admitted.add(connection)
+    const row = this.#rows.get(command.code)
+    if (row === undefined) {
+      if (this.#handled.has(command.code)) throw refused(`nobody may send request code=${command.code}`)
+      return
+    }
+    const needs = needsOf(row, command)
+    if (needs instanceof Promise) return needs.then((all) => checkNeeds(all, principal, command.code, host))
+    checkNeeds(needs, principal, command.code, host)
+  }
+}
+
+/** What cannot be read is told to the sender as the handler would tell it. */
+function needsOf(row: Row, command: Command): ReturnType<Row> {
+  const fail = (error: unknown): never => {
+    throw refusalOf(error)
+  }
+  try {
+    const needs = row(command)
+    return needs instanceof Promise ? needs.catch(fail) : needs
+  } catch (error) {
+    return fail(error)
+  }
+}
+
+function checkNeeds(needs: Needs, principal: Principal, code: number, host: string): void {
+  for (const need of needs) {
+    const refusal = principal.refusal(need, code, host)
+    if (refusal !== undefined) throw refused(refusal)
+  }
+}
+
+function refused(remark: string): Refusal {
+  return new Refusal(responseCodes.NO_PERMISSION, remark)
+}

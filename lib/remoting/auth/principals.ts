@@ -1,0 +1,73 @@
+/** Everybody who may send requests, by access key. */
+import { shown } from '../../base/errors.js'
+import { addressTest } from './address-pattern.js'
+import { PlainAccount } from './plain-account.js'
+import type { Principal } from './principal.js'
+import { type AccountLookup, type AuthSettings, readAccount, readAuthSettings } from './settings.js'
+import { User } from './user.js'
+
+/** See the head of this file. */
+export interface Principals {
+  /** Whether everything that comes from an address is done without being asked about. */
+  trusts(address: string): boolean
+  /** Who has an access key. */
+  find(accessKey: string): Promise<Principal | undefined> | Principal | undefined
+}
+
+/** Reads who there is. @throws {TypeError} {@link RangeError} naming what cannot be; never a secret */
+export function principalsOf(auth: AuthSettings | AccountLookup): Principals {
+  return typeof auth === 'function' ? new FoundPrincipals(auth) : new ListedPrincipals(readAuthSettings(auth))
+}
+
+class ListedPrincipals implements Principals {
+  readonly #byKey = new Map<string, Principal>()
+  readonly #trusted: readonly ((address: string) => boolean)[]
+
+  constructor({ globalWhiteRemoteAddresses = [], accounts = [], users = [], acls = [] }: AuthSettings) {
+    this.#trusted = globalWhiteRemoteAddresses.map(addressTest)
+    for (const account of accounts) this.#add(new PlainAccount(account))
+    for (const user of users) this.#add(new User(user, acls))
+    for (const { subject } of acls) {
+      const isThere = users.some(({ username }) => subject === `User:${username}`)
+      if (!isThere) throw new RangeError(`auth.acls has rules for ${shown(subject)}, which is no User: and name of auth.users`)
+    }
+  }
+
+  trusts(address: string): boolean {
+    return this.#trusted.some((test) => test(address))
+  }
+
+  find(accessKey: string): Principal | undefined {
+    return this.#byKey.get(accessKey)
+  }
+
+  #add(principal: PlainAccount | User): void {
+    const { accessKey } = principal
+    if (this.#byKey.has(accessKey)) throw new RangeError(`auth has the access key ${shown(accessKey)} twice`)
+    this.#byKey.set(accessKey, principal)
+  }
+}
+
+class FoundPrincipals implements Principals {
+  readonly #lookup: AccountLookup
+
+  constructor(lookup: AccountLookup) {
+    this.#lookup = lookup
+  }
+
+  trusts(): boolean {
+    return false
+  }
+
+  find(accessKey: string): Promise<Principal | undefined> | Principal | undefined {
+    const found = this.#lookup(accessKey)
+    return found instanceof Promise ? found.then((one) => accountOf(accessKey, one)) : accountOf(accessKey, found)
+  }
+}
+
+function accountOf(accessKey: string, found: unknown): Principal | undefined {
+  if (found === undefined || found === null) return undefined
+  const account = new PlainAccount(readAccount(found, 'the account'))
+  if (account.accessKey !== accessKey) throw new RangeError('the account that was found has another access key')
+  return account
+}

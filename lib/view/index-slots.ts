@@ -1,0 +1,129 @@
+/**
+ * The slots of one index file: in each the number of the newest entry of its hashes.
+ *
+ * They stand in memory once they are needed: always for the file that is being filled. In a store that is only read,
+ * and whose writer fills the file, only those do that have entries in memory, until there are many of them: to read
+ * all of them takes longer than to read one for each entry. The rest is in the file, or in pages of it.
+ */
+import type { DiskFile } from '../disk/disk.js'
+import { zeroBlock } from '../format/block.js'
+import { slotPosition } from '../format/index-layout.js'
+import { DirtyPages } from './dirty-pages.js'
+import type { IndexPages } from './index-pages.js'
+import { readIndexSlot, readIndexSlots } from './index-parts.js'
+
+const PAGE_SLOTS = 1024
+/** Pages that are written at once, if they stand together. */
+const PAGES_WRITTEN = 64
+/** Single slots that are read in the time that all of them take. */
+const MOST_FEW = 4096
+
+/** See the head of this file. */
+export class IndexSlots {
+  /** How many there are. */
+  readonly count: number
+  readonly #pages: IndexPages
+  readonly #dirty: DirtyPages
+  /** Without it another process may go on filling the file. */
+  readonly #writable: boolean
+  #all: Int32Array | undefined
+  readonly #few = new Map<number, number>()
+
+  constructor(count: number, pages: IndexPages, writable: boolean) {
+    this.count = count
+    this.#pages = pages
+    this.#dirty = new DirtyPages(Math.ceil(count / PAGE_SLOTS))
+    this.#writable = writable
+  }
+
+  /** Whether some have changed since they were written. */
+  get isDirty(): boolean {
+    return this.#dirty.count > 0
+  }
+
+  /** Puts others in their place: those of a new file, or made anew from the entries. */
+  replace(slots: Int32Array): void {
+    this.#all = slots
+    this.#few.clear()
+  }
+
+  /** Notes that none is in the file as it is here. */
+  noteAll(): void {
+    this.#dirty.noteAll()
+  }
+
+  /** All of them as queries see them. Not a copy where they are in memory. @param written - entries below are in the file */
+  table(file: DiskFile, written: number): Int32Array {
+    if (this.#all !== undefined) return this.#all
+    const slots = readIndexSlots(file, this.count, this.#writable ? Number.POSITIVE_INFINITY : written)
+    for (const [slot, entry] of this.#few) slots[slot] = entry
+    return slots
+  }
+
+  /** Holds all of them in memory. */
+  keep(file: DiskFile, written: number): void {
+    if (this.#all === undefined) this.replace(this.table(file, written))
+  }
+
+  /** Whether queries of a file that is being filled are to hold all of them in memory, as the first put would. */
+  get areWorthKeeping(): boolean {
+    return this.#writable
+  }
+
+  /** Gives the memory back. Only when nothing is dirty. */
+  release(): void {
+    this.#all = undefined
+  }
+
+  /** The newest entry of a slot, for a query. @param isFull - whether nobody fills the file any more */
+  newest(file: DiskFile, slot: number, written: number, isFull: boolean): number {
+    if (this.#all !== undefined) return this.#all[slot]!
+    // Only of a file that nobody fills any more what was read once may be kept.
+    if (this.#writable || isFull) return this.#few.get(slot) ?? this.#pages.slot(file, slot)
+    return this.#few.get(slot) ?? readIndexSlot(file, this.count, slot, written)
+  }
+
+  /** Puts a new entry into its slot. @returns the one that was there */
+  exchange(file: DiskFile, slot: number, entry: number, written: number): number {
+    if (this.#all === undefined && (this.#writable || this.#few.size >= MOST_FEW)) this.keep(file, written)
+    const all = this.#all
+    let before: number
+    if (all === undefined) {
+      before = this.#few.get(slot) ?? readIndexSlot(file, this.count, slot, written)
+      this.#few.set(slot, entry)
+    } else {
+      before = all[slot]!
+      all[slot] = entry
+    }
+    this.#dirty.note((slot / PAGE_SLOTS) | 0)
+    return before
+  }
+
+  /**
+   * Writes the dirty pages, those that stand together at once.
+   *
+   * @param written - entries below are in the file; a slot whose newest entry is not gets its newest one that is
+   * @param previous - the entry before one that is not in the file
+   * @returns whether there was anything to write
+   */
+  write(file: DiskFile, written: number, previous: (entry: number) => number): boolean {
+    if (this.#all === undefined || !this.isDirty) return false
+    for (const { from, to } of this.#dirty.runs(PAGES_WRITTEN)) this.#writePages(file, from, to, written, previous)
+    return true
+  }
+
+  #writePages(file: DiskFile, from: number, to: number, written: number, previous: (entry: number) => number): void {
+    const all = this.#all!
+    const first = from * PAGE_SLOTS
+    const block = zeroBlock((Math.min(to * PAGE_SLOTS, this.count) - first) * 4)
+    const unfinished = new Set<number>()
+    for (let at = 0; at < block.bytes.length; at += 4) {
+      let entry = all[first + at / 4]!
+      if (entry >= written) unfinished.add(from + Math.floor(at / (PAGE_SLOTS * 4)))
+      while (entry >= written) entry = previous(entry)
+      block.view.setInt32(at, entry)
+    }
+    file.writeAt(block.bytes, slotPosition(first))
+    for (let page = from; page < to; page++) if (!unfinished.has(page)) this.#dirty.clear(page)
+  }
+}

@@ -23,13 +23,13 @@ export function isUp(port: number): Promise<boolean> {
   })
 }
 
-/** Asks a name server for the broker until it knows one, and sends this a message until it takes it. */
-export async function firstMessage(nameServer: string): Promise<void> {
+/** Asks a name server for the broker until it knows one, and sends this a message until it takes it, or is gone. */
+export async function firstMessage(nameServer: string, isGone: () => boolean): Promise<void> {
   const client = new RemotingClient()
   const port = Number(nameServer.slice(nameServer.lastIndexOf(':') + 1))
   const deadline = performance.now() + PATIENCE_MS
   try {
-    while (performance.now() < deadline) {
+    while (performance.now() < deadline && !isGone()) {
       // A bare connection first: a refused one costs less than one that is set up.
       if ((await isUp(port)) && (await sends(client, nameServer))) return
       await sleep(POLL_MS)

@@ -16,6 +16,8 @@ const MQLITE = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.ur
 /** What production settings are, scaled to a machine with two cores; the collector is the one of RocketMQ's scripts. */
 const BROKER_HEAP = ['-Xms512m', '-Xmx1g', '-XX:+UseG1GC']
 const NAME_SERVER_HEAP = ['-Xms128m', '-Xmx256m', '-XX:+UseG1GC']
+const LOWEST_PORT = 15_000
+const PORTS = 15_000
 const CLOCK_TICKS_PER_SECOND = 100
 
 /** A server under load. */
@@ -48,6 +50,11 @@ export class ServerProcess {
     return this.#complaints
   }
 
+  /** Whether it has ended. */
+  get isGone(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
+  }
+
   /** Resident memory, MiB: all of it, and without what is mapped from files. */
   memory(): { residentMiB: number; anonymousMiB: number } {
     const text = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')
@@ -63,7 +70,7 @@ export class ServerProcess {
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGKILL')
+    if (!this.isGone) this.#child.kill('SIGKILL')
     await this.#gone
   }
 }
@@ -77,7 +84,7 @@ export async function startMqlite(directory: string): Promise<RunningServer> {
   const broker = new ServerProcess(process.execPath, line)
   const nameServer = `127.0.0.1:${namesPort}`
   try {
-    await firstMessage(nameServer)
+    await firstMessage(nameServer, () => broker.isGone)
     return { nameServer, startMs: performance.now() - started, broker, stop: () => broker.stop() }
   } catch (error) {
     await broker.stop()
@@ -114,7 +121,7 @@ export async function startRocketMq(directory: string): Promise<RunningServer> {
       flushDiskType: 'ASYNC_FLUSH',
     })
     processes.push(broker)
-    await firstMessage(nameServer)
+    await firstMessage(nameServer, () => broker.isGone)
     return { nameServer, startMs: performance.now() - started, broker, stop }
   } catch (error) {
     await stop()
@@ -139,12 +146,12 @@ function settingsIn(home: string) {
   return { start }
 }
 
-/** Ports that were free a moment ago, so far above the first. */
+/** Ports that were free a moment ago, so far above the first; of those that the system gives to no connection by itself. */
 async function freePorts(...distances: readonly number[]): Promise<number[]> {
   for (;;) {
-    const first = await listenOn(0)
-    const ports = distances.map((distance) => first! + distance)
-    const free = await Promise.all([...ports, first! + 3].map(listenOn))
+    const first = LOWEST_PORT + Math.floor(Math.random() * PORTS)
+    const ports = distances.map((distance) => first + distance)
+    const free = await Promise.all([...ports, first + 3].map(listenOn))
     if (free.every((port) => port !== undefined)) return ports
   }
 }

@@ -5,6 +5,7 @@
  * out; both are read. A piece counts only if the name and the value are not empty, and the last of two
  * equal names wins. (`MessageDecoder.messageProperties2String` and `string2messageProperties`.)
  */
+import { emptyTexts } from '../base/texts.js'
 import type { Block } from './block.js'
 import { crc32 } from './crc.js'
 
@@ -12,6 +13,8 @@ import { crc32 } from './crc.js'
 export const NAME_END = 1
 /** Ends a value. */
 export const VALUE_END = 2
+const NAME_END_TEXT = String.fromCharCode(NAME_END)
+const VALUE_END_TEXT = String.fromCharCode(VALUE_END)
 /** Most bytes that the properties of a record may take: the length field is a signed 16-bit number. */
 export const MAX_PROPERTIES_BYTES = 32_767
 
@@ -39,7 +42,7 @@ const CRC_NAME = Buffer.from(PropertyName.crc32, 'latin1')
  * The whole-record CRC is left out: it describes the record, not the message.
  */
 export function parseProperties(bytes: Buffer, start: number, end: number): Record<string, string> {
-  const properties: Record<string, string> = Object.create(null) as Record<string, string>
+  const properties = emptyTexts()
   let at = start
   let split = start - 1
   while (at < end) {
@@ -51,6 +54,25 @@ export function parseProperties(bytes: Buffer, start: number, end: number): Reco
     if (split > at && split < stop - 1) {
       const name = bytes.toString('utf8', at, split)
       if (name !== PropertyName.crc32) properties[name] = bytes.toString('utf8', split + 1, stop)
+    }
+    at = stop + 1
+  }
+  return properties
+}
+
+/** {@link parseProperties} of a text, as requests bring it. Half surrogates, which no bytes can say, are replaced as bytes would have it. */
+export function parsePropertiesText(given: string): Record<string, string> {
+  const properties = emptyTexts()
+  const text = given.toWellFormed()
+  let split = -1
+  for (let at = 0; at < text.length; ) {
+    let stop = text.indexOf(VALUE_END_TEXT, at)
+    if (stop < 0) stop = text.length
+    if (split < at) split = text.indexOf(NAME_END_TEXT, at)
+    if (split < 0) break
+    if (split > at && split < stop - 1) {
+      const name = text.slice(at, split)
+      if (name !== PropertyName.crc32) properties[name] = text.slice(split + 1, stop)
     }
     at = stop + 1
   }

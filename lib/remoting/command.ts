@@ -7,6 +7,8 @@
  * ```
  */
 
+import { emptyTexts } from '../base/texts.js'
+
 /** How a header is written. An answer is written as its request was. */
 export type Encoding = 'json' | 'binary'
 
@@ -31,7 +33,7 @@ export const languages = [
 /** What the program at the other end is written in, as far as it says so. */
 export type Language = (typeof languages)[number]
 
-/** Names with texts. Those that were read have no prototype. */
+/** Names with texts. Those that were read inherit nothing. */
 export type ExtFields = Readonly<Record<string, string>>
 
 /** A request or a response. */
@@ -92,6 +94,12 @@ export function answer(to: Command, code: number, parts: CommandParts = {}): Com
   return command(code, to.opaque, RESPONSE, to.encoding, parts)
 }
 
+/** A response as the answer to a request, whatever it was made for. */
+export function asAnswer(response: Command, { opaque, encoding }: Command): Command {
+  if (response.opaque === opaque && response.flag === RESPONSE && response.encoding === encoding) return response
+  return { ...response, opaque, flag: RESPONSE, encoding }
+}
+
 function command(code: number, opaque: number, flag: number, encoding: Encoding, parts: CommandParts): Command {
   const { remark, ext, body } = parts
   return {
@@ -107,13 +115,16 @@ function command(code: number, opaque: number, flag: number, encoding: Encoding,
   }
 }
 
-/** A map of ext fields to be filled. It has no prototype, so every name is free. */
+/** A map of ext fields to be filled. It inherits nothing, so every name is free. */
 export function emptyExtFields(): Record<string, string> {
-  return Object.create(null) as Record<string, string>
+  return emptyTexts()
 }
 
 function textsOf(fields: NonNullable<CommandParts['ext']>): ExtFields {
   const texts = emptyExtFields()
-  for (const [name, value] of Object.entries(fields)) if (value !== undefined) texts[name] = String(value)
+  for (const name of Object.keys(fields)) {
+    const value = fields[name]
+    if (value !== undefined) texts[name] = String(value)
+  }
   return texts
 }

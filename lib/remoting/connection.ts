@@ -14,7 +14,7 @@
  *    are answered.
  */
 import type { Clock, Timer, Timers } from '../base/system.js'
-import { answer, type Command, isOneWay, isResponse } from './command.js'
+import { asAnswer, type Command, isOneWay, isResponse } from './command.js'
 import type { Endpoint } from './endpoint.js'
 import { endpointText } from './endpoint.js'
 import { MalformedFrame, Refusal, RemotingError } from './errors.js'
@@ -145,10 +145,8 @@ export class Connection {
   /** Answers a request later than its handler returned. Without effect on one-way requests and closed connections. */
   send(request: Command, response: Command): void {
     if (isOneWay(request) || this.#status === 'closed') return
-    const { opaque, flag } = answer(request, 0)
-    const stamped = { ...response, opaque, flag, encoding: request.encoding }
     try {
-      this.#queue(encodeFrame(stamped))
+      this.#queue(encodeFrame(asAnswer(response, request)))
     } catch (error) {
       this.#fault(error)
       this.#queue(encodeFrame(failureAnswer(request, error)))

@@ -106,8 +106,11 @@ export class FrameDecoder {
 }
 
 function decodeHeader(kind: number, header: Buffer, body: Buffer, limits: FrameLimits): Command {
-  if (kind === JSON_HEADER) return { ...decodeJsonHeader(header, limits), body, encoding: 'json' }
-  return { ...decodeBinaryHeader(header, limits), body, encoding: 'binary' }
+  const isJson = kind === JSON_HEADER
+  const parts = isJson ? decodeJsonHeader(header, limits) : decodeBinaryHeader(header, limits)
+  const { code, language, version, opaque, flag, remark, extFields } = parts
+  // All commands have one shape, and each is made once.
+  return { code, language, version, opaque, flag, remark, extFields, body, encoding: isJson ? 'json' : 'binary' }
 }
 
 /**
@@ -128,7 +131,7 @@ function jsonHead(command: Command): Buffer {
   const text = encodeJsonHeader(command)
   const headerBytes = Buffer.byteLength(text)
   checkHeader(headerBytes)
-  const head = Buffer.alloc(PREFIX_BYTES + headerBytes)
+  const head = Buffer.allocUnsafe(PREFIX_BYTES + headerBytes)
   head.writeUInt32BE(headerBytes, 4)
   head.write(text, PREFIX_BYTES)
   return head

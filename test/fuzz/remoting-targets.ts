@@ -31,7 +31,7 @@ function unless<Value>(refused: new (...given: never[]) => Error, decode: () => 
 }
 
 function checkHeader({ extFields }: Header): void {
-  assert.equal(Object.getPrototypeOf(extFields), null)
+  assert.ok(!Object.hasOwn(Object.getPrototypeOf(extFields) as object, 'toString'))
   const entries = Object.entries(extFields)
   assert.ok(entries.length <= standardLimits.maxExtFields)
   for (const [name, text] of entries)

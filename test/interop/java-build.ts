@@ -47,6 +47,11 @@ export function transactionClassPath(): string {
   return compiled('transactions', javaFiles('transactions'), 'servers-v5')
 }
 
+/** The class path that runs `Admin`, of the administration program of a generation; compiles it first if need be. */
+export function adminClassPath(generation: Generation): string {
+  return compiled(`admin-${folders[generation]}`, javaFiles('admin'), generation === '5.3.3' ? 'servers-v5' : 'tools-v4')
+}
+
 /**
  * The class path that runs RocketMQ's own tests, with our classes before theirs; compiles ours first if need be.
  *

@@ -16,6 +16,7 @@ export type ConsumerKind =
   | 'lite'
   | 'brief'
   | 'answering'
+  | 'brief'
   | 'assigned'
   | 'popping'
   | 'slow'

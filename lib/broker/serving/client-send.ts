@@ -9,7 +9,7 @@
 import { MessageStoreError } from '../../base/errors.js'
 import { decodeClientBatch } from '../../format/client-batch.js'
 import { checkTopic } from '../../format/names.js'
-import { parseProperties } from '../../format/properties.js'
+import { parseProperties, parsePropertiesText } from '../../format/properties.js'
 import { SysFlag } from '../../format/record.js'
 import type { Message, PutReceipt } from '../../store/message.js'
 import { isClosedToClients, RETRY_PREFIX } from '../config/system-topics.js'
@@ -93,7 +93,7 @@ export class ClientSend {
    */
   async send(message: ClientMessage): Promise<ClientReceipt> {
     const topic = await this.#topicOf(message)
-    const properties = propertiesOf(Buffer.from(message.properties))
+    const properties = parsePropertiesText(message.properties)
     const place = await this.#placeOf(message, topic, properties)
     if (isCompacted(topic) && properties[SystemProperty.keys] === undefined) throw illegal('a topic that is compacted needs keys')
     if (message.body.length === 0) throw illegal('the body is empty')
@@ -115,7 +115,7 @@ export class ClientSend {
     if (batch.topic.startsWith(RETRY_PREFIX)) throw illegal('a batch cannot be sent to the retries of a group')
     const topic = await this.#topicOf(batch)
     const queueId = this.#queueOf(batch, topic)
-    const shared = propertiesOf(Buffer.from(batch.properties))
+    const shared = parsePropertiesText(batch.properties)
     const uniqueKey = topic.attributes['queue.type'] === 'BatchCQ' ? shared[SystemProperty.uniqueKey] || undefined : undefined
     delete shared[SystemProperty.uniqueKey]
     const inner = decodeClientBatch(batch.body)
@@ -176,13 +176,15 @@ export class ClientSend {
   }
 
   #common({ body, flag, sysFlag, bornTimestamp, bornHost, storeHost, reconsumeTimes }: ClientMessage): Omit<Message, 'topic'> {
-    const common = { body, flag, sysFlag: sysFlag & CLIENT_FLAGS, bornTimestamp, bornHost, reconsumeTimes }
-    return storeHost === undefined ? common : { ...common, storeHost }
+    const known = sysFlag & CLIENT_FLAGS
+    if (storeHost === undefined) return { body, flag, sysFlag: known, bornTimestamp, bornHost, reconsumeTimes }
+    return { body, flag, sysFlag: known, bornTimestamp, bornHost, reconsumeTimes, storeHost }
   }
 
   /** The properties with what the broker adds and without what it keeps to itself. */
   #finished(properties: Properties): Properties {
-    for (const name of REMOVED) delete properties[name]
+    // Hardly ever there, and to delete what is not there costs more than to look.
+    for (const name of REMOVED) if (properties[name] !== undefined) delete properties[name]
     properties[SystemProperty.region] = REGION
     properties[SystemProperty.traceOn] = 'true'
     properties[SystemProperty.cluster] = this.#parts.base.options.clusterName

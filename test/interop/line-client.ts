@@ -14,6 +14,7 @@ export type ConsumerKind =
   | 'ordered'
   | 'broadcast'
   | 'lite'
+  | 'brief'
   | 'answering'
   | 'brief'
   | 'assigned'

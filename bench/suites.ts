@@ -206,5 +206,13 @@ export const suites: Readonly<Record<string, readonly Row[]>> = {
     served('... without mapped files', 'MiB', 'anonymous'),
     served('start to first message', 'ms', 'start'),
   ],
+  backlog: [
+    {
+      title: 'put, async, 64 in flight, behind unread messages',
+      unit: '/s',
+      timing: 'hand',
+      columns: { mqlite: own('backlog') },
+    },
+  ],
   memory: [{ title: 'memory, puts then reads', unit: 'MiB', timing: 'hand', columns: { mqlite: own('putThenRead') } }],
 }

@@ -21,6 +21,7 @@ export const cases = {
   manyQueues: async (): Promise<Case> => (await import('./memory.js')).manyQueues,
   timersDueAtOnce: async (): Promise<Case> => (await import('./delays.js')).timersDueAtOnce,
   manyWaiting: async (): Promise<Case> => (await import('./delays.js')).manyWaiting,
+  backlog: async (): Promise<Case> => (await import('./backlog.js')).backlog,
   sendAndConsume: async (): Promise<Case> => (await import('./broker.js')).sendAndConsume,
   sendBack: async (): Promise<Case> => (await import('./broker.js')).sendBack,
   keepOffsets: async (): Promise<Case> => (await import('./broker.js')).keepOffsets,

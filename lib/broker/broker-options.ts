@@ -1,5 +1,5 @@
 /** The options of a broker: checked once, completed with defaults. */
-import { wholeBetween } from '../base/arguments.js'
+import { checkRequest, fieldNames, wholeBetween } from '../base/arguments.js'
 import { shown } from '../base/errors.js'
 import type { StoreOptions } from '../store/options.js'
 import type { GroupSettings } from './config/group-config.js'
@@ -81,31 +81,32 @@ export type ResolvedBrokerOptions = Required<
   readonly transactions: Required<TransactionOptions>
 }
 
-const optionNames = [
-  'topics',
-  'groups',
-  'autoCreateTopics',
-  'autoCreateGroups',
-  'defaultQueues',
-  'clusterName',
-  'offsetIntervalMs',
-  'delayOffsetIntervalMs',
-  'maxDelayMs',
-  'backlog',
-  'transactions',
-  'quotas',
-  'idempotence',
-  'compressOverBytes',
-  'maxInflatedBytes',
-  'store',
-]
+const optionFields = fieldNames<keyof BrokerOptions>({
+  topics: true,
+  groups: true,
+  autoCreateTopics: true,
+  autoCreateGroups: true,
+  defaultQueues: true,
+  clusterName: true,
+  offsetIntervalMs: true,
+  delayOffsetIntervalMs: true,
+  maxDelayMs: true,
+  backlog: true,
+  transactions: true,
+  quotas: true,
+  idempotence: true,
+  compressOverBytes: true,
+  maxInflatedBytes: true,
+  store: true,
+})
+
+const backlogFields = fieldNames<keyof BacklogOptions>({ maxMessages: true, whenFull: true })
+const transactionsFields = fieldNames<keyof TransactionOptions>({ checkIntervalMs: true, timeoutMs: true, maxChecks: true })
+const idempotenceFields = fieldNames<keyof IdempotenceOptions>({ windowMs: true, maxKeys: true })
 
 /** Checks options and fills in defaults. @throws {TypeError} {@link RangeError} naming option, value and what was expected */
 export function resolveBrokerOptions(options: BrokerOptions = {}): ResolvedBrokerOptions {
-  if (typeof options !== 'object' || options === null) throw new TypeError(`options must be an object, got ${shown(options)}`)
-  const unknown = Object.keys(options).find((name) => !optionNames.includes(name))
-  if (unknown !== undefined)
-    throw new TypeError(`unknown option ${shown(unknown)} of a broker; there are ${optionNames.join(', ')}`)
+  checkRequest(options, optionFields, 'the options object of a broker')
   const { autoCreateTopics = false, autoCreateGroups = true, clusterName = 'DefaultCluster', topics = {}, groups = {} } = options
   for (const [name, value] of Object.entries({ autoCreateTopics, autoCreateGroups })) {
     if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false, got ${shown(value)}`)
@@ -139,7 +140,7 @@ export function resolveBrokerOptions(options: BrokerOptions = {}): ResolvedBroke
 
 function resolveBacklog(backlog: BacklogOptions | undefined): Required<BacklogOptions> | undefined {
   if (backlog === undefined) return undefined
-  if (typeof backlog !== 'object' || backlog === null) throw new TypeError(`backlog must be an object, got ${shown(backlog)}`)
+  checkRequest(backlog, backlogFields, 'backlog')
   const { maxMessages = Number.MAX_SAFE_INTEGER, whenFull = 'reject' } = backlog
   if (whenFull !== 'reject' && whenFull !== 'wait')
     throw new TypeError(`backlog.whenFull must be 'reject' or 'wait', got ${shown(whenFull)}`)
@@ -147,10 +148,8 @@ function resolveBacklog(backlog: BacklogOptions | undefined): Required<BacklogOp
 }
 
 function resolveTransactions(given: TransactionOptions = {}): Required<TransactionOptions> {
-  if (typeof given !== 'object' || given === null) throw new TypeError(`transactions must be an object, got ${shown(given)}`)
-  const { checkIntervalMs = 30_000, timeoutMs = 6000, maxChecks = 15, ...others } = given
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw new TypeError(`unknown option transactions.${unknown}`)
+  checkRequest(given, transactionsFields, 'transactions')
+  const { checkIntervalMs = 30_000, timeoutMs = 6000, maxChecks = 15 } = given
   return {
     checkIntervalMs: wholeBetween('transactions.checkIntervalMs', checkIntervalMs, 10, 0x7fffffff),
     timeoutMs: wholeBetween('transactions.timeoutMs', timeoutMs, 0, 0x7fffffff),
@@ -159,10 +158,8 @@ function resolveTransactions(given: TransactionOptions = {}): Required<Transacti
 }
 
 function resolveIdempotence(given: IdempotenceOptions = {}): Required<IdempotenceOptions> {
-  if (typeof given !== 'object' || given === null) throw new TypeError(`idempotence must be an object, got ${shown(given)}`)
-  const { windowMs = 600_000, maxKeys = 100_000, ...others } = given
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw new TypeError(`unknown option idempotence.${unknown}`)
+  checkRequest(given, idempotenceFields, 'idempotence')
+  const { windowMs = 600_000, maxKeys = 100_000 } = given
   return {
     windowMs: wholeBetween('idempotence.windowMs', windowMs, 1, Number.MAX_SAFE_INTEGER),
     maxKeys: wholeBetween('idempotence.maxKeys', maxKeys, 1, 10_000_000),

@@ -4,6 +4,7 @@
  * Entries stand for as many queue offsets as their batch has messages, so one is found by searching for
  * `baseOffset`, not by its place. (`BatchConsumeQueue`, since 5.0.)
  */
+import { getI64, setI64 } from './i64.js'
 import { BatchQueueEntry } from './tables.js'
 
 /** Bytes of an entry. */
@@ -13,7 +14,6 @@ export const NOT_COMPACTED = -1
 /** Most messages in a batch. */
 export const MAX_BATCH_SIZE = 0x7fff
 
-const TWO_32 = 0x1_0000_0000
 const { commitLogOffset: OFFSET_AT, size: SIZE_AT, tagsCode: TAGS_AT, storeTimestamp: TIMESTAMP_AT } = BatchQueueEntry.at
 const { baseOffset: BASE_AT, batchSize: COUNT_AT, compactedOffset: COMPACTED_AT, reserved: RESERVED_AT } = BatchQueueEntry.at
 
@@ -31,16 +31,6 @@ export interface BatchEntry {
   readonly baseOffset: number
   /** Messages in the batch, at most {@link MAX_BATCH_SIZE}. */
   readonly batchSize: number
-}
-
-function setI64(view: DataView, at: number, value: number): void {
-  const high = Math.floor(value / TWO_32)
-  view.setInt32(at, high)
-  view.setUint32(at + 4, value - high * TWO_32)
-}
-
-function getI64(view: DataView, at: number): number {
-  return view.getInt32(at) * TWO_32 + view.getUint32(at + 4)
 }
 
 /** Writes an entry. */

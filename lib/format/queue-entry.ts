@@ -6,31 +6,25 @@
  * before the first message of a queue that began late. (`ConsumeQueue`.)
  */
 
+import { getI64, setI64 } from './i64.js'
 import { QueueEntry } from './tables.js'
 
 /** Bytes of an entry. */
 export const QUEUE_ENTRY_BYTES = QueueEntry.bytes
 /** The size of a filler. */
 export const FILLER_SIZE = 0x7fffffff
-const TWO_32 = 0x1_0000_0000
 const { commitLogOffset: OFFSET_AT, size: SIZE_AT, tagsCode: TAGS_AT } = QueueEntry.at
-const OFFSET_LOW_AT = OFFSET_AT + 4
-const TAGS_LOW_AT = TAGS_AT + 4
 
 /** Writes an entry. `tagsCode` is a safe integer. */
 export function writeQueueEntry(view: DataView, at: number, commitLogOffset: number, size: number, tagsCode: number): void {
-  const high = Math.floor(commitLogOffset / TWO_32)
-  view.setInt32(at + OFFSET_AT, high)
-  view.setUint32(at + OFFSET_LOW_AT, commitLogOffset - high * TWO_32)
+  setI64(view, at + OFFSET_AT, commitLogOffset)
   view.setInt32(at + SIZE_AT, size)
-  const tagsHigh = Math.floor(tagsCode / TWO_32)
-  view.setInt32(at + TAGS_AT, tagsHigh)
-  view.setUint32(at + TAGS_LOW_AT, tagsCode - tagsHigh * TWO_32)
+  setI64(view, at + TAGS_AT, tagsCode)
 }
 
 /** Address of the record. */
 export function entryOffset(view: DataView, at: number): number {
-  return view.getInt32(at + OFFSET_AT) * TWO_32 + view.getUint32(at + OFFSET_LOW_AT)
+  return getI64(view, at + OFFSET_AT)
 }
 
 /** Size of the record. */
@@ -40,7 +34,7 @@ export function entrySize(view: DataView, at: number): number {
 
 /** The tags code; not exact for addresses of extension entries. */
 export function entryTagsCode(view: DataView, at: number): number {
-  return view.getInt32(at + TAGS_AT) * TWO_32 + view.getUint32(at + TAGS_LOW_AT)
+  return getI64(view, at + TAGS_AT)
 }
 
 /** Whether an entry, or a filler, was written here. */

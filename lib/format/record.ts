@@ -17,8 +17,10 @@
  * The heads are declared in `tables.ts`. A segment ends with a blank. (`CommitLog.calMsgLength`,
  * `MessageExtEncoder`.)
  */
+
 import type { Block } from './block.js'
 import { CRC_MASK, crc32 } from './crc.js'
+import { getI64, setI64 } from './i64.js'
 import { CRC_PROPERTY_BYTES, crcPropertyAt, readCrcProperty, sealCrcProperty, writeCrcPropertyFrame } from './properties.js'
 import { BlankHead, HostV4, HostV6, RecordBodyHead, RecordHead, RecordStored } from './tables.js'
 
@@ -70,19 +72,6 @@ const V6_BYTES = HostV6.bytes
 
 /** Smallest record: IPv4 hosts, no body, no properties, a topic of no bytes (which the name rules refuse). */
 export const MIN_RECORD_BYTES = HEADS_BYTES + 2 * V4_BYTES + 1 + 2
-
-const TWO_32 = 0x1_0000_0000
-
-/** Writes a safe integer of zero or more as i64. */
-function setI64(view: DataView, at: number, value: number): void {
-  const high = Math.floor(value / TWO_32)
-  view.setInt32(at, high)
-  view.setUint32(at + 4, value - high * TWO_32)
-}
-
-function getI64(view: DataView, at: number): number {
-  return view.getInt32(at) * TWO_32 + view.getUint32(at + 4)
-}
 
 /** The parts of a record that the writer knows before it has a place. Hosts are raw: address, then port. */
 export interface RecordFields {

@@ -13,6 +13,7 @@ import type { OpenFiles } from '../disk/open-files.js'
 import { PageCache } from '../disk/page-cache.js'
 import { type Block, zeroBlock } from '../format/block.js'
 import { crc32 } from '../format/crc.js'
+import { setI64 } from '../format/i64.js'
 import { encodeIndexHeader, entryPosition, INDEX_ENTRY_BYTES, type IndexHeader } from '../format/index-layout.js'
 import { IndexEntry } from '../format/tables.js'
 import { searchFirst } from './bisect.js'
@@ -23,7 +24,6 @@ import { indexedOffset, scanIndexEntries } from './index-scan.js'
 import { IndexSlots } from './index-slots.js'
 import type { IndexRow } from './manifest.js'
 
-const TWO_32 = 0x1_0000_0000
 const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previous: PREVIOUS_AT } = IndexEntry.at
 /** Entries that are walked over in a few milliseconds. */
 const STRETCH_ENTRIES = 2048
@@ -219,10 +219,8 @@ export class IndexFile {
     const seconds = header.beginTimestamp <= 0 ? 0 : Math.floor((storeTimestamp - header.beginTimestamp) / 1000)
     const at = this.#tail.add()
     const { view } = this.#tail
-    const high = Math.floor(commitLogOffset / TWO_32)
     view.setInt32(at + HASH_AT, keyHash)
-    view.setInt32(at + OFFSET_AT, high)
-    view.setUint32(at + OFFSET_AT + 4, commitLogOffset - high * TWO_32)
+    setI64(view, at + OFFSET_AT, commitLogOffset)
     view.setInt32(at + SECONDS_AT, Math.max(0, Math.min(seconds, MAX_SECONDS)))
     const newest = this.#slots.exchange(this.#file, slot, entry, this.#written)
     // RocketMQ takes a slot that points nowhere for an empty one.

@@ -35,11 +35,15 @@ export function readIndexSlots(file: DiskFile, slotCount: number, known: number)
   return slots
 }
 
+/** Memory for one: a query reads one, and a new block for each would cost as much. */
+const oneSlot = zeroBlock(4)
+
 /** One slot. @param known - as for all */
 export function readIndexSlot(file: DiskFile, slotCount: number, slot: number, known: number): number {
-  const { bytes, view } = zeroBlock(4)
-  file.readAt(bytes, slotPosition(slot))
-  return entryBelow(file, slotCount, view.getInt32(0), known)
+  oneSlot.view.setInt32(0, 0)
+  file.readAt(oneSlot.bytes, slotPosition(slot))
+  const newest = oneSlot.view.getInt32(0)
+  return newest < known ? newest : entryBelow(file, slotCount, newest, known)
 }
 
 /** The first entry of a chain whose number is below `known`. */

@@ -1,16 +1,16 @@
 /** Reads the entries of an index file from the front, as far as they are whole, and makes the slots from them. */
 import type { DiskFile } from '../disk/disk.js'
 import { zeroBlock } from '../format/block.js'
+import { getI64 } from '../format/i64.js'
 import { entryPosition, INDEX_ENTRY_BYTES } from '../format/index-layout.js'
 import { IndexEntry } from '../format/tables.js'
 
-const TWO_32 = 0x1_0000_0000
 const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previous: PREVIOUS_AT } = IndexEntry.at
 const LOAD_ENTRIES = 50_000
 
 /** Address of the record of the entry at `at`. */
 export function indexedOffset(view: DataView, at: number): number {
-  return view.getInt32(at + OFFSET_AT) * TWO_32 + view.getUint32(at + OFFSET_AT + 4)
+  return getI64(view, at + OFFSET_AT)
 }
 
 /** What to read. */

@@ -4,8 +4,10 @@
  * header's first address stands, at the right distance from one with its last, and the last one's slot
  * points to it.
  */
+
 import type { Disk, DiskFile } from '../disk/disk.js'
 import { type Block, zeroBlock } from '../format/block.js'
+import { getI64 } from '../format/i64.js'
 import {
   decodeIndexHeader,
   entryPosition,
@@ -24,7 +26,6 @@ export interface IndexSizes {
 }
 
 const AT = IndexEntry.at
-const TWO_32 = 0x1_0000_0000
 const READ_BYTES = 1024 * 1024
 /** Slots whose tables end at the same remainder lie this far apart. */
 const SLOT_STEP = INDEX_ENTRY_BYTES / INDEX_SLOT_BYTES
@@ -81,5 +82,5 @@ function isDivided(file: DiskFile, header: IndexHeader, slots: number): boolean 
 }
 
 function offsetIn({ view }: Block, at: number): number {
-  return view.getInt32(at + AT.commitLogOffset) * TWO_32 + view.getUint32(at + AT.commitLogOffset + 4)
+  return getI64(view, at + AT.commitLogOffset)
 }

@@ -2,8 +2,8 @@
  * The slots of one index file: in each the number of the newest entry of its hashes.
  *
  * They stand in memory once they are needed: always for the file that is being filled. In a store that is only read,
- * and whose writer fills the file, only those do that have entries in memory, until there are many of them: to read
- * all of them takes longer than to read one for each entry. The rest is in the file, or in pages of it.
+ * and whose writer fills the file, only those do that have entries in memory, until many of them were wanted: to read
+ * all of them takes as long as to read some thousands one by one. The rest is in the file, or in pages of it.
  */
 import type { DiskFile } from '../disk/disk.js'
 import { zeroBlock } from '../format/block.js'
@@ -28,6 +28,8 @@ export class IndexSlots {
   readonly #writable: boolean
   #all: Int32Array | undefined
   readonly #few = new Map<number, number>()
+  /** How many were read one by one. */
+  #reads = 0
 
   constructor(count: number, pages: IndexPages, writable: boolean) {
     this.count = count
@@ -80,21 +82,22 @@ export class IndexSlots {
     if (this.#all !== undefined) return this.#all[slot]!
     // Only of a file that nobody fills any more what was read once may be kept.
     if (this.#writable || isFull) return this.#few.get(slot) ?? this.#pages.slot(file, slot)
-    return this.#few.get(slot) ?? readIndexSlot(file, this.count, slot, written)
+    return this.#few.get(slot) ?? this.#readOne(file, slot, written)
+  }
+
+  #readOne(file: DiskFile, slot: number, written: number): number {
+    if (++this.#reads < MOST_FEW) return readIndexSlot(file, this.count, slot, written)
+    this.keep(file, written)
+    return this.#all![slot]!
   }
 
   /** Puts a new entry into its slot. @returns the one that was there */
   exchange(file: DiskFile, slot: number, entry: number, written: number): number {
-    if (this.#all === undefined && (this.#writable || this.#few.size >= MOST_FEW)) this.keep(file, written)
-    const all = this.#all
-    let before: number
-    if (all === undefined) {
-      before = this.#few.get(slot) ?? readIndexSlot(file, this.count, slot, written)
-      this.#few.set(slot, entry)
-    } else {
-      before = all[slot]!
-      all[slot] = entry
-    }
+    if (this.#all === undefined && this.#writable) this.keep(file, written)
+    const before = this.#all === undefined ? (this.#few.get(slot) ?? this.#readOne(file, slot, written)) : this.#all[slot]!
+    // Reading one of them may have been the end of reading one by one.
+    if (this.#all === undefined) this.#few.set(slot, entry)
+    else this.#all[slot] = entry
     this.#dirty.note((slot / PAGE_SLOTS) | 0)
     return before
   }

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Broker } from '../../lib/broker/broker.js'
+import type { RemoteClient } from '../../lib/remoting/commands/remote-client.js'
 import { endpointText } from '../../lib/remoting/endpoint.js'
 import { serveBroker } from '../support/serve-broker.js'
 import { type Generation, generations } from './java-build.js'
@@ -34,6 +35,7 @@ const topicNames = [
   'Dead',
   'Reset',
   'Handed',
+  'Brief',
 ]
 
 /** Messages `prefix0`, `prefix1` ... over all queues; the tag is `even` or `odd`, the property `n` the number. */
@@ -233,6 +235,22 @@ const cases: readonly (readonly [name: string, run: (setting: Setting) => Promis
       await until(() => bodies.every((body) => own().includes(body)))
       await java.stop('as1')
       await java.stop('as2')
+    },
+    '5.3.3',
+  ],
+  [
+    'that say in short that they are still there keep what they want',
+    async ({ broker, java }) => {
+      await java.start('brief', 'brief', 'g-brief', 'Brief', 'even')
+      const { registry } = broker.served
+      const whole = (): boolean => (registry.members('g-brief')[0] as RemoteClient | undefined)?.fingerprint !== 0
+      await until(() => registry.members('g-brief').length === 1 && whole())
+      // Several of its intervals.
+      await new Promise((resolve) => setTimeout(resolve, 3000))
+      const bodies = await send(broker, 'Brief', 8)
+      await all(java, ['brief'], even(bodies))
+      assert.equal(registry.subscriptions('g-brief').get('Brief')?.expression, 'even')
+      await java.stop('brief')
     },
     '5.3.3',
   ],

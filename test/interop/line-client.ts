@@ -5,7 +5,7 @@ import { cleanUp, type Scope } from './clean-up.js'
 /**
  * How a consumer behaves: `failing` fails twice with each message, `refusing` always, with one more try. The last four let
  * the broker share the queues, and may be told to pop; with each message `slow` takes too long the first time, and `late`
- * fails once.
+ * fails once. `brief` tells once what it wants, and then only that it is there.
  */
 export type ConsumerKind =
   | 'concurrent'
@@ -15,6 +15,7 @@ export type ConsumerKind =
   | 'broadcast'
   | 'lite'
   | 'answering'
+  | 'brief'
   | 'assigned'
   | 'popping'
   | 'slow'

@@ -149,6 +149,29 @@ describe('a reader beside a writer', () => {
     await writer.close()
   })
 
+  test('it finds every key, however many it asks for one by one before and after the writer adds others', async () => {
+    const disk = freshDisk()
+    const options = { segmentBytes: 1024 * 1024, index: { slots: 500, entries: 100_000 } }
+    const writer = await open(disk, options)
+    const put = async (from: number, to: number): Promise<void> => {
+      for (let i = from; i < to; i++) await writer.put({ topic: 'a', body: '', keys: `u${i}` })
+    }
+    await put(0, 3000)
+    await flushViews(writer)
+    const reader = await open(disk, { ...options, readOnly: true })
+    await put(3000, 3010)
+    await flushViews(writer)
+    assert.deepEqual(await notFound(reader, 3010), [])
+    await put(3010, 4500)
+    assert.deepEqual(await notFound(reader, 4500), [])
+    await flushViews(writer)
+    await put(4500, 4600)
+    assert.deepEqual(await notFound(reader, 4600), [])
+    assert.deepEqual((await reader.verify()).findings, [])
+    await reader.close()
+    await writer.close()
+  })
+
   test('opened before the first message, it takes all sizes from the files that appear', async (t) => {
     const disk = freshDisk()
     await (await open(disk)).close()

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { recoveryCases } from '../../lib/log/recovery-cases.js'
 import { layoutOf } from '../../lib/store/layout.js'
+import { differences, testClasses } from '../interop/rocketmq-test-list.js'
 import { root } from '../support/source-tree.js'
 
 const architecture = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
@@ -42,6 +43,17 @@ describe('docs/testing.md', () => {
       const files = readdirSync(join(root, 'test', folder)).filter((file) => file.endsWith('.test.ts'))
       const missing = files.filter((file) => !testing.includes(`test/${folder}/${file.replace(/^codec-\w+/, 'codec-*')}`))
       assert.deepEqual(missing, [])
+    }
+  })
+})
+
+describe('docs/rocketmq-tests.md', () => {
+  test("has a row for each class of RocketMQ's tests that runs here, and each test that differs with its reason", () => {
+    const text = readFileSync(join(root, 'docs/rocketmq-tests.md'), 'utf8')
+    const classes = [...text.matchAll(/^\| ([\w.]+IT) \|/gm)].map(([, name]) => name)
+    assert.deepEqual(classes.sort(), [...testClasses].sort())
+    for (const methods of Object.values(differences)) {
+      for (const [method, reason] of Object.entries(methods)) assert.ok(text.includes(`| \`${method}\` | ${reason} |`), method)
     }
   })
 })

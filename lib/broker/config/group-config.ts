@@ -1,4 +1,5 @@
 /** What is configured of a consumer group, in RocketMQ's shape (`SubscriptionGroupConfig`), and what users say of one. */
+import { checkRequest, type FieldNames } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { ConfigObject, ConfigValue } from '../../format/config-json.js'
 import { booleanOf, fieldsOf, numberOf } from './config-object.js'
@@ -35,6 +36,8 @@ const settingTypes = {
   notifiesMembers: 'boolean',
 } as const
 
+const settingFields: FieldNames = new Set(Object.keys(settingTypes))
+
 /** A group with RocketMQ's defaults. */
 export function newGroup(group: string): GroupConfig {
   return {
@@ -50,11 +53,9 @@ export function newGroup(group: string): GroupConfig {
 
 /** A group with other settings. @throws {TypeError} {@link RangeError} naming the setting */
 export function withGroupSettings(before: GroupConfig, settings: GroupSettings): GroupConfig {
-  if (typeof settings !== 'object' || settings === null) throw new TypeError(`settings must be an object, got ${shown(settings)}`)
+  checkRequest(settings, settingFields, 'the settings object of a group')
   for (const [name, value] of Object.entries(settings)) {
     const type = settingTypes[name as keyof typeof settingTypes]
-    if (type === undefined)
-      throw new TypeError(`unknown setting ${shown(name)} of a group; there are ${Object.keys(settingTypes).join(', ')}`)
     if (type === 'boolean' && typeof value !== 'boolean')
       throw new TypeError(`${name} must be true or false, got ${shown(value)}`)
     if (type === 'number' && !(Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= 0x7fffffff))

@@ -5,6 +5,7 @@
  * and those that the broker makes for a group's retries and dead letters do not count, since no message may be lost
  * for want of them.
  */
+import { checkRequest, fieldNames } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import { BrokerError } from '../errors.js'
 import type { TopicConfig } from './topic-config.js'
@@ -23,12 +24,11 @@ export interface QuotaOptions {
 export type Quotas = Required<QuotaOptions>
 
 const names: readonly (keyof QuotaOptions)[] = ['maxTopics', 'maxQueues', 'maxGroups']
+const quotaFields = fieldNames<keyof QuotaOptions>({ maxTopics: true, maxQueues: true, maxGroups: true })
 
 /** @throws {TypeError} {@link RangeError} naming what is wrong */
 export function resolveQuotas(quotas: QuotaOptions = {}): Quotas {
-  if (typeof quotas !== 'object' || quotas === null) throw new TypeError(`quotas must be an object, got ${shown(quotas)}`)
-  const unknown = Object.keys(quotas).find((name) => !names.includes(name as keyof QuotaOptions))
-  if (unknown !== undefined) throw new TypeError(`unknown option ${shown(unknown)} of quotas; there are ${names.join(', ')}`)
+  checkRequest(quotas, quotaFields, 'quotas')
   const resolved = { maxTopics: Infinity, maxQueues: Infinity, maxGroups: Infinity }
   for (const name of names) {
     const value = quotas[name]

@@ -3,7 +3,7 @@
  *
  * Fields of a file that are not known here are kept and written again.
  */
-import { wholeBetween } from '../../base/arguments.js'
+import { checkRequest, fieldNames, wholeBetween } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { ConfigObject, ConfigValue } from '../../format/config-json.js'
 import { BrokerError } from '../errors.js'
@@ -58,7 +58,16 @@ export interface TopicSettings {
 }
 
 const permissionBits = { readWrite: 6, read: 4, write: 2, none: 0 } as const
-const settingNames = ['queues', 'readQueues', 'writeQueues', 'permission', 'isOrdered', 'messageType', 'queueType', 'attributes']
+const settingFields = fieldNames<keyof TopicSettings>({
+  queues: true,
+  readQueues: true,
+  writeQueues: true,
+  permission: true,
+  isOrdered: true,
+  messageType: true,
+  queueType: true,
+  attributes: true,
+})
 
 /** Values that an attribute may have; `undefined` for any. */
 const attributeValues: Readonly<Record<string, readonly string[] | undefined>> = {
@@ -90,10 +99,7 @@ export function newTopic(topic: string, queues: number, permission: number = Per
  * @throws {TypeError} {@link RangeError} naming the setting, {@link BrokerError} `TOPIC_REFUSED` for a change that cannot be
  */
 export function withSettings(before: TopicConfig, settings: TopicSettings, isNew: boolean): TopicConfig {
-  if (typeof settings !== 'object' || settings === null) throw new TypeError(`settings must be an object, got ${shown(settings)}`)
-  const unknown = Object.keys(settings).find((name) => !settingNames.includes(name))
-  if (unknown !== undefined)
-    throw new TypeError(`unknown setting ${shown(unknown)} of a topic; there are ${settingNames.join(', ')}`)
+  checkRequest(settings, settingFields, 'the settings object of a topic')
   const { queues, permission, isOrdered = before.isOrdered } = settings
   const readQueues = settings.readQueues ?? queues ?? before.readQueues
   const writeQueues = settings.writeQueues ?? queues ?? before.writeQueues
@@ -115,6 +121,8 @@ function withAttributes(before: TopicConfig, settings: TopicSettings, isNew: boo
   const attributes = { ...before.attributes }
   for (const [name, value] of Object.entries(changes)) {
     checkAttribute(name, value)
+    if (value === 'COMPACTION' && attributes[name] !== value)
+      throw new BrokerError('TOPIC_REFUSED', `${before.topic} cannot have ${name}=${value}: topics are not compacted here`)
     const fixed = fixedAttributes[name]
     if (!isNew && fixed !== undefined && (attributes[name] ?? fixed) !== value) {
       throw new BrokerError(

@@ -1,5 +1,5 @@
 /** What a program says when it begins to consume. */
-import { wholeBetween } from '../../base/arguments.js'
+import { checkRequest, fieldNames, wholeBetween } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import { checkGroup } from '../config/groups.js'
 import type { FilterExpression } from '../filter/message-filter.js'
@@ -52,29 +52,26 @@ export interface ResolvedConsumerOptions
 /** What a timer can count; RocketMQ's own numbers have 32 bits. */
 const MOST = 0x7fffffff
 
-const optionNames = [
-  'group',
-  'subscribe',
-  'model',
-  'ordered',
-  'startAt',
-  'maxRetries',
-  'consumeTimeoutMs',
-  'maxInFlight',
-  'suspendMs',
-  'handOverMs',
-  'strategy',
-  'name',
-  'once',
-  'signal',
-]
+const optionFields = fieldNames<keyof ConsumerOptions>({
+  group: true,
+  subscribe: true,
+  model: true,
+  ordered: true,
+  startAt: true,
+  maxRetries: true,
+  consumeTimeoutMs: true,
+  maxInFlight: true,
+  suspendMs: true,
+  handOverMs: true,
+  strategy: true,
+  name: true,
+  once: true,
+  signal: true,
+})
 
 /** Checks options and fills in defaults. @throws {TypeError} {@link RangeError} naming option, value and what was expected */
 export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsumerOptions {
-  if (typeof options !== 'object' || options === null) throw new TypeError(`options must be an object, got ${shown(options)}`)
-  const unknown = Object.keys(options).find((name) => !optionNames.includes(name))
-  if (unknown !== undefined)
-    throw new TypeError(`unknown option ${shown(unknown)} of a consumer; there are ${optionNames.join(', ')}`)
+  checkRequest(options, optionFields, 'the options object of a consumer')
   checkGroup(options.group)
   const resolved = {
     model: 'clustering' as const,

@@ -1,4 +1,5 @@
 /** What a consumer says that wants nothing twice. */
+import { checkRequest, fieldNames } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { ReceivedMessage } from '../consuming/received-message.js'
 
@@ -18,12 +19,12 @@ export interface OnceOptions {
 /** Options with every default filled in. */
 export type ResolvedOnceOptions = Required<OnceOptions>
 
+const onceFields = fieldNames<keyof OnceOptions>({ by: true, windowMs: true, maxKeys: true })
+
 /** @throws {TypeError} {@link RangeError} naming what is wrong */
 export function resolveOnce(once: OnceOptions, model: 'clustering' | 'broadcasting'): ResolvedOnceOptions {
-  if (typeof once !== 'object' || once === null) throw new TypeError(`once must be an object, got ${shown(once)}`)
-  const { by, windowMs, maxKeys = 100_000, ...others } = once
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw new TypeError(`unknown option once.${unknown}; there are by, windowMs, maxKeys`)
+  checkRequest(once, onceFields, 'once')
+  const { by, windowMs, maxKeys = 100_000 } = once
   if (by !== 'key' && by !== 'uniqueKey' && typeof by !== 'function')
     throw new TypeError(`once.by must be 'key', 'uniqueKey' or a function, got ${shown(by)}`)
   for (const [name, value] of Object.entries({ windowMs, maxKeys })) {

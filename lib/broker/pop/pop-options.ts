@@ -1,5 +1,5 @@
 /** What a program says when it begins to pop. */
-import { wholeBetween } from '../../base/arguments.js'
+import { checkRequest, fieldNames, wholeBetween } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import { checkGroup } from '../config/groups.js'
 import { checkStartAt, type StartAt } from '../consuming/start-offset.js'
@@ -29,14 +29,19 @@ export interface ResolvedPopOptions extends Required<Omit<PopConsumerOptions, 's
   readonly signal: AbortSignal | undefined
 }
 
-const optionNames = ['group', 'subscribe', 'invisibleMs', 'ordered', 'startAt', 'handOverMs', 'signal']
+const optionFields = fieldNames<keyof PopConsumerOptions>({
+  group: true,
+  subscribe: true,
+  invisibleMs: true,
+  ordered: true,
+  startAt: true,
+  handOverMs: true,
+  signal: true,
+})
 
 /** Checks options and fills in defaults. @throws {TypeError} {@link RangeError} naming option, value and what was expected */
 export function resolvePopOptions(options: PopConsumerOptions): ResolvedPopOptions {
-  if (typeof options !== 'object' || options === null) throw new TypeError(`options must be an object, got ${shown(options)}`)
-  const unknown = Object.keys(options).find((name) => !optionNames.includes(name))
-  if (unknown !== undefined)
-    throw new TypeError(`unknown option ${shown(unknown)} of a pop consumer; there are ${optionNames.join(', ')}`)
+  checkRequest(options, optionFields, 'the options object of a pop consumer')
   checkGroup(options.group)
   const { group, subscribe, signal } = options
   const { invisibleMs = 60_000, ordered = false, startAt = 'last', handOverMs = 20_000 } = options

@@ -1,5 +1,5 @@
 /** What programs send, and what they get for it. */
-import { wholeBetween } from '../../base/arguments.js'
+import { checkRequest, fieldNames, wholeBetween } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
 import type { Message, PutReceipt, PutStatus } from '../../store/message.js'
@@ -24,21 +24,20 @@ export interface SendRequest extends Pick<Message, 'topic' | 'body' | 'tags' | '
   readonly deliverAt?: Date | number
 }
 
-const requestNames = [
-  'topic',
-  'body',
-  'tags',
-  'keys',
-  'properties',
-  'flag',
-  'queueId',
-  'shardingKey',
-  'idempotencyKey',
-  'delayLevel',
-  'delayMs',
-  'deliverAt',
-]
-const known: ReadonlySet<string> = new Set(requestNames)
+const requestFields = fieldNames<keyof SendRequest>({
+  topic: true,
+  body: true,
+  tags: true,
+  keys: true,
+  properties: true,
+  flag: true,
+  queueId: true,
+  shardingKey: true,
+  idempotencyKey: true,
+  delayLevel: true,
+  delayMs: true,
+  deliverAt: true,
+})
 
 /** Where a message was sent, and the id by which it is known. */
 export class SendReceipt {
@@ -101,10 +100,7 @@ export class SendReceipt {
  * @throws {TypeError} {@link RangeError} naming field, value and what was expected
  */
 export function checkSendRequest(request: SendRequest): void {
-  if (typeof request !== 'object' || request === null) throw new TypeError(`a message must be an object, got ${shown(request)}`)
-  for (const name in request) {
-    if (!known.has(name)) throw new TypeError(`unknown field ${shown(name)} of a message; there are ${requestNames.join(', ')}`)
-  }
+  checkRequest(request, requestFields, 'a message')
   const { properties, queueId, shardingKey, idempotencyKey } = request
   if (properties !== undefined && properties !== null) {
     for (const name in properties)

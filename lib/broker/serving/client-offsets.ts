@@ -34,16 +34,16 @@ export class ClientOffsets {
    * The next offset that a group consumes.
    *
    * @param mayStart - whether a group without one begins at 0, which it does in a queue from which nothing expired yet:
-   *   its messages may have been sent for a consumer that was about to come
+   *   its messages may have been sent for a consumer that was about to come. RocketMQ sends the client to ask for the end
+   *   of a queue without messages, and the client misses what comes between the two questions
    * @returns `undefined` when it has none and so begins where its client wants to
    */
   find(topic: string, group: string, queueId: number, mayStart: boolean): number | undefined {
-    const { offsets, store } = this.#parts
+    const { offsets, store, topics } = this.#parts
     const found = offsets.find(topic, group, queueId)
     if (found !== undefined && found >= 0) return found
-    if (!mayStart) return undefined
-    const { minOffset, maxOffset } = store.bounds(topic, queueId)
-    return minOffset === 0 && maxOffset > 0 ? 0 : undefined
+    if (!mayStart || queueId >= (topics.find(topic)?.readQueues ?? 0)) return undefined
+    return store.bounds(topic, queueId).minOffset === 0 ? 0 : undefined
   }
 
   /**

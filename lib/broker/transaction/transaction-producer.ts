@@ -4,6 +4,7 @@
  * The half message is stored before the program's function runs, and a program that dies in it leaves the half message
  * to be asked about: `check` must know from the program's own data how it ended.
  */
+import { checkRequest, fieldNames } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { PutReceipt } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
@@ -88,7 +89,7 @@ export interface TransactionProducerParts {
 }
 
 const decisions: readonly unknown[] = ['commit', 'rollback', 'unknown'] satisfies TransactionDecision[]
-const optionNames = ['group', 'check', 'immunitySeconds']
+const optionFields = fieldNames<keyof TransactionProducerOptions>({ group: true, check: true, immunitySeconds: true })
 
 /** See the head of this file. Made by {@link Broker.transactionProducer}. */
 export class TransactionProducer implements AsyncDisposable {
@@ -211,10 +212,7 @@ function checkDecision(who: string, decision: unknown): asserts decision is Tran
 }
 
 function checkOptions(options: TransactionProducerOptions): void {
-  if (typeof options !== 'object' || options === null) throw new TypeError(`options must be an object, got ${shown(options)}`)
-  const wrong = Object.keys(options).find((name) => !optionNames.includes(name))
-  if (wrong !== undefined)
-    throw new TypeError(`unknown option ${shown(wrong)} of a transaction producer; there are ${optionNames.join(', ')}`)
+  checkRequest(options, optionFields, 'the options object of a transaction producer')
   const { group, check, immunitySeconds } = options
   checkGroup(group)
   if (typeof check !== 'function') throw new TypeError(`check must be a function, got ${shown(check)}`)

@@ -8,6 +8,7 @@
  * ```
  */
 import { numberOf } from '../../broker/config/config-object.js'
+import { MAX_POPPED } from '../../broker/pop/check-point.js'
 import { retryFlagOf } from '../../broker/pop/handle.js'
 import type { PoppedMessage } from '../../broker/pop/pop-parts.js'
 import type { ConfigObject } from '../../format/config-json.js'
@@ -15,8 +16,8 @@ import { responseCodes } from '../codes.js'
 import type { CommandParts } from '../command.js'
 import { Refusal } from '../errors.js'
 
-/** A check point has room for so many messages. */
-const MOST_BITS = 64 * 1024
+/** Longest text of bits: a filter may have passed over so many messages, and many more, between two that were popped. */
+const MOST_TEXT = 64 * 1024
 
 /** The ext fields of the answer to a pop; all were popped at once. */
 export function poppedFields(found: readonly PoppedMessage[], restNum: number): NonNullable<CommandParts['ext']> {
@@ -48,12 +49,14 @@ export function poppedFields(found: readonly PoppedMessage[], restNum: number): 
 export function handlesIn(ack: ConfigObject, brokerName: string): string[] {
   const number = (name: string): number => numberOf(ack[name], -1)
   const { b: bits, r: retry } = ack
-  if (typeof bits !== 'string' || bits.length > MOST_BITS)
+  if (typeof bits !== 'string' || bits.length > MOST_TEXT)
     throw new Refusal(responseCodes.SYSTEM_ERROR, 'an acknowledgement of several messages needs their bits')
   const bytes = Buffer.from(bits, 'base64')
   const handles: string[] = []
   for (let i = 0; i < bytes.length * 8; i++) {
     if (((bytes[i >> 3]! >> (i & 7)) & 1) === 0) continue
+    if (handles.length === MAX_POPPED)
+      throw new Refusal(responseCodes.SYSTEM_ERROR, `at most ${MAX_POPPED} messages are popped at once`)
     const parts = [number('so'), number('pt'), number('it'), number('rq'), String(retry), brokerName, number('q')]
     handles.push([...parts, number('so') + i].join(' '))
   }

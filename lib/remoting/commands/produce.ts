@@ -1,7 +1,8 @@
 /** The requests of producers: a message, a batch of messages, an answer to a message. */
 import { type ClientReceipt, ClientSend } from '../../broker/serving/client-send.js'
-import { brokerRequests as codes } from '../codes.js'
+import { brokerRequests as codes, responseCodes } from '../codes.js'
 import { answer, type Command } from '../command.js'
+import { Refusal } from '../errors.js'
 import type { Handler } from '../handling.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { putOutcomes } from './outcome.js'
@@ -31,7 +32,13 @@ export function produceHandlers(served: ServedBroker): Entries {
     [codes.SEND_BATCH_MESSAGE, sending(LETTERS, true)],
     [codes.SEND_REPLY_MESSAGE, replying(WORDS)],
     [codes.SEND_REPLY_MESSAGE_V2, replying(LETTERS)],
+    [codes.RECALL_MESSAGE, refuseRecall],
   ]
+}
+
+/** Handles to take a delayed message back are not given out, as by a broker of RocketMQ that is not told to. */
+const refuseRecall: Handler = () => {
+  throw new Refusal(responseCodes.NO_PERMISSION, 'recall failed, operation is forbidden')
 }
 
 /** What a producer is told of what it sent. */

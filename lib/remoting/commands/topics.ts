@@ -53,6 +53,8 @@ export function topicHandlers({ served }: ServedBroker): Entries {
     [codes.UPDATE_AND_CREATE_TOPIC_LIST, putSeveral],
     [codes.DELETE_TOPIC_IN_BROKER, remove],
     [codes.CLEAN_UNUSED_TOPIC, clean],
+    // Queues lose what has expired together with the log, so that nothing is left to clean.
+    [codes.CLEAN_EXPIRED_CONSUMEQUEUE, (command) => answer(command, responseCodes.SUCCESS)],
     [codes.GET_ALL_TOPIC_CONFIG, all],
     [codes.GET_TOPIC_CONFIG, one],
     [codes.GET_SYSTEM_TOPIC_LIST_FROM_BROKER, system],

@@ -168,8 +168,9 @@ function topicHandlers({ routes }: NameServerParts): Entries {
   ]
 }
 
-function settingHandlers({ settings }: NameServerParts): Entries {
+function settingHandlers({ settings, ordersTopics }: NameServerParts): Entries {
   return [
+    [codes.GET_NAMESRV_CONFIG, () => ({ body: Buffer.from(`orderMessageEnable=${ordersTopics}\n`) })],
     [
       codes.PUT_KV_CONFIG,
       (command) => {

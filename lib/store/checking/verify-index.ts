@@ -10,7 +10,9 @@
  * Each entry must also lead to the newest one before it in its slot, and at the end of a file its slots
  * must hold what its entries say. Memory: one table of slots.
  */
+
 import { zeroBlock } from '../../format/block.js'
+import { getI64 } from '../../format/i64.js'
 import { INDEX_ENTRY_BYTES } from '../../format/index-layout.js'
 import { IndexEntry } from '../../format/tables.js'
 import { indexHashes, innerHashes } from '../../view/belonging.js'
@@ -20,7 +22,6 @@ import type { IndexView } from '../../view/index-view.js'
 import type { Findings } from './verify-report.js'
 
 const READ_ENTRIES = 4096
-const TWO_32 = 0x1_0000_0000
 const MAX_SECONDS = 0x7fffffff
 const AT = IndexEntry.at
 
@@ -191,7 +192,7 @@ class EntryWalk {
   #decode(file: IndexFile, i: number): Entry {
     const { view } = this.#block
     const at = i * INDEX_ENTRY_BYTES
-    const address = view.getInt32(at + AT.commitLogOffset) * TWO_32 + view.getUint32(at + AT.commitLogOffset + 4)
+    const address = getI64(view, at + AT.commitLogOffset)
     const hash = view.getInt32(at + AT.keyHash)
     return { file, number: this.#first + i, hash, address, seconds: view.getInt32(at + AT.seconds) }
   }

@@ -6,7 +6,7 @@
  */
 
 import { findProperty, PropertyName, propertyKey } from '../../format/properties.js'
-import { FILLER_SIZE, QUEUE_ENTRY_BYTES } from '../../format/queue-entry.js'
+import { entryOffset, entrySize, FILLER_SIZE, QUEUE_ENTRY_BYTES } from '../../format/queue-entry.js'
 import { Finding, propertiesRange, RecordAt, readRecord, topicRange } from '../../format/record.js'
 import { isStandIn } from '../../format/stand-in.js'
 import { isText } from '../../format/text.js'
@@ -23,7 +23,6 @@ import type { TagFilter } from './tag-filter.js'
 const TAGS = propertyKey(PropertyName.tags)
 /** RocketMQ looks at no more messages of a queue than these for one get, unless more are asked for. */
 const MAX_SCANNED_ENTRIES = 800
-const TWO_32 = 0x1_0000_0000
 
 /** The answer to a get. */
 export interface GetResult {
@@ -114,8 +113,8 @@ export class Reader {
     const walking = count > 1
     for (let i = 0; i < count; i++) {
       const at = i * QUEUE_ENTRY_BYTES
-      const address = view.getInt32(at) * TWO_32 + view.getUint32(at + 4)
-      const size = view.getInt32(at + 8)
+      const address = entryOffset(view, at)
+      const size = entrySize(view, at)
       if (size === FILLER_SIZE && this.#gapsAreDamage) {
         this.#stopAt(queue, first + i, -1, Finding.unwritten, scan)
         return first + i

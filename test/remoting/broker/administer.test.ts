@@ -92,6 +92,7 @@ describe('a topic', () => {
     ['with fewer queues than none', { writeQueueNums: -1 }, 'writeQueues'],
     ['with a permission that there is not', { perm: 9 }, 'permission'],
     ['with a filter type that there is not', { topicFilterType: 'NO_TAG' }, 'topicFilterType'],
+    ['that would have to be compacted', { attributes: '+cleanup.policy=COMPACTION' }, 'not compacted'],
     ['with an unknown attribute', { attributes: '+colour=red' }, 'colour'],
     ['with an attribute twice', { attributes: '+message.type=FIFO,-message.type' }, 'once'],
     ['that is new, from which an attribute is taken', { attributes: '-message.type' }, 'new topic'],

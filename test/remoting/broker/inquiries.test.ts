@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { RemotingClient } from '../../../lib/remoting/client.js'
-import { brokerRequests, responseCodes } from '../../../lib/remoting/codes.js'
+import { brokerRequests, nameServerRequests, responseCodes } from '../../../lib/remoting/codes.js'
 import { answer, type Command, type CommandParts, request } from '../../../lib/remoting/command.js'
 import { consumeRequests as codes, consumerNews } from '../../../lib/remoting/commands/consume-codes.js'
 import type { Handler } from '../../../lib/remoting/handling.js'
@@ -131,6 +131,7 @@ describe('queues', () => {
     await send({ broker } as ServedForTest, 1)
     await broker.store.put({ topic: 'Forgotten', body: 'x' })
     assert.equal((await ask(brokerRequests.CLEAN_UNUSED_TOPIC)).code, 0)
+    assert.equal((await ask(brokerRequests.CLEAN_EXPIRED_CONSUMEQUEUE)).code, 0)
     assert.deepEqual(
       broker.store.queues().map(({ topic }) => topic),
       ['T'],
@@ -208,6 +209,17 @@ describe('clients', () => {
     await served.ask(codes.UNREGISTER_CLIENT, { ext: { clientID: 'c1', consumerGroup: 'G' } })
     assert.deepEqual(await beat(77, true), ['true', 'true'])
   })
+})
+
+test('messages are not taken back, as by a broker of RocketMQ that is not told to', async (t) => {
+  const { ask } = await serve(t)
+  const { code } = await ask(brokerRequests.RECALL_MESSAGE, { ext: { topic: 'T', recallHandle: 'x' } })
+  assert.equal(code, responseCodes.NO_PERMISSION)
+})
+
+test('the name server tells how it is configured', async (t) => {
+  const { askNames } = await serve(t)
+  assert.equal((await askNames(nameServerRequests.GET_NAMESRV_CONFIG)).body.toString(), 'orderMessageEnable=false\n')
 })
 
 test('a group that is kept from a topic cannot pull it until it is let, and the file says so', async (t) => {

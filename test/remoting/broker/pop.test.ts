@@ -206,6 +206,8 @@ describe('what was popped', () => {
     await pass(served.time, INVISIBLE_MS + 4000)
     assert.deepEqual(bodiesIn(await pop(served)), ['m3', 'm10'])
     assert.equal((await served.ask(codes.BATCH_ACK_MESSAGE, { body: printBody({ acks: [] }) })).code, NO_MESSAGE)
+    const tooMany = printBody({ brokerName: 'b', acks: [{ ...common, b: Buffer.alloc(5, 255).toString('base64') }] })
+    assert.equal((await served.ask(codes.BATCH_ACK_MESSAGE, { body: tooMany })).code, responseCodes.SYSTEM_ERROR)
   })
 
   test('cannot be settled with what names another message', async (t) => {

@@ -24,7 +24,8 @@ import org.apache.rocketmq.common.message.MessageQueue;
  * <pre>
  *  start NAME KIND GROUP TOPIC FILTER     KIND: concurrent, failing, refusing, ordered, broadcast, assigned, lite,
  *                                               popping, slow, late: the broker shares the queues; with each message
- *                                               slow takes too long the first time, late wants it again once
+ *                                               slow takes too long the first time, late wants it again once;
+ *                                               brief tells once what it wants, and then that it is there
  *  stop NAME
  *  send TOPIC COUNT PREFIX                as fast as answers come, each until some broker has it
  *  @ sent BROKER NUMBER STATUS KEY ID QUEUE OFFSET
@@ -72,6 +73,10 @@ public final class Consumers {
         if (BY_BROKER.contains(kind)) consumer.getClass().getMethod("setClientRebalance", boolean.class).invoke(consumer, false);
         // The shortest time that a popped message may be hidden.
         if (kind.equals("slow")) consumer.getClass().getMethod("setPopInvisibleTime", long.class).invoke(consumer, 5_000L);
+        if (kind.equals("brief")) {
+            consumer.getClass().getMethod("setUseHeartbeatV2", boolean.class).invoke(consumer, true);
+            consumer.setHeartbeatBrokerInterval(500);
+        }
         if (kind.equals("ordered")) {
             consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
                 tell(name, messages);

@@ -14,7 +14,8 @@ import org.apache.rocketmq.common.message.MessageExt;
  * RocketMQ's quick start: a push consumer, and a producer that sends and waits, sends and goes on, sends and does not ask,
  * and sends for later. Both write traces of what they do.
  *
- * Arguments: address of the name server, topic, messages of each kind. Prints a line for each message that came: its text,
+ * Arguments: address of the name server, topic, messages of each kind, and "timed" if some are to come after a time that
+ * is no level, which 4.9 does not know. Prints a line for each message that came: its text,
  * and how long after it was sent, in milliseconds; and the id of the first message.
  */
 public class QuickStart {
@@ -23,7 +24,8 @@ public class QuickStart {
     public static void main(String[] given) throws Exception {
         String topic = given[1];
         int count = Integer.parseInt(given[2]);
-        CountDownLatch coming = new CountDownLatch(4 * count);
+        boolean isTimed = given.length > 3 && given[3].equals("timed");
+        CountDownLatch coming = new CountDownLatch((isTimed ? 5 : 4) * count);
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer("quick_start_consumer", true, null);
         consumer.setNamesrvAddr(given[0]);
         consumer.subscribe(topic, "*");
@@ -61,6 +63,10 @@ public class QuickStart {
             // Five seconds.
             later.setDelayTimeLevel(2);
             producer.send(later);
+            if (!isTimed) continue;
+            Message timed = message(topic, "timed-" + i);
+            Message.class.getMethod("setDelayTimeMs", long.class).invoke(timed, 3_000L);
+            producer.send(timed);
         }
         sent.await(60, TimeUnit.SECONDS);
         coming.await(60, TimeUnit.SECONDS);

@@ -41,6 +41,7 @@ function sendRows(store: MessageLookup): Entries {
     [codes.SEND_MESSAGE, sending('topic', 'properties')],
     [codes.SEND_MESSAGE_V2, sending('b', 'i')],
     [codes.SEND_BATCH_MESSAGE, sending('b', 'i')],
+    [codes.RECALL_MESSAGE, topic('topic', 'Pub')],
     [codes.SEND_REPLY_MESSAGE, sending('topic', 'properties')],
     [codes.SEND_REPLY_MESSAGE_V2, sending('b', 'i')],
     [

@@ -21,6 +21,7 @@ export const nameServerRows: Rows = new Map<number, Row>([
   [codes.GET_HAS_UNIT_SUB_UNUNIT_TOPIC_LIST, known],
   [codes.GET_KV_CONFIG, known],
   [codes.GET_KVLIST_BY_NAMESPACE, known],
+  [codes.GET_NAMESRV_CONFIG, administrator],
   [codes.PUT_KV_CONFIG, administrator],
   [codes.DELETE_KV_CONFIG, administrator],
   [codes.REGISTER_BROKER, administrator],

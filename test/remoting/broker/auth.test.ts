@@ -111,6 +111,8 @@ const requests: readonly (readonly [code: number, parts: CommandParts, mayReader
   [b.VIEW_BROKER_STATS_DATA, { ext: { statsName: 'TOPIC_PUT_NUMS', statsKey: 'T' } }, false],
   [b.GET_BROKER_CONSUME_STATS, { ext: { isOrder: false } }, false],
   [b.CLEAN_UNUSED_TOPIC, {}, false],
+  [b.CLEAN_EXPIRED_CONSUMEQUEUE, {}, false],
+  [b.RECALL_MESSAGE, { ext: { topic: 'T', recallHandle: 'x' } }, false],
   [b.UPDATE_AND_GET_GROUP_FORBIDDEN, { ext: { group: 'G', topic: 'T', readable: false } }, false],
   [b.UPDATE_AND_GET_GROUP_FORBIDDEN, { ext: { group: 'G', topic: 'T' } }, true],
   [c.GET_ALL_PRODUCER_INFO, {}, false],

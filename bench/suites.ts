@@ -129,7 +129,9 @@ function servedWith(bytes: number): Row[] {
     ['latency, p50', 'ms', 'latency-p50'],
     ['latency, p99', 'ms', 'latency-p99'],
   ]
-  const costs = rows.slice(0, 5).map(([title, , name]) => served(`... processor time, ${title}`, 'us', `cpu ${name} ${bytes}`))
+  const costs = rows
+    .slice(0, 5)
+    .map(([title, , name]) => served(`... processor, ${title}, ${bytes} B`, 'us', `cpu ${name} ${bytes}`))
   return [...rows.map(([title, unit, name]) => served(`${title}, ${bytes} B`, unit, `${name} ${bytes}`)), ...costs]
 }
 

@@ -30,7 +30,8 @@ export async function serve(t: Scope, ...options: readonly string[]): Promise<Se
 
 /** Starts it on free ports unless the options say which, over a directory that is there. */
 export async function serveAt(t: Scope, directory: string, ...options: readonly string[]): Promise<Served> {
-  const line = [main, 'serve', directory, '--port', '0', '--name-server-port', '0', '--json', '--log-level', 'error', ...options]
+  const names = options.includes('--no-name-server') ? [] : ['--name-server-port', '0']
+  const line = [main, 'serve', directory, '--port', '0', ...names, '--json', '--log-level', 'error', ...options]
   const child = spawn(process.execPath, line, { stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
   cleanUp(t, () => {

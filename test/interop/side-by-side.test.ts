@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { parseBody } from '../../lib/remoting/body-json.js'
 import { RemotingClient } from '../../lib/remoting/client.js'
 import { nameServerRequests } from '../../lib/remoting/codes.js'
@@ -28,7 +28,8 @@ async function brokersOf(client: RemotingClient, names: string, of: 'cluster' | 
   return (told.brokerDatas?.map(({ brokerName }) => brokerName) ?? Object.keys(told.brokerAddrTable ?? {})).sort()
 }
 
-test('a broker of RocketMQ and one of ours serve one topic; either dies and comes back, and no message is lost', async (t) => {
+/** The name server, and both brokers to be started over directories and ports that stay. */
+async function cluster(t: TestContext) {
   const names = (await startNameServer(t, '5.3.3')).address
   const client = new RemotingClient()
   cleanUp(t, () => client.close(100))
@@ -63,13 +64,11 @@ test('a broker of RocketMQ and one of ours serve one topic; either dies and come
     }
     assert.deepEqual(found, expected)
   }
-  let theirs = await startTheirs()
-  let ours = await startOurs()
-  await known('cluster', 'ours', 'theirs')
-  const made = await mqadmin(t, '5.3.3', ['updateTopic', '-n', names, '-c', 'cluster', '-t', TOPIC, '-r', '2', '-w', '2'])
-  assert.equal(made.match(/create topic to \S+ success/g)?.length, 2, made)
-  await known('topic', 'ours', 'theirs')
+  return { names, known, startTheirs, startOurs }
+}
 
+/** The Java clients, and what they sent and were given. */
+async function traffic(t: TestContext, names: string) {
   const java = await startConsumers(t, '5.3.3', names, '-Drocketmq.client.rebalance.waitInterval=1000', '-DpollNameServers=1000')
   const sent: string[] = []
   const send = async (prefix: string, count: number): Promise<string[]> => {
@@ -88,7 +87,19 @@ test('a broker of RocketMQ and one of ours serve one topic; either dies and come
     assert.deepEqual([...seen()].sort(), [...sent].sort())
   }
   const start = (name: string) => java.start(name, 'concurrent', 'g-both', TOPIC)
+  return { java, send, drained, start }
+}
 
+test('a broker of RocketMQ and one of ours serve one topic; either dies and comes back, and no message is lost', async (t) => {
+  const { names, known, startTheirs, startOurs } = await cluster(t)
+  let theirs = await startTheirs()
+  let ours = await startOurs()
+  await known('cluster', 'ours', 'theirs')
+  const made = await mqadmin(t, '5.3.3', ['updateTopic', '-n', names, '-c', 'cluster', '-t', TOPIC, '-r', '2', '-w', '2'])
+  assert.equal(made.match(/create topic to \S+ success/g)?.length, 2, made)
+  await known('topic', 'ours', 'theirs')
+
+  const { java, send, drained, start } = await traffic(t, names)
   await t.test('both get messages, and all are delivered', async () => {
     await start('c1')
     assert.deepEqual(await send('a', 40), ['ours', 'theirs'])

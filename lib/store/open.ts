@@ -112,7 +112,7 @@ async function assemble(input: StoreInput) {
       return live.asking(
         () => live.holding(verifying),
         {},
-        ({ findings }) => findings.length > 0,
+        ({ ok }) => !ok,
       )
     },
     get: (request: GetRequest) => getWaiting(waiting, request),

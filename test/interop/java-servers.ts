@@ -197,7 +197,7 @@ export function spawnProgram(classPath: string, home: string, main: string, give
     `-Djava.io.tmpdir=${home}`,
   ]
   const env = { ...process.env, ROCKETMQ_HOME: home }
-  return spawn('java', [...flags, '-cp', classPath, main, ...given], { stdio: ['pipe', 'pipe', 'pipe'], env })
+  return spawn('java', [...flags, '-cp', classPath, main, ...given], { stdio: ['pipe', 'pipe', 'pipe'], env, cwd: home })
 }
 
 /** What a process has printed so far; only the end when it is long. */

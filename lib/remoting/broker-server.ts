@@ -178,6 +178,7 @@ export class BrokerServer implements AsyncDisposable {
     await Promise.all([server.close(GRACE_MS), names?.server.close(GRACE_MS)])
     names?.table.close()
     endListening(served)
+    if (served.broker.store.status !== 'closed') served.broker.store.standAt()
     served.endpoint = undefined
     served.storeHost = undefined
   }
@@ -246,6 +247,8 @@ async function listenForClients(
   const server = await RemotingServer.listen({ ...shared(options), ...guard, port, handlers, onConnection })
   served.endpoint = { ...server.endpoint, host: advertisedHost ?? server.endpoint.host }
   served.storeHost = addressOnly(served.endpoint)
+  // What this process sends, retries and delays comes from here too: clients give messages back to where they came from.
+  broker.store.standAt(served.storeHost)
   return server
 }
 

@@ -65,9 +65,20 @@ export class MessageStore implements AsyncDisposable {
     return this.#store.base.options.message.brokerName
   }
 
-  /** The option `storeHost`: the address that goes into records and message ids. */
+  /** The option `storeHost`: the address that goes into records and message ids, unless {@link standAt} gave another one. */
   get storeHost(): string {
     return this.#store.base.options.message.storeHost
+  }
+
+  /**
+   * From now on records and message ids have this address where a message brings none: a server over the store can be
+   * reached there. Without one, the option `storeHost` again.
+   *
+   * @param address - `ip:port`
+   * @throws {RangeError} when it is none
+   */
+  standAt(address?: string): void {
+    this.#store.writer.standAt(address ?? this.storeHost)
   }
 
   /** The option `delayLevels`, in milliseconds, from level 1 on. */

@@ -6,7 +6,6 @@ import { endpointText } from '../../lib/remoting/endpoint.js'
 import { serveBroker } from '../support/serve-broker.js'
 import { type ConsumerCase, runCases, topicsOf } from './consumer-cases.js'
 import { startCpp } from './foreign-clients.js'
-import { freePorts } from './java-servers.js'
 import type { LineClient } from './line-client.js'
 import { checkOrder, messagesWhen, shortText } from './sent.js'
 
@@ -16,12 +15,9 @@ const names: readonly ConsumerCase[] = ['Tags', 'Ordered', 'Everybody', 'Failing
 
 test('the C++ client', async (t) => {
   const topics = { ...topicsOf(names), Sent: { queues: 4 } }
-  const [port] = await freePorts(0)
-  // This client gives messages back to the address that is inside them, so what this process sends must name it too.
-  const store = { delayLevels: '1s 1s 1s 1s 1s', storeHost: `127.0.0.1:${port}` }
+  // This client gives messages back to the address that is inside them, also of those that this process sends.
   const { broker, server, address } = await serveBroker(t, {
-    options: { topics, offsetIntervalMs: 200, store },
-    server: { port: port! },
+    options: { topics, offsetIntervalMs: 200, store: { delayLevels: '1s 1s 1s 1s 1s' } },
   })
   const at = { names: endpointText(server.nameServerEndpoint!), broker: address }
   const client = await startCpp(t, at)

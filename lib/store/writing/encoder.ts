@@ -65,7 +65,7 @@ export class MessageEncoder {
   readonly #options: EncoderOptions
   readonly #fields: RecordFields
   readonly #hosts = new Map<string, Uint8Array>()
-  readonly #storeHost: Uint8Array
+  #storeHost: Uint8Array
   #block: Block | undefined
   #at = 0
 
@@ -95,6 +95,11 @@ export class MessageEncoder {
       reconsumeTimes: 0,
       preparedTransactionOffset: 0,
     }
+  }
+
+  /** Where messages that do not say so are stored, from now on. @throws {RangeError} when it is no `ip:port` */
+  standAt(storeHost: string): void {
+    this.#storeHost = parseHost(storeHost)
   }
 
   /** Raw bytes of the host that the record just encoded carries. */

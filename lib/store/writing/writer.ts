@@ -92,6 +92,11 @@ export class Writer {
     if (!this.#room.isEmpty) await this.#room.wait(() => Promise.resolve())
   }
 
+  /** Where messages that do not say so are stored, from now on. @throws {RangeError} when it is no `ip:port` */
+  standAt(storeHost: string): void {
+    this.#options.encoder.standAt(storeHost)
+  }
+
   /** Writes what is pending now, not only at the end of the turn. */
   write(): void {
     this.#options.groups.write()

@@ -64,6 +64,19 @@ test('clients are told the advertised address', async (t) => {
   assert.deepEqual(served.server.advertisedEndpoint, { host: '192.0.2.7', port })
 })
 
+test('what this process sends has the address of the server in it while there is one', async (t) => {
+  const { broker, server, address } = await serveBroker(t, { options: { topics: { T: { queues: 1 } } } })
+  await broker.send({ topic: 'T', body: '1' })
+  await server.close()
+  await broker.send({ topic: 'T', body: '2' })
+  const { messages } = await broker.store.get({ topic: 'T', offset: 0 })
+  assert.deepEqual(
+    messages.map(({ storeHost }) => storeHost),
+    [address, broker.store.storeHost],
+  )
+  assert.throws(() => broker.store.standAt('localhost'), RangeError)
+})
+
 test('name servers elsewhere learn of the broker, of each change, and of its end', async (t) => {
   const [one, other] = [await startNames(t), await startNames(t)]
   const broker = await openTestBroker(t, { options: { topics: { T: {} } } })

@@ -198,6 +198,10 @@ describe('what cannot be is refused with its place, its value and what was expec
     })
   }
 
+  test('but a topic may have a name that objects inherit', () => {
+    assert.deepEqual(Object.keys(inForce({ line: '--topic __proto__:2' }, 'topics')[0] as object), ['__proto__'])
+  })
+
   test('but variables of other programs are left alone', () => {
     const environment = { MQLITE_SERVICE_HOST: '10.0.0.1', MQLITE_PORT_10911_TCP: 'x' }
     assert.deepEqual(inForce({ environment }, 'port'), [10911, 'default'])

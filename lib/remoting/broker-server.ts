@@ -11,6 +11,7 @@ import { Announcing } from './announcing.js'
 import { brokerRows } from './auth/broker-rows.js'
 import { Guard, type Rows } from './auth/guard.js'
 import { nameServerRows } from './auth/name-server-rows.js'
+import { topicNeed } from './auth/needs.js'
 import { type Principals, principalsOf } from './auth/principals.js'
 import type { AccountLookup, AuthSettings } from './auth/settings.js'
 import type { Credentials } from './auth/signature.js'
@@ -216,7 +217,8 @@ function shared({ host, tls, insecure, limits, onFault, onRefused }: BrokerServe
 function servedBroker(broker: Broker): ServedBroker {
   const { served } = broker
   const turns = new ReadingTurns(served.base.ports.timers)
-  return { broker, served, turns, endpoint: undefined, storeHost: undefined, connections: new Map(), endListening: [] }
+  const unknown = { endpoint: undefined, storeHost: undefined, mayHear: () => true }
+  return { broker, served, turns, connections: new Map(), endListening: [], ...unknown }
 }
 
 function endListening({ endListening: all }: ServedBroker): void {
@@ -244,6 +246,8 @@ async function listenForClients(
     options.onConnection?.(connection)
   }
   const guard = guardOf(principals, brokerRows(broker.served.store), handlers)
+  // Whose group it is, everybody may say: only who may send to the topic sees what was sent.
+  served.mayHear = (to, topic) => guard.guard?.mayHear(to, topicNeed(topic, 'Pub')) ?? true
   const server = await RemotingServer.listen({ ...shared(options), ...guard, port, handlers, onConnection })
   served.endpoint = { ...server.endpoint, host: advertisedHost ?? server.endpoint.host }
   served.storeHost = addressOnly(served.endpoint)

@@ -12,7 +12,7 @@ import type { Command } from '../command.js'
 import { refusalOf } from '../commands/outcome.js'
 import type { Connection } from '../connection.js'
 import { Refusal } from '../errors.js'
-import type { Needs } from './needs.js'
+import type { Need, Needs } from './needs.js'
 import type { Principal } from './principal.js'
 import type { Principals } from './principals.js'
 import { isSignedWith, signatureFields } from './signature.js'
@@ -31,7 +31,8 @@ export class Guard {
   readonly #principals: Principals
   readonly #rows: Rows
   readonly #handled: ReadonlySet<number>
-  readonly #admitted = new WeakSet<GuardedConnection>()
+  /** Who spoke last over each connection; `undefined`: whoever is trusted by address. */
+  readonly #admitted = new WeakMap<GuardedConnection, Principal | undefined>()
 
   /** @param handled - the codes that are handled */
   constructor(principals: Principals, rows: Rows, handled: Iterable<number>) {
@@ -44,7 +45,7 @@ export class Guard {
   admit(command: Command, connection: GuardedConnection): Promise<void> | void {
     const { host } = connection.remote
     if (this.#principals.trusts(host)) {
-      this.#admitted.add(connection)
+      this.#admitted.set(connection, undefined)
       return
     }
     const accessKey = command.extFields[signatureFields.accessKey]
@@ -59,17 +60,24 @@ export class Guard {
     return this.#admitted.has(connection)
   }
 
+  /** Whether who spoke last over a connection may be told, unasked, what needs this. */
+  mayHear(connection: GuardedConnection, need: Need): boolean {
+    const principal = this.#admitted.get(connection)
+    if (principal === undefined) return this.#admitted.has(connection)
+    return principal.refusal(need, 0, connection.remote.host) === undefined
+  }
+
   #check(command: Command, connection: GuardedConnection, principal: Principal | undefined): Promise<void> | void {
     const { host } = connection.remote
     if (principal?.trusts(host) === true) {
-      this.#admitted.add(connection)
+      this.#admitted.set(connection, undefined)
       return
     }
     const isSigned = principal === undefined ? isSignedWith(undefined, command) : principal.signed(command)
     if (principal === undefined || !isSigned) {
       throw refused(`Check signature failed for accessKey=${shown(command.extFields[signatureFields.accessKey])}`)
     }
-    this.#admitted.add(connection)
+    this.#admitted.set(connection, principal)
     const row = this.#rows.get(command.code)
     if (row === undefined) {
       if (this.#handled.has(command.code)) throw refused(`nobody may send request code=${command.code}`)

@@ -17,6 +17,8 @@ export interface ServedBroker {
   storeHost: string | undefined
   /** The connections of clients, by where these are: `ip:port`. */
   readonly connections: Map<string, Connection>
+  /** Whether a client may be told of messages of a topic that it did not ask for. */
+  mayHear: (connection: Connection, topic: string) => boolean
   /** Whose messages are read when. */
   readonly turns: ReadingTurns
   /** Ends what handlers hear of the broker, which stays when they go; for the server to call once when it closes. */

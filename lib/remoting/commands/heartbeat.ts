@@ -19,8 +19,9 @@ import { RemoteClient } from './remote-client.js'
 const MOST_CLIENTS = 1024
 
 /** See the head of this file. @param servesSql - whether clients may filter with SQL */
-export function heartbeatHandlers({ served }: ServedBroker, servesSql: boolean): Entries {
-  const clients = new ConnectedClients(served)
+export function heartbeatHandlers(broker: ServedBroker, servesSql: boolean): Entries {
+  const { served } = broker
+  const clients = new ConnectedClients(broker)
   const heartbeat: Handler = async (command, connection) => {
     const told = readHeartbeat(command.body)
     const client = clients.known(told, command, connection)
@@ -62,11 +63,13 @@ export function heartbeatHandlers({ served }: ServedBroker, servesSql: boolean):
 /** Which clients speak over which connection. */
 class ConnectedClients {
   readonly bounds = new MembershipBounds<Connection>()
+  readonly #broker: ServedBroker
   readonly #parts: ServedParts
   readonly #byConnection = new Map<Connection, Map<string, RemoteClient>>()
 
-  constructor(parts: ServedParts) {
-    this.#parts = parts
+  constructor(broker: ServedBroker) {
+    this.#broker = broker
+    this.#parts = broker.served
   }
 
   find(clientId: string, connection: Connection): RemoteClient | undefined {
@@ -87,7 +90,7 @@ class ConnectedClients {
     // What a connection that is closed keeps would stay for ever.
     if (connection.isOpen) this.bounds.note(connection, told)
     if (found !== undefined) return found
-    const made = new RemoteClient(clientId, command, connection, this.#parts.store.brokerName)
+    const made = new RemoteClient(clientId, command, connection, this.#broker)
     clients.set(clientId, made)
     return made
   }

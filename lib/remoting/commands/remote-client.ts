@@ -1,11 +1,13 @@
 /** One client at the other end of one connection, as a member of groups: what it is told leaves over that connection. */
 import type { MemberEvent } from '../../broker/group/members.js'
+import { SystemProperty } from '../../broker/system-property.js'
 import type { ProducingMember } from '../../broker/transaction/transaction-producer.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import { type Command, oneWayRequest } from '../command.js'
 import type { Connection } from '../connection.js'
 import { endpointText } from '../endpoint.js'
 import { consumerNews } from './consume-codes.js'
+import type { ServedBroker } from './entries.js'
 import { transactionQuestion } from './transactions.js'
 
 /** With more bytes that it has not taken, a client is asked nothing. */
@@ -22,16 +24,16 @@ export class RemoteClient implements ProducingMember {
   fingerprint = 0
   /** The way to the client. */
   readonly connection: Connection
-  readonly #brokerName: string
+  readonly #served: Pick<ServedBroker, 'broker' | 'mayHear'>
 
   /** @param heartbeat - the first one, which says what the client is */
-  constructor(clientId: string, heartbeat: Command, connection: Connection, brokerName: string) {
+  constructor(clientId: string, heartbeat: Command, connection: Connection, served: Pick<ServedBroker, 'broker' | 'mayHear'>) {
     this.clientId = clientId
     this.address = endpointText(connection.remote)
     this.language = heartbeat.language ?? 'OTHER'
     this.version = heartbeat.version
     this.connection = connection
-    this.#brokerName = brokerName
+    this.#served = served
   }
 
   isReady(): boolean {
@@ -44,6 +46,8 @@ export class RemoteClient implements ProducingMember {
   }
 
   askTransaction(half: StoredMessage): void {
-    this.connection.sendOneWay(transactionQuestion(half, this.#brokerName))
+    const { broker, mayHear } = this.#served
+    const topic = half.properties[SystemProperty.realTopic] ?? half.topic
+    if (mayHear(this.connection, topic)) this.connection.sendOneWay(transactionQuestion(half, broker.store.brokerName))
   }
 }

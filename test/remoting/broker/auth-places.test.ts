@@ -1,11 +1,13 @@
-/** Requests whose need hangs on what they name: a message by its place, or a queue of retries. */
+/** Requests whose need hangs on what they name, a message by its place or a queue of retries; and what is told unasked. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { printBody } from '../../../lib/remoting/body-json.js'
 import { RemotingClient } from '../../../lib/remoting/client.js'
-import { brokerRequests, responseCodes } from '../../../lib/remoting/codes.js'
+import { brokerRequests, clientRequests, responseCodes } from '../../../lib/remoting/codes.js'
 import { type Command, type CommandParts, request } from '../../../lib/remoting/command.js'
-import { popRequests } from '../../../lib/remoting/commands/consume-codes.js'
+import { consumeRequests, popRequests } from '../../../lib/remoting/commands/consume-codes.js'
+import type { HandlerTable } from '../../../lib/remoting/handling.js'
 import { serveBroker } from '../../support/serve-broker.js'
 
 const { SUCCESS, NO_PERMISSION } = responseCodes
@@ -19,8 +21,8 @@ async function serve(t: TestContext) {
   ]
   const options = { topics: { T: { queues: 1 }, secrets: { queues: 1 } } }
   const { broker, address } = await serveBroker(t, { options, server: { auth: { accounts } } })
-  const as = (credentials: typeof admin) => {
-    const client = new RemotingClient({ credentials })
+  const as = (credentials: typeof admin, handlers: HandlerTable = new Map()) => {
+    const client = new RemotingClient({ credentials, handlers })
     t.after(() => client.close(100))
     return (code: number, parts: CommandParts): Promise<Command> => client.invoke(address, request(code, parts))
   }
@@ -44,6 +46,25 @@ test('nobody is shown a message that was not there yet when it was asked who may
   }
   for (const { code } of await answers) assert.notEqual(code, SUCCESS)
   assert.equal((await as(admin)(brokerRequests.VIEW_MESSAGE_BY_ID, next)).code, SUCCESS)
+})
+
+test('only producers that may send to a topic are asked what became of a message of it', async (t) => {
+  const { as, broker } = await serve(t)
+  const asked: string[] = []
+  const heartbeat = { body: printBody({ clientID: 'c', producerDataSet: [{ groupName: 'P' }] }) }
+  const told = [reader, admin].map((who) => {
+    const ask = as(who, new Map([[clientRequests.CHECK_TRANSACTION_STATE, () => void asked.push(who.accessKey)]]))
+    return async () => assert.equal((await ask(consumeRequests.HEART_BEAT, heartbeat)).code, SUCCESS)
+  })
+  for (const beat of told) await beat()
+  const { commitLogOffset } = await broker.send({ topic: 'secrets', body: 'secret' })
+  const half = await broker.store.lookup({ commitLogOffset })
+  const producers = broker.served.registry.producers('P')
+  assert.equal(producers.length, 2)
+  for (const producer of producers) producer.askTransaction(half!)
+  // What was sent before an answer is there before it.
+  for (const beat of told) await beat()
+  assert.deepEqual(asked, [admin.accessKey])
 })
 
 test('who may consume for a group may settle what it popped a second time, and that alone', async (t) => {

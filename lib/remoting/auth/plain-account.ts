@@ -3,8 +3,9 @@
  * consume some topics for some groups.
  *
  * Where the name of a topic or group is not listed, the default for topics or groups counts, and that is `DENY` when it is
- * not given; so it is for the topics in which the broker keeps what all of them wait for. Everybody may send traces. What is neither sending nor consuming is for administrators, but for questions about a topic or a group, which
- * those may ask who send to it or consume it.
+ * not given; so it is for the topics in which the broker keeps what all of them wait for. Everybody may send traces. What
+ * is neither sending nor consuming is for administrators, but for questions about a topic or a group, which those may ask
+ * who send to it or consume it.
  */
 import { shown } from '../../base/errors.js'
 import { isClosedToClients, TRACE_TOPIC } from '../../broker/config/system-topics.js'

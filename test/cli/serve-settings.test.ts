@@ -179,6 +179,7 @@ describe('what cannot be is refused with its place, its value and what was expec
     [{ conf: 'flushDiskType=NEVER' }, /^flushDiskType in broker\.conf cannot be "NEVER"$/],
     [{ conf: 'listenPort=99999' }, /^listenPort in broker\.conf must be a whole number from 0 to 65535, got 99999$/],
     [{ conf: 'aclEnable=true' }, /^aclEnable in broker\.conf is true: say with --acl FILE who may do what/],
+    [{ conf: 'aclEnable=TRUE' }, /^aclEnable in broker\.conf is true: say with --acl/],
     [{ conf: 'authenticationEnabled = true' }, /^authenticationEnabled in broker\.conf is true: say with --acl/],
     [{ conf: 'brokerRole=SLAVE' }, /^brokerRole in broker\.conf is SLAVE: replicas are not served$/],
     [{ line: '--host 0.0.0.0' }, /clients cannot connect to 0\.0\.0\.0: give --advertised-host/],
@@ -196,6 +197,10 @@ describe('what cannot be is refused with its place, its value and what was expec
       )
     })
   }
+
+  test('but a topic may have a name that objects inherit', () => {
+    assert.deepEqual(Object.keys(inForce({ line: '--topic __proto__:2' }, 'topics')[0] as object), ['__proto__'])
+  })
 
   test('but variables of other programs are left alone', () => {
     const environment = { MQLITE_SERVICE_HOST: '10.0.0.1', MQLITE_PORT_10911_TCP: 'x' }

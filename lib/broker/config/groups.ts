@@ -144,10 +144,11 @@ export class Groups {
     return this.#inTurn(async () => {
       this.get(group)
       if (this.isForbidden(group, topic) === isForbidden) return
-      const topics = { ...fieldsOf(this.forbidden[group]) }
-      topics[topic] = numberOf(topics[topic], 0) ^ READ_FORBIDDEN
-      if (topics[topic] === 0) delete topics[topic]
       const before = this.#others
+      const known = Object.entries(fieldsOf(this.forbidden[group]))
+      const bits = numberOf(known.find(([name]) => name === topic)?.[1], 0) ^ READ_FORBIDDEN
+      // Made of entries: a topic may be called `__proto__`.
+      const topics = Object.fromEntries([...known.filter(([name]) => name !== topic), ...(bits === 0 ? [] : [[topic, bits]])])
       this.#others = { ...before, forbiddenTable: { ...this.forbidden, [group]: topics } }
       try {
         await this.#write(this.#table)

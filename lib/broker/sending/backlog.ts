@@ -65,7 +65,9 @@ export class Backlog {
   /** See {@link Admit}: at once, or, if that was asked for, when there is room. */
   readonly admit: Admit = async (topic, messages, store) => {
     if (!this.#enter(topic, messages)) {
-      if (this.#parts.whenFull !== 'wait') throw this.#full(topic)
+      const { whenFull, maxMessages } = this.#parts
+      // For more than that there is never room.
+      if (whenFull !== 'wait' || messages > maxMessages) throw this.#full(topic)
       await this.#wait(topic, messages)
     }
     return this.#stored(topic, messages, store)

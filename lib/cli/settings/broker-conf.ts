@@ -124,7 +124,8 @@ export function readBrokerConf(path: string, text: string): BrokerConf {
     const port = asNumber(properties.get('metricsPromExporterPort') ?? METRICS_PORT)
     settings.set('http.port', { value: port, from: `metricsExporterType in ${path}` })
   }
-  const protecting = PROTECTING.find((property) => properties.get(property) === 'true')
+  // Java reads `True` as true; whom an operator shuts out must not come in by a capital letter.
+  const protecting = PROTECTING.find((property) => properties.get(property)?.toLowerCase() === 'true')
   const used = [...PROTECTING, 'metricsExporterType', 'metricsPromExporterPort']
   const named = unused.filter((property) => !used.includes(property)).sort()
   const warnings = named.length === 0 ? [] : [`${path}: these properties are not used: ${named.join(', ')}`]

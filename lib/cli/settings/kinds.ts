@@ -94,13 +94,14 @@ export const topics: Kind = {
   placeholder: 'NAME[:QUEUES]',
   expected: 'a name, or name:queues',
   read(value) {
-    const found: Record<string, object> = {}
+    // Not an object before it is whole: a topic may be called `__proto__`.
+    const found = new Map<string, object>()
     for (const one of value.split(',')) {
       const [, name, queues] = /^([^:]+)(?::([0-9]{1,5}))?$/.exec(one.trim()) ?? []
       if (name === undefined || !isTopic(name)) return undefined
-      found[name] = queues === undefined ? {} : { queues: Number(queues) }
+      found.set(name, queues === undefined ? {} : { queues: Number(queues) })
     }
-    return found
+    return Object.fromEntries(found)
   },
   fits: isTable,
 }

@@ -5,15 +5,17 @@
  * Requests that name a message by its place need what its topic needs: the place alone would let everybody read, end or
  * bring to a topic of their own what others may see.
  */
+import { shown } from '../../base/errors.js'
 import { fieldsOf } from '../../broker/config/config-object.js'
 import { SystemProperty } from '../../broker/system-property.js'
 import { PropertyName, parseProperties } from '../../format/properties.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import { parseBody } from '../body-json.js'
-import { brokerRequests as codes } from '../codes.js'
+import { brokerRequests as codes, responseCodes } from '../codes.js'
 import type { Command } from '../command.js'
 import { listIn, nameIn, readAskedSubscription, readHeartbeat } from '../commands/client-body.js'
 import { consumeRequests } from '../commands/consume-codes.js'
+import { Refusal } from '../errors.js'
 import { optionalFlag, requiredLong, requiredText } from '../ext-fields.js'
 import type { Row, Rows } from './guard.js'
 import { inquiryRows, wholeCluster } from './inquiry-rows.js'
@@ -48,7 +50,7 @@ function sendRows(store: MessageLookup): Entries {
       codes.END_TRANSACTION,
       async (command) => {
         const half = await messageAt(store, requiredLong(command, 'commitLogOffset'))
-        return half === undefined ? [] : [topicNeed(topicsOf(half).at(-1)!, 'Pub')]
+        return [topicNeed(topicsOf(half).at(-1)!, 'Pub')]
       },
     ],
   ]
@@ -210,14 +212,17 @@ function group(field: string, ...some: readonly Action[]): Row {
   return (command: Command) => [groupNeed(requiredText(command, field), ...some)]
 }
 
-/** The message at a place; none where the handler will find none either, or an error, which it then tells. */
-async function messageAt(store: MessageLookup, place: string | number): Promise<StoredMessage | undefined> {
-  if (typeof place === 'number' && place < 0) return undefined
-  try {
-    return await store.lookup(typeof place === 'number' ? { commitLogOffset: place } : place)
-  } catch {
-    return undefined
-  }
+/**
+ * The message at a place. Where there is none the request ends here: one that comes before the handler looks would be had
+ * by whoever asked early enough.
+ *
+ * @throws {Refusal} when there is none
+ */
+async function messageAt(store: MessageLookup, place: string | number): Promise<StoredMessage> {
+  const isPlace = typeof place === 'string' || place >= 0
+  const message = isPlace ? await store.lookup(typeof place === 'number' ? { commitLogOffset: place } : place) : undefined
+  if (message === undefined) throw new Refusal(responseCodes.SYSTEM_ERROR, `there is no message at ${shown(place)}`)
+  return message
 }
 
 /** The topic that a message lies in, and the one that it is meant for where that is another. */
@@ -225,6 +230,6 @@ function topicsOf({ topic: lies, properties }: StoredMessage): string[] {
   return [...new Set([lies, properties[SystemProperty.realTopic] ?? lies])]
 }
 
-function needsOf(message: StoredMessage | undefined, ...some: readonly Action[]): Needs {
-  return message === undefined ? [] : topicsOf(message).map((one) => topicNeed(one, ...some))
+function needsOf(message: StoredMessage, ...some: readonly Action[]): Needs {
+  return topicsOf(message).map((one) => topicNeed(one, ...some))
 }

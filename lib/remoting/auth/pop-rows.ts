@@ -1,5 +1,6 @@
 /** What the requests of clients that pop need: to consume the topic, for the group. */
 import { fieldsOf } from '../../broker/config/config-object.js'
+import { normalTopicOf } from '../../broker/pop/handle.js'
 import { parseBody } from '../body-json.js'
 import { listIn, nameIn } from '../commands/client-body.js'
 import { popRequests as codes } from '../commands/consume-codes.js'
@@ -8,6 +9,12 @@ import type { Row } from './guard.js'
 import { groupNeed, type Needs, topicNeed } from './needs.js'
 
 const consuming: Row = (command) => needsFor(requiredText(command, 'topic'), requiredText(command, 'consumerGroup'))
+
+/** Messages that came again are named by the topic of their retries, which belongs to the group and the first topic. */
+const settling: Row = (command) => {
+  const group = requiredText(command, 'consumerGroup')
+  return needsFor(normalTopicOf(requiredText(command, 'topic'), group), group)
+}
 
 const acknowledgements: Row = ({ body }) =>
   listIn(fieldsOf(parseBody(body)), 'acks')
@@ -21,9 +28,9 @@ function needsFor(topic: string, group: string): Needs {
 /** The rows. */
 export const popRows: readonly (readonly [number, Row])[] = [
   [codes.POP_MESSAGE, consuming],
-  [codes.ACK_MESSAGE, consuming],
+  [codes.ACK_MESSAGE, settling],
   [codes.BATCH_ACK_MESSAGE, acknowledgements],
-  [codes.CHANGE_MESSAGE_INVISIBLETIME, consuming],
+  [codes.CHANGE_MESSAGE_INVISIBLETIME, settling],
   [codes.PEEK_MESSAGE, consuming],
   [codes.NOTIFICATION, consuming],
   [codes.POLLING_INFO, consuming],

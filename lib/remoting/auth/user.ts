@@ -100,13 +100,15 @@ export class User implements Principal {
   }
 
   refusal(need: Need, _code: number, address: string): string | undefined {
-    if (this.#isSuper || need.actions.some((action) => this.#mayDo(action, need, address))) return undefined
+    if (this.#isSuper || this.#mayDo(need, address)) return undefined
     return `User:${this.accessKey} has no permission to access ${needText(need)} from ${address}`
   }
 
-  #mayDo(action: Action, need: Need, address: string): boolean {
+  /** The nearest rule that speaks of any of the actions decides: one that forbids to consume forbids to look, too. */
+  #mayDo(need: Need, address: string): boolean {
+    const speaks = (rule: Rule): boolean => need.actions.some((action) => rule.actions.has(action))
     for (const rules of this.#policies) {
-      const first = rules.find((rule) => fits(rule, need) && rule.actions.has(action) && rule.from(address))
+      const first = rules.find((rule) => fits(rule, need) && speaks(rule) && rule.from(address))
       if (first !== undefined) return !first.isDenial
     }
     return false

@@ -117,14 +117,18 @@ class ConnectedClients {
   }
 
   /** The client is a member of a group. @returns whether it is: a group that is unknown and may not be made is passed over */
-  async consumes(client: RemoteClient, { group, facts }: ToldConsumer): Promise<boolean> {
+  async consumes(client: RemoteClient, consumer: ToldConsumer): Promise<boolean> {
+    const { group, facts } = consumer
     const { groups, topics, registry } = this.#parts
     const known = await groups.forConsuming(group).catch(undefinedIfUnknown)
     if (known === undefined) return false
     const { retryQueues } = known
     if (retryQueues > 0) await topics.retryTopic(group, retryQueues)
-    if (client.connection.isOpen) registry.heartbeat(group, client, facts)
-    return client.connection.isOpen
+    const { connection, clientId } = client
+    // It may have left, or gone, meanwhile.
+    const isThere = connection.isOpen && this.bounds.covers(connection, clientId, consumer)
+    if (isThere) registry.heartbeat(group, client, facts)
+    return isThere
   }
 
   #closed(connection: Connection): void {

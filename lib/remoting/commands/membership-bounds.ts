@@ -4,7 +4,7 @@
  */
 import { responseCodes } from '../codes.js'
 import { Refusal } from '../errors.js'
-import type { Heartbeat } from './client-body.js'
+import type { Heartbeat, ToldConsumer } from './client-body.js'
 
 /** Groups and topics. */
 export interface Memberships {
@@ -17,7 +17,7 @@ export const MOST_OF_CONNECTION: Memberships = { groups: 4096, topics: 16_384 }
 /** What all of them together may keep. */
 export const MOST_OF_ALL: Memberships = { groups: 131_072, topics: 262_144 }
 
-/** Topics of each group that a client is in, by what it is there and the name of the group. */
+/** The most topics that a client has told of each group that it is in, by what it is there and the name of the group. */
 type Groups = Map<string, number>
 
 /** See the head of this file. */
@@ -44,7 +44,11 @@ export class MembershipBounds<Connection extends object> {
     const before = clients?.get(clientId)
     const after: Groups = new Map(before)
     for (const group of producerGroups) after.set(`producer ${group}`, 0)
-    for (const { group, facts } of consumers) after.set(`consumer ${group}`, facts.subscriptions.size)
+    // Fewer topics count only once the group is left: a short heartbeat names none, and one that is refused changes nothing.
+    for (const { group, facts } of consumers) {
+      const key = `consumer ${group}`
+      after.set(key, Math.max(before?.get(key) ?? 0, facts.subscriptions.size))
+    }
     const grows = sizeOf(after, before)
     const [own, most] = [this.#sizeOf(connection), this.#mostOfConnection]
     if (isBeyond(own, grows, most)) {
@@ -58,6 +62,12 @@ export class MembershipBounds<Connection extends object> {
     if (clients === undefined) this.#clients.set(connection, new Map([[clientId, after]]))
     else clients.set(clientId, after)
     this.#add(grows)
+  }
+
+  /** Whether what a client wants of a group is still counted: it may have left while that was looked at. */
+  covers(connection: Connection, clientId: string, { group, facts }: ToldConsumer): boolean {
+    const topics = this.#clients.get(connection)?.get(clientId)?.get(`consumer ${group}`)
+    return topics !== undefined && topics >= facts.subscriptions.size
   }
 
   /** A client has left these groups. */

@@ -125,7 +125,14 @@ describe('a user', () => {
     )
     assert.ok(may(sub, HERE, ...near, rule('Topic:orders', 'Sub')))
     assert.ok(!may(sub, HERE, rule('Topic:orders', 'Sub'), rule('Topic:orders', 'Sub', 'Deny')))
-    assert.ok(may(topicNeed('orders', 'Get', 'Sub'), HERE, rule('Topic:orders', 'Get', 'Deny'), rule('Topic:orders', 'Sub')))
+  })
+
+  test('may not do by one action what the nearest rule forbids by another', () => {
+    const look = topicNeed('orders', 'Sub', 'Get')
+    assert.ok(!may(look, HERE, rule('Topic:*', 'All'), rule('Topic:orders', 'Sub', 'Deny')))
+    assert.ok(!may(look, HERE, rule('Topic:orders', 'Get'), rule('Topic:orders', 'Sub', 'Deny')))
+    assert.ok(may(look, HERE, rule('Topic:*', 'Sub', 'Deny'), rule('Topic:orders', 'Get')))
+    assert.ok(may(look, HERE, rule('Topic:orders', 'Pub', 'Deny'), rule('Topic:orders', 'Sub')))
   })
 
   test('may it from the addresses of the rule alone', () => {

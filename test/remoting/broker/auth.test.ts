@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { brokerRows } from '../../../lib/remoting/auth/broker-rows.js'
 import { nameServerRows } from '../../../lib/remoting/auth/name-server-rows.js'
 import type { AuthSettings } from '../../../lib/remoting/auth/settings.js'
@@ -101,7 +102,7 @@ const requests: readonly (readonly [code: number, parts: CommandParts, mayReader
   [c.INVOKE_BROKER_TO_RESET_OFFSET, { ext: { topic: 'T', group: 'G', timestamp: 0, isForce: true } }, false],
   [c.QUERY_TOPIC_CONSUME_BY_WHO, inTopic, true],
   [c.GET_CONSUMER_RUNNING_INFO, ofGroup, true],
-  [c.CONSUME_MESSAGE_DIRECTLY, { ext: { consumerGroup: 'G', clientId: 'c', msgId: 'x' } }, false],
+  [c.CONSUME_MESSAGE_DIRECTLY, { ext: { consumerGroup: 'G', clientId: 'c', msgId: '7F00000100002A9F0000000000000000' } }, false],
   [c.CLONE_GROUP_OFFSET, { ext: { topic: 'T', srcGroup: 'G', destGroup: 'G' } }, false],
   [c.QUERY_TOPICS_BY_CONSUMER, ofGroup, true],
   [c.QUERY_SUBSCRIPTION_BY_CONSUMER, ofGroup, true],
@@ -261,6 +262,38 @@ describe('a broker that asks who sends', () => {
     assert.ok(isRefused(await ask(c.CONSUMER_SEND_MSG_BACK, back(other.commitLogOffset))))
     // Where there is no message, the handler says so.
     assert.equal((await ask(c.CONSUMER_SEND_MSG_BACK, back(9_999_999))).code, 1)
+  })
+
+  test('shows nobody a message that was not there yet when it was asked who may see it', async (t) => {
+    const { as, broker } = await serve(t)
+    const ask = as(reader)
+    const send = (): Promise<{ commitLogOffset: number }> => broker.send({ topic: 'secrets', body: 'secret', queueId: 0 })
+    const [first, second] = [await send(), await send()]
+    const next = { ext: { offset: second.commitLogOffset + 20 * (second.commitLogOffset - first.commitLogOffset) } }
+    const answers = Promise.all(Array.from({ length: 200 }, () => ask(b.VIEW_MESSAGE_BY_ID, next)))
+    let isAnswered = false
+    void answers.finally(() => {
+      isAnswered = true
+    })
+    for (let i = 0; i < 20 || !isAnswered; i++) {
+      await send()
+      await turn()
+    }
+    for (const { code } of await answers) assert.notEqual(code, 0)
+    assert.equal((await as(admin)(b.VIEW_MESSAGE_BY_ID, next)).code, 0)
+  })
+
+  test('lets who may consume for a group settle what it popped a second time', async (t) => {
+    const { as } = await serve(t)
+    const own = { consumerGroup: 'G', topic: '%RETRY%G_T', queueId: 0, offset: 0, extraInfo: '0 1 1000 0 1 b 0 0' }
+    for (const code of [p.ACK_MESSAGE, p.CHANGE_MESSAGE_INVISIBLETIME]) {
+      const may = async (ext: CommandParts['ext']): Promise<boolean> =>
+        !isRefused(await as(reader)(code, { ext: { ...own, invisibleTime: 1000, ...ext } }))
+      assert.ok(await may({}))
+      assert.ok(!(await may({ topic: '%RETRY%G_secrets' })))
+      assert.ok(!(await may({ topic: '%RETRY%H_T' })))
+      assert.ok(!(await may({ topic: '%RETRY%H_T', consumerGroup: 'H' })))
+    }
   })
 
   test('needs leave for the further queues of a message, also within a batch', async (t) => {

@@ -43,9 +43,26 @@ describe('the groups and topics that heartbeats keep', () => {
     bounds.note(other, beat('c', ['q']))
     bounds.left(one, 'b', undefined, 'h')
     bounds.note(one, beat('c', ['q']))
-    assert.deepEqual(bounds.total, { groups: 5, topics: 3 })
+    assert.deepEqual(bounds.total, { groups: 5, topics: 4 })
     bounds.closed(one)
     bounds.closed(one)
+    assert.deepEqual(bounds.total, { groups: 1, topics: 0 })
+  })
+
+  test('are counted until the group is left, also when a later heartbeat names fewer topics', () => {
+    const bounds = new MembershipBounds<object>({ groups: 4, topics: 4 }, { groups: 100, topics: 100 })
+    const one = {}
+    const [many, none] = [beat('a', [], ['g'], names('t', 3)), beat('a', [], ['g'])]
+    const [wanted] = many.consumers
+    bounds.note(one, many)
+    bounds.note(one, { ...none, isShort: true })
+    assert.deepEqual(bounds.total, { groups: 1, topics: 3 })
+    assert.throws(() => bounds.note(one, beat('a', [], ['h'], names('t', 3))), busy)
+    assert.ok(bounds.covers(one, 'a', wanted!))
+    bounds.left(one, 'a', undefined, 'g')
+    assert.ok(!bounds.covers(one, 'a', wanted!))
+    bounds.note(one, none)
+    assert.ok(!bounds.covers(one, 'a', wanted!))
     assert.deepEqual(bounds.total, { groups: 1, topics: 0 })
   })
 
@@ -75,6 +92,16 @@ describe('the groups and topics that heartbeats keep', () => {
     while (broker.served.registry.producerGroups.length > 0) await new Promise((resolve) => setImmediate(resolve))
     assert.equal((await ask(codes.HEART_BEAT, { body: told('c', ['one-more']) })).code, 0)
   })
+})
+
+test('a client that leaves before its heartbeat is done is not in its groups afterwards', async (t) => {
+  const { ask, broker } = await serveBroker(t, { options: { groups: { g: {} } } })
+  const come = ask(codes.HEART_BEAT, { body: told('c', [], ['g'], ['t']) })
+  const leave = ask(codes.UNREGISTER_CLIENT, { ext: { clientID: 'c', consumerGroup: 'g' } })
+  assert.deepEqual([(await come).code, (await leave).code], [0, 0])
+  assert.deepEqual(broker.served.registry.clientIds('g'), [])
+  assert.equal((await ask(codes.HEART_BEAT, { body: told('c', [], ['g'], ['t']) })).code, 0)
+  assert.deepEqual(broker.served.registry.clientIds('g'), ['c'])
 })
 
 test('a server that closes, or could not listen, leaves nothing behind that listens to its broker', async (t) => {

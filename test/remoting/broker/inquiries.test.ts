@@ -222,6 +222,16 @@ test('the name server tells how it is configured', async (t) => {
   assert.equal((await askNames(nameServerRequests.GET_NAMESRV_CONFIG)).body.toString(), 'orderMessageEnable=false\n')
 })
 
+test('a group is kept from a topic whatever its name', async (t) => {
+  const { broker } = await serve(t)
+  const { groups } = broker.served
+  for (const isForbidden of [true, false, true]) {
+    await groups.forbid('G', '__proto__', isForbidden)
+    assert.equal(groups.isForbidden('G', '__proto__'), isForbidden)
+  }
+  assert.deepEqual([groups.isForbidden('G', 'T'), groups.isForbidden('G', 'constructor')], [false, false])
+})
+
 test('a group that is kept from a topic cannot pull it until it is let, and the file says so', async (t) => {
   const served = await serve(t)
   await send(served, 1)

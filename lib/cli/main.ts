@@ -8,11 +8,14 @@ import { Terminal } from './terminal.js'
 const { stdout, stderr, env, argv } = process
 const stop = new AbortController()
 const terminal = new Terminal({ out: stdout, error: stderr, environment: env, clock: systemClock, stop })
-let signals = 0
+/** Signals within so long are one, milliseconds: a terminal sends Ctrl+C to all, and npx or timeout pass it on as well. */
+const ONE_SIGNAL_MS = 500
+let askedAt: number | undefined
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     // Whoever asks twice does not want to wait for the step that runs.
-    if (++signals > 1) process.exit(exitCodes.interrupted.code)
+    if (askedAt !== undefined && systemClock.monotonic() - askedAt > ONE_SIGNAL_MS) process.exit(exitCodes.interrupted.code)
+    askedAt ??= systemClock.monotonic()
     stop.abort(new DOMException('interrupted', 'AbortError'))
   })
 }

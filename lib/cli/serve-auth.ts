@@ -1,6 +1,7 @@
 /** The files of `mqlite serve` that hold secrets: who may do what, and as whom it speaks to name servers. */
 import { othersMayRead } from '../disk/node-disk.js'
 import { ConfigSyntaxError, type ConfigValue, parseConfig } from '../format/config-json.js'
+import { principalsOf } from '../remoting/auth/principals.js'
 import { type AuthSettings, readAuthSettings, readCredentials } from '../remoting/auth/settings.js'
 import type { Credentials } from '../remoting/auth/signature.js'
 import { UsageError } from './command.js'
@@ -11,7 +12,12 @@ const MOST_BYTES = 4 * 1024 * 1024
 
 /** Reads an ACL file: JSON in the form of {@link AuthSettings}. @throws {UsageError} as {@link readSecrets} */
 export function readAclFile(path: string): AuthSettings {
-  return readSecrets(path, (value) => readAuthSettings(value, 'the ACL file'))
+  return readSecrets(path, (value) => {
+    const settings = readAuthSettings(value, 'the ACL file')
+    // What the server would refuse later is refused here, where the file can still be named.
+    principalsOf(settings)
+    return settings
+  })
 }
 
 /** Reads a file with an access key and a secret key. @throws {UsageError} as {@link readSecrets} */

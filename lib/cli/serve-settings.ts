@@ -9,7 +9,7 @@ import { UsageError } from './command.js'
 import { readAclFile, readCredentialsFile } from './serve-auth.js'
 import { contentsOf } from './serve-files.js'
 import type { Given, GivenSettings } from './settings/given.js'
-import type { Part } from './settings/setting.js'
+import { flagOf, type Part } from './settings/setting.js'
 import { settingsByName } from './settings/table.js'
 
 /** What the command itself is told. */
@@ -113,12 +113,18 @@ function checkTls(settings: ReadonlyMap<string, Given>): void {
     const [key, cert] = ['key', 'cert'].map((name) => settings.get(`${group}.${name}`))
     if ((key?.value === undefined) !== (cert?.value === undefined)) {
       const [there, missing] = key?.value === undefined ? [cert, 'key'] : [key, 'cert']
-      throw new UsageError(`${there?.from} needs ${group}.${missing}: they belong together`)
+      throw new UsageError(`${there?.from} needs ${wordFor(`${group}.${missing}`, there?.from)}: they belong together`)
     }
   }
   const alone = ['tls.ca', 'tls.requireClientCertificate'].map((name) => settings.get(name)).find((one) => one?.value)
   if (alone !== undefined && settings.get('tls.key')?.value === undefined)
-    throw new UsageError(`${alone.from} needs tls.key and tls.cert`)
+    throw new UsageError(`${alone.from} needs ${wordFor('tls.key', alone.from)} and ${wordFor('tls.cert', alone.from)}`)
   const require = settings.get('tls.requireClientCertificate')
-  if (require?.value === true && settings.get('tls.ca')?.value === undefined) throw new UsageError(`${require.from} needs tls.ca`)
+  if (require?.value === true && settings.get('tls.ca')?.value === undefined)
+    throw new UsageError(`${require.from} needs ${wordFor('tls.ca', require.from)}`)
+}
+
+/** A setting as it is called where another one was given: its flag on the line, else its name. */
+function wordFor(name: string, from = ''): string {
+  return from.startsWith('--') ? `--${flagOf({ name })}` : name
 }

@@ -40,10 +40,16 @@ async function serve(input: CommandInput): Promise<ExitName> {
   refuseMore(input, 1)
   const given = givenSettings({ values, environment: terminal.environment, readText: textOf })
   const settings = serveSettings(given)
-  if (values['print-config'] === true) return printConfig(input, given)
-  const directory = input.positionals[0] ?? settings.command.directory ?? directoryOf(input)
+  const [said] = input.positionals
+  if (values['print-config'] === true) return printConfig(input, said === undefined ? given : withDirectory(given, said))
+  const directory = said === undefined ? (settings.command.directory ?? directoryOf(input)) : directoryOf(input)
   await refuseTakenPorts(settings)
   return serveDirectory(input, settings, given.warnings, directory)
+}
+
+/** An argument counts before everything else that names the directory. */
+function withDirectory({ settings, warnings }: GivenSettings, directory: string): GivenSettings {
+  return { settings: new Map(settings).set('directory', { value: directory, from: 'DIR' }), warnings }
 }
 
 async function printConfig({ terminal, values }: CommandInput, { settings, warnings }: GivenSettings): Promise<ExitName> {

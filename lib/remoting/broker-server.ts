@@ -4,6 +4,7 @@
  *
  * Thin: a table from request code to one call of the broker. Rules about messages are in `lib/broker`.
  */
+import { checkRequest, fieldNames, wholeBetween } from '../base/arguments.js'
 import { fired } from '../base/signals.js'
 import type { Broker } from '../broker/broker.js'
 import { parseHost } from '../format/host.js'
@@ -76,6 +77,27 @@ export interface BrokerServerOptions {
   readonly onFault?: (error: Error, connection: Connection) => void
 }
 
+const known = fieldNames<keyof BrokerServerOptions>({
+  host: true,
+  port: true,
+  nameServer: true,
+  nameServers: true,
+  nameServerTls: true,
+  nameServerCredentials: true,
+  advertisedHost: true,
+  tls: true,
+  auth: true,
+  insecure: true,
+  signal: true,
+  limits: true,
+  sqlFilters: true,
+  pullMessages: true,
+  onConnection: true,
+  onRefused: true,
+  onRegistration: true,
+  onFault: true,
+})
+
 /** How long a close waits for requests in work. */
 const GRACE_MS = 5000
 
@@ -84,6 +106,7 @@ const LOCALHOST = '127.0.0.1'
 const ANYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
 const MOST_PULL_MESSAGES = 4096
+const MOST_PORT = 65_535
 
 function checkPullMessages(value = 1): void {
   if (Number.isSafeInteger(value) && value >= 1 && value <= MOST_PULL_MESSAGES) return
@@ -121,12 +144,14 @@ export class BrokerServer implements AsyncDisposable {
    * reached are told to the broker's event `problem`, and tried again.
    *
    * @throws {RangeError} when other machines could connect without TLS or without being known, when clients could not be
-   *   told an address, for `pullMessages` out of range, and naming what cannot be in `auth`; {@link TypeError} likewise
+   *   told an address, for a port or `pullMessages` out of range, and naming what cannot be in `auth`; {@link TypeError}
+   *   likewise, and for an option that there is not; {@link BrokerError} `BROKER_CLOSED`
    */
   static async listen(broker: Broker, options: BrokerServerOptions = {}): Promise<BrokerServer> {
     const { port = 10911, nameServer, auth } = options
     checkServing(options)
     const principals = auth === undefined ? undefined : principalsOf(auth)
+    broker.served.base.checkOpen()
     const served = servedBroker(broker)
     try {
       const server = await listenForClients(served, { ...options, port }, principals)
@@ -187,7 +212,10 @@ export class BrokerServer implements AsyncDisposable {
 
 /** Looks at what can be known to be wrong before anything is opened. @throws {RangeError} as {@link BrokerServer.listen} */
 export function checkServing(options: BrokerServerOptions): void {
-  const { host = LOCALHOST, advertisedHost, limits, nameServers = [], pullMessages } = options
+  checkRequest(options, known, 'the options object of a server')
+  const { host = LOCALHOST, port = 0, nameServer, advertisedHost, limits, nameServers = [], pullMessages } = options
+  wholeBetween('port', port, 0, MOST_PORT)
+  if (nameServer !== undefined) wholeBetween('nameServer.port', nameServer.port, 0, MOST_PORT)
   if (advertisedHost === undefined && ANYWHERE.has(host))
     throw new RangeError(`clients cannot connect to ${host}: give advertisedHost, the address that they are told`)
   for (const address of nameServers) parseEndpoint(address)

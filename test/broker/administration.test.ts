@@ -71,7 +71,7 @@ describe('resetting offsets', () => {
     await assert.rejects(reset({ queueId: 1 }), refusal('QUEUE_UNKNOWN', 'queue 1'))
     await assert.rejects(reset({ to: { offset: 6 } }), bad(RangeError, '0 to 5', '6'))
     await assert.rejects(reset({ to: { offset: 0.5 } }), bad(RangeError, '0.5'))
-    await assert.rejects(reset({ to: 'middle' }), bad(TypeError, 'to', 'middle'))
+    await assert.rejects(reset({ to: 'middle' }), bad(TypeError, 'to', '{ offset }', 'middle'))
     await assert.rejects(reset({ to: new Date(Number.NaN) }), bad(TypeError, 'to'))
     await assert.rejects(reset({ at: 1 }), bad(TypeError, 'at'))
     const { groups } = await broker.metrics.snapshot()

@@ -74,6 +74,7 @@ test('wrong usage ends with 2 and one line that names the value and what was exp
     [['help', 'look'], /no command "look"; there are inspect/],
     [['--look'], /no command "--look"/],
     [['verify'], /the directory of a store is missing/],
+    [['serve', ''], /the directory of a store is missing/],
     [['verify', directory, 'more'], /unexpected argument "more"/],
     [['verify', directory, '--deep'], /--deep/],
     [['inspect', directory, 'logs'], /no part "logs"; there are log, queue, index, checkpoint/],

@@ -43,6 +43,8 @@ describe('a file with secrets', () => {
         /accounts\[0\]\.secretKey must be a text/,
       ],
       [`"${producer.secretKey}"`, /must be an object/],
+      [JSON.stringify({ accounts: [{ ...producer, topicPerms: ['T=PUBB'] }] }), /acl\.json: a permission is one of DENY, PUB/],
+      [JSON.stringify({ acls: [{ subject: 'auditor', policies: [] }] }), /acl\.json: .* rules for "auditor", which is no User:/],
     ]
     for (const [text, words] of wrong) {
       assert.throws(

@@ -153,6 +153,8 @@ describe('what cannot be is refused with its place, its value and what was expec
     [{ line: '--port 70000' }, /^--port must be a whole number from 0 to 65535, got "70000"$/],
     [{ line: '--flush never' }, /^--flush must be sync or async, got "never"$/],
     [{ line: '--topic :3' }, /^--topic must be a name, or name:queues, got ":3"$/],
+    [{ line: '--topic t:0' }, /^--topic must be a name, or name:queues, got "t:0"$/],
+    [{ file: { topics: ['t'] } }, /^topics in c\.json must be an object by name, such as .*, got an array of 1$/],
     [{ line: '--name-servers here' }, /^--name-servers must be host:port, several with ; between them, got "here"$/],
     [{ line: '--disk-force-at 85' }, /^--disk-force-at must be a number from 0 to 1, or off, got "85"$/],
     [{ line: '--segment-bytes 1TB' }, /^--segment-bytes must be bytes from 1024 to 2147483647/],
@@ -185,8 +187,9 @@ describe('what cannot be is refused with its place, its value and what was expec
     [{ line: '--host 0.0.0.0' }, /clients cannot connect to 0\.0\.0\.0: give --advertised-host/],
     [{ line: '--host 192.0.2.1' }, /without TLS lets everybody in; give --tls-key and --tls-cert, or --insecure$/],
     [{ line: '--http-port 0 --http-host 192.0.2.1' }, /^\/metrics and \/health at 192\.0\.2\.1 .* needs --insecure$/],
-    [{ line: '--tls-key x' }, /^--tls-key needs tls\.cert: they belong together$/],
-    [{ line: '--tls-ca x' }, /^--tls-ca needs tls\.key and tls\.cert$/],
+    [{ line: '--tls-key x' }, /^--tls-key needs --tls-cert: they belong together$/],
+    [{ environment: { MQLITE_TLS_CERT: 'x' } }, /^MQLITE_TLS_CERT needs tls\.key: they belong together$/],
+    [{ line: '--tls-ca x' }, /^--tls-ca needs --tls-key and --tls-cert$/],
     [{ line: '--tls-key absent-key --tls-cert absent' }, /^there is no file absent-key$/],
   ]
   for (const [told, expected] of wrong) {

@@ -186,6 +186,7 @@ describe('a server', () => {
     assert.equal(code, 0)
     assert.match(out, /^SETTING +VALUE +FROM\n/)
     assert.match(out, /\nport +0 +--port\n/)
+    assert.match(out, /\ndirectory +\S+new +DIR\n/)
     assert.match(out, /\nflush +sync +flushDiskType in .*broker\.conf\n/)
     assert.match(error, /^mqlite: .*broker\.conf: these properties are not used: sendMessageThreadPoolNums\n$/)
     const told = JSON.parse((await runHere(...line, '--json')).out) as Record<string, { value: unknown; from: string }>

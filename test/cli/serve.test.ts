@@ -57,6 +57,16 @@ describe('mqlite serve', () => {
     })
   }
 
+  test('takes a signal that comes twice at once, as from npx, for one', async (t) => {
+    const directory = temporary(t)
+    const child = start('serve', directory, '--port', '0', '--no-name-server', '--json', '--log-level', 'warn')
+    const outcome = outcomeOf(child)
+    await printed(child, (text) => text.endsWith('}\n'))
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGTERM'] as const) child.kill(signal)
+    const { code, error } = await outcome
+    assert.deepEqual([code, error], [0, ''])
+  })
+
   test('says where it listens and what it has, and that it stops', async (t) => {
     const child = start('serve', temporary(t), '--port', '0', '--name-server-port', '0', '--topic', 'orders:3', '--log', 'text')
     const rest: string[] = []

@@ -91,7 +91,8 @@ async function placeOf({ store }: ResetParts, topic: string, queueId: number, to
 
 function checkTarget(to: unknown): void {
   if (typeof to !== 'object' || to === null || !('offset' in to)) {
-    if (typeof to === 'number') throw new TypeError(`to must be 'first', 'last', a Date or { offset }, got ${shown(to)}`)
+    if (to !== 'first' && to !== 'last' && !(to instanceof Date))
+      throw new TypeError(`to must be 'first', 'last', a Date or { offset }, got ${shown(to)}`)
     checkStartAt(to, 'to')
   } else if (!Number.isSafeInteger(to.offset)) throw new RangeError(`offset must be a whole number, got ${shown(to.offset)}`)
 }

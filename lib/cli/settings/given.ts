@@ -91,12 +91,12 @@ function read(setting: Setting, text: string, from: string): unknown {
 
 function check(setting: Setting, value: unknown, from: string): unknown {
   if (setting.mayBeOff === true && (value === null || value === false)) return null
-  if (!setting.kind.fits(value)) throw wrong(setting, value, from)
+  if (!setting.kind.fits(value)) throw wrong(setting, value, from, setting.kind.expectedInFile)
   return value
 }
 
-function wrong({ kind, mayBeOff }: Setting, value: unknown, from: string): UsageError {
-  return new UsageError(`${from} must be ${kind.expected}${mayBeOff === true ? ', or off' : ''}, got ${shown(value)}`)
+function wrong({ kind, mayBeOff }: Setting, value: unknown, from: string, expected = kind.expected): UsageError {
+  return new UsageError(`${from} must be ${expected}${mayBeOff === true ? ', or off' : ''}, got ${shown(value)}`)
 }
 
 /** Reads a configuration file: an object of JSON, with the settings by name, a dot in a name being a level. */

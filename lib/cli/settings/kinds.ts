@@ -11,6 +11,8 @@ export interface Kind {
   readonly placeholder: string
   /** What is wanted, to stand behind `must be`. */
   readonly expected: string
+  /** The same of a value in a file, where that differs. */
+  readonly expectedInFile?: string
   /** The value that a text means; `undefined` when it means none. */
   readonly read: (text: string) => unknown
   /** Whether it can be one. */
@@ -89,15 +91,16 @@ export const endpoints: Kind = {
   fits: (value) => Array.isArray(value) && value.every(isEndpoint),
 }
 
-/** Topics by name. The texts `name` and `name:queues` are read, several with a comma between them. */
+/** Topics by name. The texts `name` and `name:queues` are read, several with a comma between them; no topic of 0 queues. */
 export const topics: Kind = {
   placeholder: 'NAME[:QUEUES]',
   expected: 'a name, or name:queues',
+  expectedInFile: 'an object by name, such as {"orders": {"queues": 4}}',
   read(value) {
     // Not an object before it is whole: a topic may be called `__proto__`.
     const found = new Map<string, object>()
     for (const one of value.split(',')) {
-      const [, name, queues] = /^([^:]+)(?::([0-9]{1,5}))?$/.exec(one.trim()) ?? []
+      const [, name, queues] = /^([^:]+)(?::([1-9][0-9]{0,4}))?$/.exec(one.trim()) ?? []
       if (name === undefined || !isTopic(name)) return undefined
       found.set(name, queues === undefined ? {} : { queues: Number(queues) })
     }

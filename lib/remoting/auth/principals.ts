@@ -29,7 +29,10 @@ class ListedPrincipals implements Principals {
     for (const user of users) this.#add(new User(user, acls))
     for (const { subject } of acls) {
       const isThere = users.some(({ username }) => subject === `User:${username}`)
-      if (!isThere) throw new RangeError(`auth.acls has rules for ${shown(subject)}, which is no User: and name of auth.users`)
+      if (!isThere)
+        throw new RangeError(
+          `auth.acls has rules for ${shown(subject)}, which is no User: with a name of auth.users, such as User:auditor`,
+        )
     }
   }
 

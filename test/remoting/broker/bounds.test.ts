@@ -130,3 +130,15 @@ test('a server that closes, or could not listen, leaves nothing behind that list
     assert.equal(listeners, 0)
   }
 })
+
+test('a server with an option that there is not, with a port that is none, or of a closed broker is refused', async (t) => {
+  const broker = await openTestBroker(t)
+  const wrong: readonly (readonly [object, RegExp])[] = [
+    [{ prot: 0 }, /unknown field "prot"; the fields are host, port, /],
+    [{ port: '0' }, /^port must be a whole number from 0 to 65535, got "0"$/],
+    [{ port: 0, nameServer: { port: 65_536 } }, /^nameServer\.port must be .* got 65536$/],
+  ]
+  for (const [options, message] of wrong) await assert.rejects(BrokerServer.listen(broker, options), { message })
+  await broker.close()
+  await assert.rejects(BrokerServer.listen(broker, { port: 0 }), { code: 'BROKER_CLOSED' })
+})

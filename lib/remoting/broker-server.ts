@@ -204,7 +204,8 @@ export class BrokerServer implements AsyncDisposable {
     await Promise.all([server.close(GRACE_MS), names?.server.close(GRACE_MS)])
     names?.table.close()
     endListening(served)
-    if (served.broker.store.status !== 'closed') served.broker.store.standAt()
+    const { status } = served.broker.store
+    if (status !== 'closing' && status !== 'closed') served.broker.store.standAt()
     served.endpoint = undefined
     served.storeHost = undefined
   }

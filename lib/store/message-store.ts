@@ -76,8 +76,10 @@ export class MessageStore implements AsyncDisposable {
    *
    * @param address - `ip:port`
    * @throws {RangeError} when it is none
+   * @throws {MessageStoreError} `STORE_CLOSED`
    */
   standAt(address?: string): void {
+    this.#store.state.checkOpen()
     this.#store.writer.standAt(address ?? this.storeHost)
   }
 

@@ -20,6 +20,7 @@ const methods: Record<string, (store: MessageStore) => unknown> = {
   purge: (store) => store.purge('a'),
   deleteTopic: (store) => store.deleteTopic('a'),
   keepFrom: (store) => store.keepFrom(async () => 0),
+  standAt: (store) => store.standAt('192.0.2.1:10911'),
   flush: (store) => store.flush(),
   verify: (store) => store.verify(),
 }

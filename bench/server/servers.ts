@@ -5,10 +5,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePorts } from '../../test/support/free-ports.js'
 import { javaLine } from '../java.js'
 import { firstMessage, isUp } from './probe.js'
 
@@ -16,8 +16,6 @@ const MQLITE = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.ur
 /** What production settings are, scaled to a machine with two cores; the collector is the one of RocketMQ's scripts. */
 const BROKER_HEAP = ['-Xms512m', '-Xmx1g', '-XX:+UseG1GC']
 const NAME_SERVER_HEAP = ['-Xms128m', '-Xmx256m', '-XX:+UseG1GC']
-const LOWEST_PORT = 15_000
-const PORTS = 15_000
 const CLOCK_TICKS_PER_SECOND = 100
 
 /** A server under load. */
@@ -94,7 +92,7 @@ export async function startMqlite(directory: string): Promise<RunningServer> {
 
 /** Starts RocketMQ's. Its name server is up before the broker starts, and is not waited for in the figure. */
 export async function startRocketMq(directory: string): Promise<RunningServer> {
-  const [namesPort, fast, ha] = await freePorts(0, 1, 5)
+  const [namesPort, fast, , ha] = await freePorts(0, 1, 3, 5)
   const nameServer = `127.0.0.1:${namesPort}`
   const conf = settingsIn(directory)
   const names = conf.start('org.apache.rocketmq.namesrv.NamesrvStartup', NAME_SERVER_HEAP, {
@@ -144,25 +142,4 @@ function settingsIn(home: string) {
     })
   }
   return { start }
-}
-
-/** Ports that were free a moment ago, so far above the first; of those that the system gives to no connection by itself. */
-async function freePorts(...distances: readonly number[]): Promise<number[]> {
-  for (;;) {
-    const first = LOWEST_PORT + Math.floor(Math.random() * PORTS)
-    const ports = distances.map((distance) => first + distance)
-    const free = await Promise.all([...ports, first + 3].map(listenOn))
-    if (free.every((port) => port !== undefined)) return ports
-  }
-}
-
-function listenOn(port: number): Promise<number | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(undefined))
-    server.listen(port, '127.0.0.1', () => {
-      const taken = (server.address() as { port: number }).port
-      server.close(() => resolve(taken))
-    })
-  })
 }

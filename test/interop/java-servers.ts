@@ -4,9 +4,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePorts } from '../support/free-ports.js'
 import { cleanUp, type Scope } from './clean-up.js'
 import { cannotRun, clientClassPath, type Generation, type ServerRelease, serverClassPath } from './java-build.js'
 
@@ -23,28 +23,6 @@ const OPENS = ['java.nio', 'sun.nio.ch', 'java.lang', 'jdk.internal.ref'].map(
 )
 const EXPORTS = ['java.lang', 'jdk.internal.ref'].map((name) => `--add-exports=java.base/${name}=ALL-UNNAMED`)
 const BOOT_MS = 120_000
-
-/** Ports that were free a moment ago, one for each number: they lie so far above the first. */
-export async function freePorts(...distances: readonly number[]): Promise<number[]> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const first = await tryPort(0)
-    const ports = distances.map((distance) => first! + distance)
-    const free = await Promise.all(ports.map(tryPort))
-    if (free.every((port) => port !== undefined)) return ports
-  }
-  throw new Error('no ports are free')
-}
-
-function tryPort(port: number): Promise<number | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(undefined))
-    server.listen(port, '127.0.0.1', () => {
-      const taken = (server.address() as { port: number }).port
-      server.close(() => resolve(taken))
-    })
-  })
-}
 
 /** Starts a name server. */
 export async function startNameServer(t: Scope, release: ServerRelease): Promise<JavaServer> {

@@ -15,11 +15,8 @@ import { popRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { HeldPulls } from './held-pulls.js'
 import { handlesIn, poppedFields } from './pop-fields.js'
-import { refusedPull } from './pull.js'
+import { MOST_WAIT_MS, refusedPull } from './pull.js'
 import { inTurn, MOST_UNREAD_BYTES, type ReadingTurns } from './reading-turns.js'
-
-/** No pop waits longer, milliseconds. */
-const MOST_WAIT_MS = 10 * 60_000
 
 const { SUCCESS, POLLING_FULL, POLLING_TIMEOUT, PULL_NOT_FOUND, MESSAGE_ILLEGAL, NO_MESSAGE } = responseCodes
 

@@ -21,8 +21,8 @@ import { MOST_UNREAD_BYTES } from './reading-turns.js'
 /** Bits of a pull's `sysFlag`. */
 const PullFlag = { commit: 1, suspend: 2, subscription: 4, classFilter: 8 } as const
 
-/** No pull waits longer, milliseconds. */
-const MOST_WAIT_MS = 10 * 60_000
+/** No pull or pop waits longer, milliseconds. */
+export const MOST_WAIT_MS = 10 * 60_000
 
 const outcomeCodes: Readonly<Record<PullResult['outcome'], number>> = {
   found: responseCodes.SUCCESS,

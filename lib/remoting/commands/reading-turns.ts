@@ -11,7 +11,7 @@ import type { Connection } from '../connection.js'
 import { Refusal } from '../errors.js'
 import type { Handler } from '../handling.js'
 
-/** A client that has not taken so many bytes gets no more messages. */
+/** A client that has not taken so many bytes gets no more messages, and is asked nothing. */
 export const MOST_UNREAD_BYTES = 1024 * 1024
 
 /** See the head of this file. */

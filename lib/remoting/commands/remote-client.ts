@@ -8,10 +8,8 @@ import type { Connection } from '../connection.js'
 import { endpointText } from '../endpoint.js'
 import { consumerNews } from './consume-codes.js'
 import type { ServedBroker } from './entries.js'
+import { MOST_UNREAD_BYTES } from './reading-turns.js'
 import { transactionQuestion } from './transactions.js'
-
-/** With more bytes that it has not taken, a client is asked nothing. */
-const MOST_UNREAD_BYTES = 1024 * 1024
 
 /** See the head of this file. */
 export class RemoteClient implements ProducingMember {

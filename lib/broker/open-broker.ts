@@ -52,6 +52,8 @@ function surroundingsOf(store: MessageStore, options: ResolvedBrokerOptions, giv
 
 async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const { store, events } = base
+  const spares: string[] = []
+  store.on('spareCopy', ({ path, why }) => spares.push(`${path} cannot be read, its spare copy was taken: ${why}`))
   let needs: NeededParts | undefined
   // Until it is known what is needed, everything is.
   const letGo = store.keepFrom(async () => (needs === undefined ? 0 : neededFrom(needs)))
@@ -60,6 +62,10 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
     throw error
   })
   needs = { ...parts, store }
+  // Nobody can listen before the broker is there.
+  base.ports.timers.endOfTurn(() => {
+    for (const spare of spares.splice(0)) base.onProblem(new Error(spare), 'reading the configuration')
+  })
   const { administration, consumers, metrics, pop, sender, tables, timer, transactionProducer } = parts
   const periodic = startBackground(base, parts)
   let closing: Promise<void> | undefined

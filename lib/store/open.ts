@@ -76,6 +76,7 @@ async function assemble(input: StoreInput) {
     directory: base.layout.config,
     state,
     onBatchTopics: (names) => topics.setBatchTopics(names),
+    onSpareCopy: (path, why) => base.events.emit('spareCopy', { path, why }),
   })
   const idle = async (): Promise<void> => {
     await live?.idle()

@@ -35,6 +35,8 @@ export interface StoreEvents {
   diskFull: { full: boolean; freeBytes: number; usedShare: number }
   /** A query left a record out because it is damaged; whether it has the key nobody can tell. */
   damagedRecord: { commitLogOffset: number }
+  /** A configuration file cannot be read, and its spare copy was taken, which is of the change before the last. */
+  spareCopy: { path: string; why: string }
   /** The store writes no more. */
   failed: { error: unknown }
   /** The store is closed. */
@@ -48,6 +50,7 @@ export const storeEvents: Readonly<Record<keyof StoreEvents, true>> = {
   queuePurged: true,
   diskFull: true,
   damagedRecord: true,
+  spareCopy: true,
   failed: true,
   closed: true,
 }

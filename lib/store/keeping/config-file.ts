@@ -12,15 +12,18 @@ import { ConfigSyntaxError, type ConfigValue, parseConfig, printConfig } from '.
 /**
  * Reads a configuration file, or its spare copy when it is absent, empty or torn; `undefined` without either.
  *
+ * @param onSpare - told why the spare copy counts: it is of the change before the last
  * @throws {MessageStoreError} `STORE_INCOMPATIBLE` when there is a file and neither can be read
  */
-export function readConfig(disk: Disk, path: string): ConfigValue | undefined {
+export function readConfig(disk: Disk, path: string, onSpare?: (why: string) => void): ConfigValue | undefined {
   let wrong: ConfigSyntaxError | undefined
   for (const candidate of [path, `${path}.bak`]) {
     const bytes = readWhole(disk, candidate)
     if (bytes === undefined || bytes.length === 0) continue
     try {
-      return parseConfig(bytes)
+      const value = parseConfig(bytes)
+      if (candidate !== path) onSpare?.(wrong?.message ?? 'it is empty or not there')
+      return value
     } catch (error) {
       if (!(error instanceof ConfigSyntaxError)) throw error
       wrong ??= error

@@ -15,6 +15,8 @@ export interface ConfigFilesOptions {
   readonly state: StoreState
   /** Told of the topics that hold batches when `topics` is replaced. */
   readonly onBatchTopics: (topics: ReadonlySet<string>) => void
+  /** Told of a file whose spare copy was taken, and why. */
+  readonly onSpareCopy: (path: string, why: string) => void
 }
 
 /** RocketMQ's `config/*.json`: read with the spare copy as a fallback, replaced as a whole. */
@@ -33,9 +35,10 @@ export class ConfigFiles {
    * @throws {MessageStoreError} `STORE_INCOMPATIBLE` when neither the file nor its spare copy can be read
    */
   read(name: string): ConfigValue | undefined {
-    const { disk, state } = this.#options
+    const { disk, state, onSpareCopy } = this.#options
     state.checkOpen()
-    return readConfig(disk, this.#pathOf(name))
+    const path = this.#pathOf(name)
+    return readConfig(disk, path, (why) => onSpareCopy(path, why))
   }
 
   /**

@@ -53,18 +53,23 @@ function surroundingsOf(store: MessageStore, options: ResolvedBrokerOptions, giv
 async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const { store, events } = base
   const spares: string[] = []
-  store.on('spareCopy', ({ path, why }) => spares.push(`${path} cannot be read, its spare copy was taken: ${why}`))
+  // The files are read while the parts are built; a store that outlives the broker keeps nothing of it.
+  const hearNoMore = store.on('spareCopy', ({ path, why }) =>
+    spares.push(`${path} cannot be read, its spare copy was taken: ${why}`),
+  )
   let needs: NeededParts | undefined
   // Until it is known what is needed, everything is.
   const letGo = store.keepFrom(async () => (needs === undefined ? 0 : neededFrom(needs)))
-  const parts = await buildParts(base).catch((error: unknown) => {
-    letGo()
-    throw error
-  })
+  const parts = await buildParts(base)
+    .catch((error: unknown) => {
+      letGo()
+      throw error
+    })
+    .finally(hearNoMore)
   needs = { ...parts, store }
   // Nobody can listen before the broker is there.
   base.ports.timers.endOfTurn(() => {
-    for (const spare of spares.splice(0)) base.onProblem(new Error(spare), 'reading the configuration')
+    for (const spare of spares) base.onProblem(new Error(spare), 'reading the configuration')
   })
   const { administration, consumers, metrics, pop, sender, tables, timer, transactionProducer } = parts
   const periodic = startBackground(base, parts)

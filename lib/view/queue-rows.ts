@@ -129,13 +129,13 @@ export class QueueRows {
    */
   believedRun(believedEnd: (run: RowRun) => number): RowRun {
     const { runs, first } = this.files
-    const at = runs.findLastIndex((run) => believedEnd(run) > run.first)
-    const run = runs[at]
+    const believed = runs.map((run) => ({ first: run.first, end: believedEnd(run) }))
+    const at = believed.findLastIndex((run) => run.end > run.first)
+    const run = believed[at]
     if (run === undefined) return { first, end: first }
-    const end = believedEnd(run)
-    const isCutShort = end === run.end && at < runs.length - 1
+    const isCutShort = run.end === runs[at]!.end && at < runs.length - 1
     if (isCutShort || !runs.slice(0, at).every((before) => this.#isDeleted(before.end - 1))) this.files.isDamaged = true
-    return { first: run.first, end }
+    return run
   }
 
   #isDeleted(row: number): boolean {

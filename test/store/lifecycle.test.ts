@@ -237,8 +237,10 @@ describe('a full disk', () => {
   })
 
   test('when the torn rest of a write cannot be zeroed, the store stops and a restart cuts it', async () => {
+    // The torn rest ends with the last byte of the born time, which a clock that runs makes zero once in 256 times.
     const disk = new SimDisk()
-    const store = await MessageStore.open(root, tiny, { disk })
+    const time = new ManualTime()
+    const store = await MessageStore.open(root, tiny, { disk, clock: time, timers: time })
     await store.put({ topic: 'a', body: 'first' })
     disk.inject({ on: 'write', path: 'commitlog', code: 'ENOSPC', partialBytes: 48 })
     disk.inject({ on: 'write', path: 'commitlog', code: 'EIO', skip: 0 })

@@ -121,15 +121,7 @@ async function assemble(input: StoreInput) {
     config,
     flush: () => flush(base, writing),
     close: () => (closing ??= takeDown(base, writing, idle)),
-    verify: (options?: VerifyOptions) => {
-      const verifying = (): Promise<VerifyReport> => verifyStore(verifiedParts(base), options)
-      if (live === undefined) return verifying()
-      return live.asking(
-        () => live.holding(verifying),
-        {},
-        ({ ok }) => !ok,
-      )
-    },
+    verify: (options?: VerifyOptions) => verify(base, live, options),
     get: (request: GetRequest) => getWaiting(waiting, request),
     follow: (request: Omit<GetRequest, 'waitMs'>) => follow(waiting, request),
     metrics: { snapshot: () => metricsOf(base, writing) },
@@ -178,15 +170,32 @@ function liveLogOf(base: Foundation): LiveLog | undefined {
   })
 }
 
+/** Checks the store; beside a writer again, where what was found may come of what that has changed meanwhile. */
+function verify(base: Foundation, live: LiveLog | undefined, options: VerifyOptions | undefined): Promise<VerifyReport> {
+  const verifying = (): Promise<VerifyReport> => verifyStore(verifiedParts(base, live), options)
+  if (live === undefined) return verifying()
+  return live.asking(
+    () => live.holding(verifying),
+    {},
+    ({ ok }) => !ok,
+  )
+}
+
 /** What `verify` looks at. */
-function verifiedParts({ layout, options, ports, recovered, records, visible, log, seals, state }: Foundation): VerifyParts {
-  const { chain, views, report } = recovered
+function verifiedParts(base: Foundation, live: LiveLog | undefined): VerifyParts {
+  const { layout, options, ports, recovered, records, visible, log, seals, state } = base
+  const { chain, report } = recovered
   return {
     ...ports,
     layout,
     checkOpen: () => state.checkOpen(),
     chain,
-    views,
+    catchUp: async () => {
+      // One that runs already may have begun before what it is to see was written.
+      await live?.catchUp()
+      await live?.catchUp()
+    },
+    views: () => recovered.views,
     levelAt: records.levelAt,
     visibleEnd: () => visible.end,
     writtenEnd: () => log.writtenEnd,

@@ -60,7 +60,11 @@ export interface BrokerOptions {
   readonly quotas?: QuotaOptions
   /** How messages with an `idempotencyKey` are kept from being sent twice. */
   readonly idempotence?: IdempotenceOptions
-  /** Bodies of at least so many bytes are compressed by ZLIB when they are sent, except in batches. RocketMQ's clients take 4096. @default none is */
+  /**
+   * Bodies of at least so many bytes are compressed by ZLIB when they are sent, except in batches. RocketMQ's clients take 4096.
+   *
+   * @default none is
+   */
   readonly compressOverBytes?: number
   /** Largest body after inflation. @default 16 MiB */
   readonly maxInflatedBytes?: number

@@ -35,7 +35,9 @@ export interface IndexViewOptions {
   readonly cacheBytes?: number
   /** Files whose records are all below may have been deleted since. */
   readonly logStart: number
-  /** Whether the process that wrote the rows runs, so that no crash can have come between: files are checked when they are used. */
+  /**
+   * Whether the process that wrote the rows runs, so that no crash can have come between: files are checked when they are used.
+   */
   readonly isLive?: boolean
   /** What a view of the same files has checked, by name. */
   readonly checked?: CheckedFiles | undefined

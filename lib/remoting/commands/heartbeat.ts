@@ -76,7 +76,11 @@ class ConnectedClients {
     return this.#byConnection.get(connection)?.get(clientId)
   }
 
-  /** The client, from now on until its connection closes. @throws {Refusal} when the connection has too many, or is in too much */
+  /**
+   * The client, from now on until its connection closes.
+   *
+   * @throws {Refusal} when the connection has too many, or is in too much
+   */
   known(told: Heartbeat, command: Command, connection: Connection): RemoteClient {
     const { clientId } = told
     let clients = this.#byConnection.get(connection)

@@ -319,7 +319,7 @@ describe('a batch', () => {
 
   test('gives each message its own properties, names that mean something to objects too, and none of another message', async (t) => {
     const served = await serve(t)
-    const own = [{ colour: 'red', constructor: 'X' }, { TAGS: 'x' }]
+    const own: Record<string, string>[] = [{ colour: 'red', constructor: 'X' }, { TAGS: 'x' }]
     const body = batchBody(own.map((properties, i) => ({ body: String(i), properties })))
     const shared = { first: '1', colour: 'blue', INNER_NUM: '2' }
     assert.equal((await served.ask(codes.SEND_BATCH_MESSAGE, inLetters({ body, properties: shared, isBatch: true }))).code, 0)

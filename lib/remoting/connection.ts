@@ -13,7 +13,7 @@
  * 3. The status goes `open` → `closing` → `closed`. While closing, no new request is taken, and those that were taken
  *    are answered.
  */
-import type { Clock, Timer, Timers } from '../base/system.js'
+import { afterEvent, type Clock, type Timer, type Timers } from '../base/system.js'
 import { asAnswer, type Command, isOneWay, isResponse } from './command.js'
 import type { Endpoint } from './endpoint.js'
 import { endpointText } from './endpoint.js'
@@ -271,7 +271,7 @@ export class Connection {
    */
   #queue(frame: readonly Buffer[]): void {
     if (this.#status === 'closed') return
-    if (this.#outgoing.length === 0) process.nextTick(this.#write)
+    if (this.#outgoing.length === 0) afterEvent(this.#write)
     const bytes = frame.reduce((sum, { length }) => sum + length, 0)
     this.#outgoingBytes += bytes
     this.#outgoing.push(...frame)

@@ -87,6 +87,7 @@ export function checkPopped(
   if (!Number.isSafeInteger(queueId) || queueId < -1 || queueId >= config.readQueues)
     throw new BrokerError('QUEUE_UNKNOWN', `topic ${topic} has no queue ${shown(queueId)} to read`)
   if (!groups.get(group).mayConsume) throw new BrokerError('NO_PERMISSION', `group ${group} may not consume`)
+  if (groups.isForbidden(group, topic)) throw new BrokerError('NO_PERMISSION', `group ${group} may not read ${topic}`)
   return config
 }
 

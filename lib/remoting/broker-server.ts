@@ -246,7 +246,7 @@ function shared({ host, tls, insecure, limits, onFault, onRefused }: BrokerServe
 function servedBroker(broker: Broker): ServedBroker {
   const { served } = broker
   const turns = new ReadingTurns(served.base.ports.timers)
-  const unknown = { endpoint: undefined, storeHost: undefined, mayHear: () => true }
+  const unknown = { endpoint: undefined, storeHost: undefined, mayHear: () => true, speaker: () => undefined }
   return { broker, served, turns, connections: new Map(), endListening: [], ...unknown }
 }
 
@@ -276,6 +276,7 @@ async function listenForClients(
   }
   const guard = guardOf(principals, brokerRows(broker.served.store), handlers)
   // Whose group it is, everybody may say: only who may send to the topic sees what was sent.
+  served.speaker = (from) => guard.guard?.speaker(from)
   served.mayHear = (to, topic) => guard.guard?.mayHear(to, topicNeed(topic, 'Pub')) ?? true
   const server = await RemotingServer.listen({ ...shared(options), ...guard, port, handlers, onConnection })
   served.endpoint = { ...server.endpoint, host: advertisedHost ?? server.endpoint.host }

@@ -60,6 +60,11 @@ export class Guard {
     return this.#admitted.has(connection)
   }
 
+  /** The access key of who spoke last over a connection; `undefined` for whoever is trusted by address. */
+  speaker(connection: GuardedConnection): string | undefined {
+    return this.#admitted.get(connection)?.accessKey
+  }
+
   /** Whether who spoke last over a connection may be told, unasked, what needs this. */
   mayHear(connection: GuardedConnection, need: Need): boolean {
     const principal = this.#admitted.get(connection)

@@ -97,11 +97,14 @@ function statusOfClients({ served: { registry }, connections }: ServedBroker): H
   }
 }
 
+/** A table with queues for keys in what a client says, where another table stands before it. */
+const QUEUE_TABLE = /"messageQueueTable":(\{(?:\{[^{}]*\}:-?\d+(?:,\{[^{}]*\}:-?\d+)*)?\})/
+
 /** The table of a client, as it writes it: its keys are queues, which no reader of JSON takes; `undefined` when it says none. */
 async function tableOf(connection: Connection, question: Command): Promise<string | undefined> {
   try {
     const { code, body } = await connection.invoke(question, CLIENT_MS)
-    return code === SUCCESS ? /^\{"messageQueueTable":(\{.*\})\}$/s.exec(body.toString())?.[1] : undefined
+    return code === SUCCESS ? QUEUE_TABLE.exec(body.toString())?.[1] : undefined
   } catch {
     // It went away, or has nothing to say: the others count all the same.
     return undefined

@@ -163,7 +163,9 @@ describe('clients', () => {
 
   test('are asked how far they are by their own account', async (t) => {
     const served = await serve(t)
-    const tells: Handler = (command) => answer(command, 0, { body: Buffer.from(`{"messageQueueTable":${table}}`) })
+    // As RocketMQ's clients write it.
+    const body = Buffer.from(`{"consumerTable":{},"messageQueueTable":${table}}`)
+    const tells: Handler = (command) => answer(command, 0, { body })
     const client = new RemotingClient({ handlers: new Map([[consumerNews.GET_CONSUMER_STATUS_FROM_CLIENT, tells]]) })
     t.after(() => client.close(100))
     await client.invoke(served.address, request(codes.HEART_BEAT, heartbeat({ clientId: 'far' })))

@@ -55,18 +55,25 @@ function rows({ served }: ServedBroker): Handler {
     const count = Math.min(Math.max(requiredInt(command, 'count'), 0), MOST_ROWS)
     const found = await queueRows(served, topic, queueId, requiredLong(command, 'index'), count)
     const { minOffset, maxOffset } = served.store.bounds(topic, queueId)
-    const { consumerGroup = '' } = command.extFields
-    const subscription = served.registry.subscriptions(consumerGroup).get(topic)
+    const { consumerGroup } = command.extFields
+    const subscription = consumerGroup === undefined ? undefined : served.registry.subscriptions(consumerGroup).get(topic)
     const body = {
+      filterData: consumerGroup === undefined ? undefined : filterData(consumerGroup, topic, subscription !== undefined),
       maxQueueIndex: maxOffset,
       minQueueIndex: minOffset,
       queueData: found.map(({ commitLogOffset, size, tagsCode }) => {
-        return { eval: true, physicOffset: commitLogOffset, physicSize: size, tagsCode }
+        // Tells of extensions of queues that RocketMQ alone writes; without them it says this.
+        return { eval: false, physicOffset: commitLogOffset, physicSize: size, tagsCode }
       }),
       subscriptionData: subscription === undefined ? undefined : printSubscription(topic, subscription),
     }
     return answer(command, SUCCESS, { body: printBody(body) })
   }
+}
+
+/** What RocketMQ keeps of an SQL filter to look at queues by, which is nothing here. */
+function filterData(group: string, topic: string, isOnline: boolean): string {
+  return isOnline ? 'null' : `${group}@${topic} is not online!`
 }
 
 function corrections({ served }: ServedBroker): Handler {

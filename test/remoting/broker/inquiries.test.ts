@@ -121,7 +121,7 @@ describe('queues', () => {
     const told = said(await served.ask(codes.QUERY_CONSUME_QUEUE, { ext })) as Record<string, unknown>
     const { messages } = await served.broker.store.get({ topic: 'T', queueId: 0, offset: 1, maxMessages: 1 })
     const { commitLogOffset, size } = messages[0]!
-    assert.deepEqual(told['queueData'], [{ eval: true, physicOffset: commitLogOffset, physicSize: size, tagsCode: 97 }])
+    assert.deepEqual(told['queueData'], [{ eval: false, physicOffset: commitLogOffset, physicSize: size, tagsCode: 97 }])
     assert.deepEqual([told['minQueueIndex'], told['maxQueueIndex']], [0, 3])
     assert.equal((told['subscriptionData'] as Record<string, unknown>)['subString'], 'a')
   })

@@ -20,7 +20,7 @@ import type { OpenFiles } from './open-files.js'
 import { byteRange, type Gap, scanSegments } from './segment-scan.js'
 
 /** File systems allocate no less than this at a time. */
-const ALLOCATION_BYTES = 4096
+export const ALLOCATION_BYTES = 4096
 
 /** How to load a {@link SegmentChain}. */
 export interface SegmentChainOptions {

@@ -32,7 +32,7 @@ const cluster: Need = { kind: 'Cluster', name: '*', actions: ['Get'] }
 
 /** Rows of all requests that a broker handles. */
 export function brokerRows(store: MessageLookup): Rows {
-  const rows = [sendRows(store), consumeRows(store), popRows, questionRows(store), inquiryRows, changeRows()]
+  const rows = [sendRows(store), consumeRows(store), popRows, questionRows(store), inquiryRows, changeRows(store)]
   return new Map<number, Row>(rows.flat())
 }
 
@@ -168,7 +168,8 @@ function questionRows(store: MessageLookup): Entries {
   ]
 }
 
-function changeRows(): Entries {
+function changeRows(store: MessageLookup): Entries {
+  const resume: Row = async (command) => needsOf(await messageAt(store, requiredText(command, 'msgId')), 'Update')
   return [
     [codes.UPDATE_AND_CREATE_TOPIC, topic('topic', 'Create')],
     [
@@ -185,6 +186,7 @@ function changeRows(): Entries {
       ({ body }) => namesIn(body, 'groupConfigList', 'groupName').map((name) => groupNeed(name, 'Create')),
     ],
     [codes.DELETE_SUBSCRIPTIONGROUP, group('groupName', 'Delete')],
+    [codes.RESUME_CHECK_HALF_MESSAGE, resume],
     [
       consumeRequests.INVOKE_BROKER_TO_RESET_OFFSET,
       (command) => [topicNeed(requiredText(command, 'topic'), 'Update'), groupNeed(requiredText(command, 'group'), 'Update')],

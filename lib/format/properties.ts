@@ -66,7 +66,10 @@ export function parseProperties(
   return properties
 }
 
-/** {@link parseProperties} of a text, as requests bring it. Half surrogates, which no bytes can say, are replaced as bytes would have it. */
+/**
+ * {@link parseProperties} of a text, as requests bring it. Half surrogates, which no bytes can say, are replaced as bytes would
+ * have it.
+ */
 export function parsePropertiesText(given: string): Record<string, string> {
   const properties = emptyTexts()
   const text = given.toWellFormed()

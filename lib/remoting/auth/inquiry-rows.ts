@@ -2,13 +2,13 @@
 import { brokerRequests as codes } from '../codes.js'
 import { consumeRequests } from '../commands/consume-codes.js'
 import { requiredText } from '../ext-fields.js'
-import type { Row } from './guard.js'
-import { type Action, groupNeed, topicNeed } from './needs.js'
+import type { Row, RowList } from './guard.js'
+import { type Action, clusterNeed, groupNeed, topicNeed } from './needs.js'
 
 /** Who may see everything. */
-export const wholeCluster: Row = () => [{ kind: 'Cluster', name: '*', actions: ['Get'] }]
+export const wholeCluster: Row = () => [clusterNeed('Get')]
 
-const cleaning: Row = () => [{ kind: 'Cluster', name: '*', actions: ['Delete'] }]
+const cleaning: Row = () => [clusterNeed('Delete')]
 
 const both =
   (groupField: string, action: Action): Row =>
@@ -24,7 +24,7 @@ const queueRows: Row = (command) => {
 }
 
 /** The rows. */
-export const inquiryRows: readonly (readonly [number, Row])[] = [
+export const inquiryRows: RowList = [
   [codes.GET_ALL_CONSUMER_OFFSET, wholeCluster],
   [codes.GET_ALL_DELAY_OFFSET, wholeCluster],
   [codes.VIEW_BROKER_STATS_DATA, wholeCluster],

@@ -14,7 +14,7 @@ import { type Command, oneWayRequest } from '../command.js'
 import type { Connection } from '../connection.js'
 import { consumerNews } from './consume-codes.js'
 import type { ServedBroker } from './entries.js'
-import { queueTableBody } from './queue-table.js'
+import { queueTableBody } from './queue-keys.js'
 
 /** Time that clients have to pull, milliseconds. */
 const PULL_MS = 1000

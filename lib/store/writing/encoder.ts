@@ -150,7 +150,8 @@ export class MessageEncoder {
   }
 
   /**
-   * The properties of a message that becomes part of a batch record; `keyHashes` has its keys. Checks the message as {@link encode} does.
+   * The properties of a message that becomes part of a batch record; `keyHashes` has its keys. Checks the message as
+   * {@link encode} does.
    */
   encodeInner(message: Message, topic: TopicBytes, now: number): Uint8Array {
     const scratch = zeroBlock(this.roomFor(message))

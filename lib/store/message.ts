@@ -175,6 +175,8 @@ export interface QueryRequest {
   readonly key: string
   /** Most messages to return. @default 32 */
   readonly maxMessages?: number
+  /** Most bytes of records to return; the newest message is returned whatever its size. @default no bound */
+  readonly maxBytes?: number
   /** Oldest store time, milliseconds since 1970, inclusive. @default 0 */
   readonly from?: number
   /** Newest store time, inclusive. @default the end of time */
@@ -186,6 +188,7 @@ export const queryFields = fieldNames<keyof QueryRequest>({
   topic: true,
   key: true,
   maxMessages: true,
+  maxBytes: true,
   from: true,
   to: true,
 })

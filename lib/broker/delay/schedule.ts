@@ -20,7 +20,7 @@ import { type DataVersion, nextDataVersion, printDataVersion, readDataVersion } 
 import { HALF_TOPIC } from '../config/system-topics.js'
 import type { ConfigPort, PutPort, ReadPort } from '../store-port.js'
 import { SystemProperty, withProperties } from '../system-property.js'
-import { putOrGiveUp } from './put-or-give-up.js'
+import { failedPuts } from './failed-puts.js'
 
 /** Most messages that are delivered at once. */
 const BATCH_MESSAGES = 512
@@ -153,16 +153,16 @@ export class Schedule {
   }
 
   async #putAll(level: number, messages: readonly StoredMessage[]): Promise<void> {
+    const { store, onProblem } = this.#parts
     const puts = messages.map((stored) => {
       const message = deliveredMessage(stored)
-      return message === undefined ? undefined : putOrGiveUp(this.#parts, message)
+      return message === undefined ? undefined : store.put(message)
     })
-    const settled = await Promise.allSettled(puts)
-    const failed = settled.findIndex(({ status }) => status === 'rejected')
-    if (failed < 0) return
+    const [failed] = await failedPuts(puts, onProblem)
+    if (failed === undefined) return
     // Those behind it that were stored are delivered again with it: at least once.
-    this.#moveTo(level, messages[failed]!.queueOffset)
-    throw (settled[failed] as PromiseRejectedResult).reason
+    this.#moveTo(level, messages[failed.at]!.queueOffset)
+    throw failed.error
   }
 
   #moveTo(level: number, offset: number): void {

@@ -31,7 +31,7 @@ const nothing: Row = () => []
 
 /** Rows of all requests that a broker handles. */
 export function brokerRows(store: MessageLookup): Rows {
-  const rows = [sendRows(store), consumeRows(store), popRows, questionRows(store), inquiryRows, changeRows()]
+  const rows = [sendRows(store), consumeRows(store), popRows, questionRows(store), inquiryRows, changeRows(store)]
   return new Map<number, Row>(rows.flat())
 }
 
@@ -165,7 +165,8 @@ function questionRows(store: MessageLookup): RowList {
   ]
 }
 
-function changeRows(): RowList {
+function changeRows(store: MessageLookup): RowList {
+  const resume: Row = async (command) => needsOf(await messageAt(store, requiredText(command, 'msgId')), 'Update')
   return [
     [codes.UPDATE_AND_CREATE_TOPIC, topic('topic', 'Create')],
     [
@@ -182,6 +183,7 @@ function changeRows(): RowList {
       ({ body }) => namesIn(body, 'groupConfigList', 'groupName').map((name) => groupNeed(name, 'Create')),
     ],
     [codes.DELETE_SUBSCRIPTIONGROUP, group('groupName', 'Delete')],
+    [codes.RESUME_CHECK_HALF_MESSAGE, resume],
     [
       consumeRequests.INVOKE_BROKER_TO_RESET_OFFSET,
       (command) => [topicNeed(requiredText(command, 'topic'), 'Update'), groupNeed(requiredText(command, 'group'), 'Update')],

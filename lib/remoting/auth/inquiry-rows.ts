@@ -31,6 +31,7 @@ export const inquiryRows: RowList = [
   [codes.GET_BROKER_CONSUME_STATS, wholeCluster],
   [codes.CLEAN_UNUSED_TOPIC, cleaning],
   [codes.CLEAN_EXPIRED_CONSUMEQUEUE, cleaning],
+  [codes.DELETE_EXPIRED_COMMITLOG, cleaning],
   [codes.UPDATE_AND_GET_GROUP_FORBIDDEN, forbidding],
   [consumeRequests.GET_ALL_PRODUCER_INFO, wholeCluster],
   [consumeRequests.INVOKE_BROKER_TO_GET_CONSUMER_STATUS, both('group', 'Get')],

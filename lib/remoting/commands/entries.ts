@@ -19,6 +19,8 @@ export interface ServedBroker {
   readonly connections: Map<string, Connection>
   /** Whether a client may be told of messages of a topic that it did not ask for. */
   mayHear: (connection: Connection, topic: string) => boolean
+  /** Who spoke last over a connection; `undefined` where nobody is asked who sends, and for who is trusted by address. */
+  speaker: (connection: Connection) => string | undefined
   /** Whose messages are read when. */
   readonly turns: ReadingTurns
   /** Ends what handlers hear of the broker, which stays when they go; for the server to call once when it closes. */

@@ -55,10 +55,9 @@ export class ReplyPush {
   }
 
   #connectionOf(clientId: string): Connection | undefined {
-    const { registry } = this.#served.served
-    for (const group of registry.producerGroups) {
-      const producer = registry.producers(group).find((one) => one.clientId === clientId)
-      const connection = producer === undefined ? undefined : this.#served.connections.get(producer.address)
+    const { served, connections } = this.#served
+    for (const { address } of served.registry.producersWithId(clientId)) {
+      const connection = connections.get(address)
       if (connection?.isOpen) return connection
     }
     return undefined

@@ -56,7 +56,7 @@ function told({ sum, seconds }: Growth, times: Growth) {
   return { sum, tps: seconds > 0 ? sum / seconds : 0, avgpt: times.sum === 0 ? 0 : sum / times.sum }
 }
 
-/** Groups with the topics that they consume; those in order or the others. */
+/** Groups with the topics that they consume, or with those in order alone. */
 function progressOfAll({ endpoint, served }: ServedBroker): Handler {
   return async (command) => {
     const isOrder = optionalFlag(command, 'isOrder')
@@ -65,7 +65,7 @@ function progressOfAll({ endpoint, served }: ServedBroker): Handler {
     for (const { group } of served.groups.list()) {
       const topics: string[] = []
       for (const topic of topicsOf(served, group)) {
-        if ((served.topics.find(topic)?.isOrdered ?? isOrder) !== isOrder) continue
+        if (isOrder && served.topics.find(topic)?.isOrdered !== true) continue
         const queues = await progressOf(served, group, [topic])
         totalDiff += queues.reduce((sum, { maxOffset, offset }) => sum + maxOffset - offset, 0)
         if (queues.length > 0)

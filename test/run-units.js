@@ -15,8 +15,33 @@ const touchesProcess =
 
 /** What takes longest in each tier, longest first: begun last, one would run alone in the end. */
 const longest = {
-  quick: [],
-  crash: [],
+  quick: [
+    'crash/sim-1',
+    'crash/sim-2',
+    'crash/flip',
+    'crash/flood',
+    'crash/sim-4',
+    'bench/bench',
+    'examples/examples',
+    'crash/kill',
+    'store',
+    'broker',
+    'remoting',
+  ],
+  crash: [
+    'crash/sim-2',
+    'crash/flip',
+    'crash/mutants',
+    'crash/sim-1',
+    'crash/flood',
+    'crash/live-wire',
+    'crash/sim-4',
+    'model/broker',
+    'crash/power',
+    'crash/kill',
+    'crash/failpoints',
+    'crash/syscalls',
+  ],
   interop: [],
 }
 /** What mostly waits, for the disk or for processes to start. */

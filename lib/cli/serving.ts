@@ -9,6 +9,7 @@
  */
 import { fired } from '../base/signals.js'
 import { Broker } from '../broker/broker.js'
+import { noDecoders } from '../broker/compression/optional-decoders.js'
 import { isSystemTopic } from '../broker/config/system-topics.js'
 import { BrokerServer } from '../remoting/broker-server.js'
 import { type Endpoint, endpointText } from '../remoting/endpoint.js'
@@ -78,7 +79,10 @@ export class Serving {
     }
     try {
       const { store } = settings.broker
-      return signal.aborted ? undefined : await Broker.open(directory, { ...settings.broker, store: { ...store, onProgress } })
+      if (signal.aborted) return undefined
+      const options = { ...settings.broker, store: { ...store, onProgress } }
+      // All who consume are elsewhere, and inflate what they get themselves.
+      return await Broker.open(directory, options, { loadDecoders: () => Promise.resolve(noDecoders) })
     } catch (error) {
       if (signal.aborted && error === signal.reason) return undefined
       throw error

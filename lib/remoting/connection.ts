@@ -102,9 +102,14 @@ export class Connection {
     return this.#socket.queuedBytes + this.#outgoingBytes
   }
 
-  /** Bytes that this process keeps because of the peer: a frame that is not whole, requests in work, answers not taken. */
+  /** Bytes of the peer that are on their way: a frame that is not whole, requests in work. */
+  get incomingBytes(): number {
+    return this.#decoder.waitingBytes + this.#workload.bytes
+  }
+
+  /** Bytes that this process keeps because of the peer: those on their way, and answers not taken. */
   get heldBytes(): number {
-    return this.#decoder.waitingBytes + this.#workload.bytes + this.unreadBytes
+    return this.incomingBytes + this.unreadBytes
   }
 
   /** Resolves when the connection is closed. */

@@ -112,6 +112,8 @@ const requests: readonly (readonly [code: number, parts: CommandParts, mayReader
   [b.GET_BROKER_CONSUME_STATS, { ext: { isOrder: false } }, false],
   [b.CLEAN_UNUSED_TOPIC, {}, false],
   [b.CLEAN_EXPIRED_CONSUMEQUEUE, {}, false],
+  [b.DELETE_EXPIRED_COMMITLOG, {}, false],
+  [b.RESUME_CHECK_HALF_MESSAGE, { ext: { msgId: '7F00000100002A9F0000000000000000' } }, false],
   [b.RECALL_MESSAGE, { ext: { topic: 'T', recallHandle: 'x' } }, false],
   [b.UPDATE_AND_GET_GROUP_FORBIDDEN, { ext: { group: 'G', topic: 'T', readable: false } }, false],
   [b.UPDATE_AND_GET_GROUP_FORBIDDEN, { ext: { group: 'G', topic: 'T' } }, true],

@@ -6,6 +6,9 @@ interface Waiter {
   wake: () => void
 }
 
+/** So many who wait for one queue are woken in a turn of the event loop: each of them reads. */
+const WOKEN_AT_ONCE = 128
+
 /** Stands for all topics; no topic has this name. */
 const ANY = ''
 
@@ -46,8 +49,19 @@ export class Arrivals {
 
   /** Wakes those who wait for that queue. */
   arrived(topic: string, queueId: number): void {
-    const set = this.#waiters.get(keyOf(topic, queueId))
-    if (set !== undefined) for (const waiter of [...set]) waiter.wake()
+    const key = keyOf(topic, queueId)
+    const set = this.#waiters.get(key)
+    if (set === undefined) return
+    // Who waits from now on waits for the next message.
+    this.#waiters.delete(key)
+    this.#wake([...set], 0)
+  }
+
+  #wake(waiters: readonly Waiter[], from: number): void {
+    const end = Math.min(waiters.length, from + WOKEN_AT_ONCE)
+    // Who has gone meanwhile wakes to nothing.
+    for (let i = from; i < end; i++) waiters[i]!.wake()
+    if (end < waiters.length) this.#timers.endOfTurn(() => this.#wake(waiters, end))
   }
 
   /** Resolves when the visible end of the log moved, or as {@link wait} does. */

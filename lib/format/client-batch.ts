@@ -30,6 +30,11 @@ export interface BatchedMessage {
   readonly properties: Uint8Array
 }
 
+/** A message that was read from a batch. */
+export interface UnbatchedMessage extends BatchedMessage {
+  readonly properties: Buffer
+}
+
 /**
  * The body that carries messages.
  *
@@ -67,11 +72,11 @@ export function encodeClientBatch(messages: readonly BatchedMessage[]): Buffer {
  * at, as in RocketMQ; every length is.
  *
  * @param most - messages that it may have at most @default any number
- * @throws {MessageStoreError} `MESSAGE_ILLEGAL` when the batch is not whole, naming the message and its place, and when it has more
+ * @throws {MessageStoreError} `MESSAGE_ILLEGAL` when it has more, and when it is not whole, naming the message and its place
  */
-export function decodeClientBatch(batch: Uint8Array, most = Number.POSITIVE_INFINITY): BatchedMessage[] {
+export function decodeClientBatch(batch: Uint8Array, most = Number.POSITIVE_INFINITY): UnbatchedMessage[] {
   const { bytes, view } = blockOf(batch)
-  const messages: BatchedMessage[] = []
+  const messages: UnbatchedMessage[] = []
   let at = 0
   while (at < bytes.length) {
     const left = bytes.length - at

@@ -17,6 +17,7 @@
 import { invariant } from '../base/errors.js'
 import { DiskError } from '../disk/disk.js'
 import type { SegmentChain } from '../disk/segment-chain.js'
+import { zeroWhatIsThere } from '../disk/zeroing.js'
 import { BLANK_BYTES, writeBlank } from '../format/record.js'
 import { LogBlocks } from './log-blocks.js'
 import { type Chunk, Tail } from './tail.js'
@@ -271,29 +272,4 @@ export class CommitLog {
   #segmentEndOf(address: number): number {
     return address - (address % this.segmentBytes) + this.segmentBytes
   }
-}
-
-/** File systems give space in units that divide or are a multiple of this. */
-const BLOCK_BYTES = 4096
-
-/** Overwrites the non-zero bytes of `[from, to)` with zeros; holes are left, so that no space is needed. @returns whether there were any */
-export function zeroWhatIsThere(chain: SegmentChain, from: number, to: number): boolean {
-  const block = Buffer.alloc(BLOCK_BYTES)
-  const zeros = Buffer.alloc(BLOCK_BYTES)
-  let found = false
-  for (let at = from; at < to; ) {
-    // Block by block, and no further than the last byte that is not zero: behind it may be a hole.
-    const got = chain.readAt(block.subarray(0, Math.min(BLOCK_BYTES - (at % BLOCK_BYTES), to - at)), at)
-    if (got === 0) break
-    let first = 0
-    while (first < got && block[first] === 0) first++
-    let end = got
-    while (end > first && block[end - 1] === 0) end--
-    if (end > first) {
-      chain.writeAt(zeros.subarray(first, end), at + first)
-      found = true
-    }
-    at += got
-  }
-  return found
 }

@@ -147,7 +147,8 @@ export class MessageStore implements AsyncDisposable {
    *
    * @throws {MessageStoreError} `STORE_CORRUPT` when the record at `offset` is damaged; `details.nextOffset` steps over it
    */
-  async get(request: GetRequest): Promise<GetResult> {
+  get(request: GetRequest): Promise<GetResult> {
+    // One asynchronous function less: who follows a queue reads a few messages at a time.
     return told(() => this.#store.get(request))
   }
 
@@ -238,6 +239,17 @@ export class MessageStore implements AsyncDisposable {
   /** Deletes a topic's queues and their files; its next message gets offset 0. As {@link purge} otherwise. */
   async deleteTopic(topic: string): Promise<void> {
     await told(() => this.#store.admin.deleteTopic(topic))
+  }
+
+  /**
+   * Deletes expired segments in the next 200 seconds at any hour of the day; otherwise `deleteHour`, or a filling disk, is
+   * waited for. A store that is only read deletes nothing.
+   *
+   * @throws {MessageStoreError} `STORE_CLOSED`
+   */
+  deleteExpired(): void {
+    this.#store.state.checkOpen()
+    this.#store.upkeep.deleteExpired()
   }
 
   /**

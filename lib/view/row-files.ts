@@ -10,7 +10,8 @@
 import { MessageStoreError } from '../base/errors.js'
 import type { Disk } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
-import { SegmentChain } from '../disk/segment-chain.js'
+import { ALLOCATION_BYTES, SegmentChain } from '../disk/segment-chain.js'
+import { zeroWhatIsThere } from '../disk/zeroing.js'
 import { allocateBlock, type Block, blockOf, zeroBlock } from '../format/block.js'
 import { crc32 } from '../format/crc.js'
 
@@ -151,7 +152,9 @@ export class RowFiles {
   furthest(from: number, endOf: (view: DataView, at: number) => number | undefined): number {
     const { rowBytes } = this.#options
     const last = this.capacityEnd
-    const block = allocateBlock(Math.floor(CHECK_BYTES / rowBytes) * rowBytes)
+    // A recovery asks this of every queue, so no more is allocated than a file can give.
+    const most = Math.min(Math.floor(CHECK_BYTES / rowBytes), this.rowsPerSegment, Math.max(0, last - from))
+    const block = allocateBlock(most * rowBytes)
     let furthest = -1
     for (let row = from; row < last; ) {
       const rows = Math.floor(this.#chain.readAt(block.bytes, row * rowBytes) / rowBytes)
@@ -260,18 +263,26 @@ export class RowFiles {
   /** Overwrites what is not zero in `[from, to)`: stale rows must not come back. */
   zero(from: number, to: number): void {
     const { rowBytes } = this.#options
-    const page = Buffer.alloc(4096)
-    const zeros = Buffer.alloc(4096)
-    for (let at = from * rowBytes; at < to * rowBytes; ) {
-      if (this.#chain.isHoleFrom(at)) {
-        at += this.#chain.segmentBytes - (at % this.#chain.segmentBytes)
-        continue
-      }
-      const got = this.#chain.readAt(page.subarray(0, Math.min(page.length, to * rowBytes - at)), at)
-      if (got === 0) return
-      if (page.compare(zeros, 0, got, 0, got) !== 0) this.#chain.writeAt(zeros.subarray(0, got), at)
-      at += got
+    const perSegment = this.rowsPerSegment
+    for (let row = from; row < to; ) {
+      const next = Math.min(to, row - (row % perSegment) + perSegment)
+      const [start, end] = [row * rowBytes, next * rowBytes]
+      const boundary = Math.min(end, Math.ceil(start / ALLOCATION_BYTES) * ALLOCATION_BYTES)
+      zeroWhatIsThere(this.#chain, start, boundary)
+      if (boundary < end && !this.#isHole(row, boundary)) zeroWhatIsThere(this.#chain, boundary, end)
+      row = next
     }
+  }
+
+  /**
+   * Whether the file system has given no space to a file from `boundary` on, which stands at `row` or behind it. It only counts
+   * blocks, so the rows before must all be there: a queue may begin in the middle of a file, behind a hole.
+   */
+  #isHole(row: number, boundary: number): boolean {
+    const first = row - (row % this.rowsPerSegment)
+    if (!this.#chain.isHoleFrom(boundary)) return false
+    const head = Buffer.alloc(this.#options.rowBytes)
+    return row === first || (this.readAny(first, head) && head.some((byte) => byte !== 0))
   }
 
   /** The sums of all segments that have one. */

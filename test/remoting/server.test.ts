@@ -26,6 +26,24 @@ async function serve(t: TestContext, options: Partial<RemotingServerOptions> = {
   return server
 }
 
+/** Three write what `written` makes of a size; the one with the most is cut off, the others are not. */
+async function assertWorstIsCut(
+  net: MemoryNet,
+  { endpoint }: RemotingServer,
+  written: (size: number) => Buffer[],
+): Promise<void> {
+  const sockets = [30_000, 60_000, 30_000].map((size) => {
+    const socket = net.connectFrom('127.0.0.1', endpoint)
+    socket.write(written(size))
+    return socket
+  })
+  await settled(20)
+  assert.deepEqual(
+    sockets.map(({ isClosed }) => isClosed),
+    [false, true, false],
+  )
+}
+
 function client(t: TestContext, options: RemotingClientOptions = {}): RemotingClient {
   const made = new RemotingClient(options)
   t.after(() => made.close(100))
@@ -295,16 +313,7 @@ describe('a server with all its places taken', () => {
       [1, (command) => answer(command, 0, { body: Buffer.alloc(Number(command.extFields['size'])) })],
     ])
     const server = await serve(t, { net, clock: time, timers: time, handlers: sizes, limits: { maxTotalBytes: 100_000 } })
-    const sockets = [30_000, 60_000, 30_000].map((size) => {
-      const socket = net.connectFrom('127.0.0.1', server.endpoint)
-      socket.write(encodeFrame(request(1, { ext: { size } })))
-      return socket
-    })
-    await settled(20)
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [false, true, false],
-    )
+    await assertWorstIsCut(net, server, (size) => encodeFrame(request(1, { ext: { size } })))
   })
 
   test('cuts off the worst of those that send most of a frame and stop, when all together hold too much', async (t) => {
@@ -312,16 +321,7 @@ describe('a server with all its places taken', () => {
     const time = new ManualTime()
     const server = await serve(t, { net, clock: time, timers: time, limits: { maxTotalBytes: 100_000 } })
     const frame = Buffer.concat(encodeFrame(request(1, { body: Buffer.alloc(90_000) })))
-    const sockets = [30_000, 60_000, 30_000].map((size) => {
-      const socket = net.connectFrom('127.0.0.1', server.endpoint)
-      socket.write([frame.subarray(0, size)])
-      return socket
-    })
-    await settled(20)
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [false, true, false],
-    )
+    await assertWorstIsCut(net, server, (size) => [frame.subarray(0, size)])
   })
 
   test('reads nobody further who has a request in work while all together have too many bytes in work', async (t) => {

@@ -122,7 +122,7 @@ export class ClientRegistry<Producer extends Member = Member> {
     return this.#groups.get(group)?.members ?? []
   }
 
-  /** The client ids of a group, sorted, each once; the same frozen list until members change. */
+  /** The client ids of those in a group that share its queues, sorted, each once; the same frozen list until members change. */
   clientIds(group: string): readonly string[] {
     return this.#groups.get(group)?.clientIds ?? []
   }

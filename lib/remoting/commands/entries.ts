@@ -30,7 +30,11 @@ export interface ServedBroker {
 /** Some requests, by code. */
 export type Entries = readonly (readonly [code: number, handler: Handler])[]
 
-/** The groups as one table; what the broker throws becomes RocketMQ's answer. @throws {RangeError} when a code has two handlers */
+/**
+ * The groups as one table; what the broker throws becomes RocketMQ's answer.
+ *
+ * @throws {RangeError} when a code has two handlers
+ */
 export function tableOf(groups: readonly Entries[]): HandlerTable {
   const table = new Map<number, Handler>()
   for (const [code, handler] of groups.flat()) {

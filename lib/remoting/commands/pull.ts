@@ -54,7 +54,7 @@ export function pullHandlers(
 ): Entries {
   const pulls = new Pulls(served, offsets, servesSql, most)
   const held = new HeldPulls()
-  offsets.onReset((topic, group, queueId) => held.wake(keyOf({ topic, group, queueId })))
+  offsets.onReset((place) => held.wake(keyOf(place)))
   const pull: Handler = async (command, connection) => {
     const request = readPull(command)
     let admitted: AdmittedPull

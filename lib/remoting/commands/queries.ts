@@ -8,7 +8,7 @@ import { optionalFlag, requiredInt, requiredLong, requiredText } from '../ext-fi
 import type { Handler } from '../handling.js'
 import { MAX_FRAME_BYTES } from '../limits.js'
 import type { Entries, ServedBroker } from './entries.js'
-import { queueTableBody } from './queue-table.js'
+import { queueKeyedBody } from './queue-keys.js'
 import { inTurn } from './reading-turns.js'
 
 /** As many messages as RocketMQ's broker returns at most to a question about a key, and to one about a unique key. */
@@ -57,7 +57,7 @@ function messageHandlers({ served: { store, topics }, turns }: ServedBroker): En
         { lastUpdateTimestamp: lastTimestamp, maxOffset, minOffset },
       ] as const
     })
-    return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries, { topicPutTps: 0 }) })
+    return answer(command, responseCodes.SUCCESS, { body: queueKeyedBody('offsetTable', entries, { topicPutTps: 0 }) })
   }
   return [
     [codes.QUERY_MESSAGE, inTurn(turns, byKey)],

@@ -121,7 +121,7 @@ describe('queues', () => {
     const told = said(await served.ask(codes.QUERY_CONSUME_QUEUE, { ext })) as Record<string, unknown>
     const { messages } = await served.broker.store.get({ topic: 'T', queueId: 0, offset: 1, maxMessages: 1 })
     const { commitLogOffset, size } = messages[0]!
-    assert.deepEqual(told['queueData'], [{ eval: true, physicOffset: commitLogOffset, physicSize: size, tagsCode: 97 }])
+    assert.deepEqual(told['queueData'], [{ eval: false, physicOffset: commitLogOffset, physicSize: size, tagsCode: 97 }])
     assert.deepEqual([told['minQueueIndex'], told['maxQueueIndex']], [0, 3])
     assert.equal((told['subscriptionData'] as Record<string, unknown>)['subString'], 'a')
   })
@@ -163,7 +163,9 @@ describe('clients', () => {
 
   test('are asked how far they are by their own account', async (t) => {
     const served = await serve(t)
-    const tells: Handler = (command) => answer(command, 0, { body: Buffer.from(`{"messageQueueTable":${table}}`) })
+    // As RocketMQ's clients write it.
+    const body = Buffer.from(`{"consumerTable":{},"messageQueueTable":${table}}`)
+    const tells: Handler = (command) => answer(command, 0, { body })
     const client = new RemotingClient({ handlers: new Map([[consumerNews.GET_CONSUMER_STATUS_FROM_CLIENT, tells]]) })
     t.after(() => client.close(100))
     await client.invoke(served.address, request(codes.HEART_BEAT, heartbeat({ clientId: 'far' })))

@@ -46,6 +46,13 @@ export const byteMutants: readonly Mutant[] = [
     tests: ['format/record'],
   },
   {
+    fault: 'stale rows are left where a queue begins behind a hole of its file',
+    file: 'view/row-files.ts',
+    text: 'return row === first || (this.readAny(first, head) && head.some((byte) => byte !== 0))',
+    replacement: 'return row >= first || head.length > 0',
+    tests: ['view/row-files'],
+  },
+  {
     fault: 'entries of records that are not durable go to the queue files',
     file: 'view/consume-queue.ts',
     text: 'const isLater = (): boolean => entryEnd(scratch.view, 0) > durableEnd',

@@ -40,10 +40,10 @@ export const logMutants: readonly Mutant[] = [
   },
   {
     fault: 'zeroing also fills holes, for which a full disk has no space',
-    file: 'log/commit-log.ts',
-    text: 'chain.writeAt(zeros.subarray(first, end), at + first)',
-    replacement: 'chain.writeAt(zeros.subarray(0, got), at)',
-    tests: ['log/zero-torn'],
+    file: 'disk/zeroing.ts',
+    text: 'run = { start: run?.start ?? start, end }',
+    replacement: 'run = { start: run?.start ?? start, end: Math.min(piece + 4096, length) }',
+    tests: ['disk/zeroing'],
   },
   {
     fault: 'memory that is not written yet is let go',

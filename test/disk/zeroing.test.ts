@@ -2,19 +2,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SegmentChain } from '../../lib/disk/segment-chain.js'
-import { zeroWhatIsThere } from '../../lib/log/commit-log.js'
+import { zeroWhatIsThere } from '../../lib/disk/zeroing.js'
 
 /** A chain of one segment that notes which bytes are written. */
-function chainOf(bytes: Buffer): { chain: SegmentChain; written: Set<number> } {
+function chainOf(bytes: Buffer): { chain: SegmentChain; written: Set<number>; writes: number[] } {
   const written = new Set<number>()
+  const writes: number[] = []
   const chain = {
     readAt: (target: Uint8Array, address: number) => bytes.copy(target, 0, address, address + target.length),
     writeAt(source: Uint8Array, address: number) {
       bytes.set(source, address)
+      writes.push(address)
       for (let i = 0; i < source.length; i++) written.add(address + i)
     },
   }
-  return { chain: chain as unknown as SegmentChain, written }
+  return { chain: chain as unknown as SegmentChain, written, writes }
 }
 
 test('zeroing a torn write touches no block in which nothing was written, wherever the write began', () => {
@@ -38,4 +40,16 @@ test('zeroing leaves what is before and behind its range', () => {
   const { chain } = chainOf(bytes)
   zeroWhatIsThere(chain, 5000, 15_001)
   assert.deepEqual([bytes[4999], bytes[5000], bytes[15_000], bytes[15_001]], [9, 0, 0, 9])
+})
+
+test('zeroing leaves holes between what was written, and takes no two writes where one will do', () => {
+  const bytes = Buffer.alloc(600_000)
+  bytes.fill(7, 0, 300_000)
+  bytes.fill(7, 301_024, 400_000)
+  const { chain, written, writes } = chainOf(bytes)
+  assert.equal(zeroWhatIsThere(chain, 10, 500_000), true)
+  assert.ok(bytes.subarray(10).every((byte) => byte === 0))
+  for (let at = 300_000; at < 301_024; at++) assert.ok(!written.has(at))
+  assert.equal(writes.length, 3)
+  assert.equal(zeroWhatIsThere(chain, 10, 500_000), false)
 })

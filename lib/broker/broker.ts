@@ -152,7 +152,7 @@ export class Broker implements AsyncDisposable {
    * and comes again if it is not acknowledged in time.
    *
    * @throws {TypeError} {@link RangeError} for a wrong option; {@link BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`,
-   *   `FILTER_INVALID`
+   *   `FILTER_INVALID`, `SUBSCRIPTION_CONFLICT` when the group wants something else
    */
   popConsumer(options: PopConsumerOptions): PopConsumer {
     return this.#open.pop.consumer(options)

@@ -50,8 +50,9 @@ export async function buildParts(base: BrokerSurroundings) {
   const inflate = await loadInflater(base.options.maxInflatedBytes)
   const sendBack = buildSendBack(base, tables, pipeline)
   const handled = new Handled({ ...tables, store: base.store, shardOf: sending.shardOf, clock: base.ports.clock })
-  const consumers = buildConsumers(base, tables, { ...clients, filters, inflate, sendBack, handled })
-  const pop = buildPop(base, tables, { pipeline, filters, inflate, sendBack, isCaughtUp: () => timer.isCaughtUp })
+  const members = membersOf(base, clients)
+  const consumers = buildConsumers(base, tables, { ...members, locks: clients.locks, filters, inflate, sendBack, handled })
+  const pop = buildPop(base, tables, { ...members, pipeline, filters, inflate, sendBack, isCaughtUp: () => timer.isCaughtUp })
   const transactions = await openTransactions(base, tables, pipeline, clients)
   const transactionProducer = producersOf(base, { ...clients, inflate, transactions, sender })
   const metrics = buildMetrics(base, tables, clients)
@@ -168,6 +169,15 @@ function buildClients({ store, ports }: BrokerSurroundings, { groups }: Tables) 
 
 type Clients = ReturnType<typeof buildClients>
 
+/** Where consumers of this process are members of their groups, and what they are called there. */
+function membersOf({ store, ports }: BrokerSurroundings, { registry }: Clients) {
+  const { storeHost } = store
+  const ids = processUniqueIds(ports.clock, storeHost)
+  const host = storeHost.slice(0, storeHost.lastIndexOf(':'))
+  const members = new RegisteredMembers({ registry, clock: ports.clock, address: storeHost })
+  return { members, nextClientId: () => `${host}@${ids.next()}` }
+}
+
 function openTransactions(base: BrokerSurroundings, tables: Tables, pipeline: Pipeline, { registry }: Clients) {
   const { store, options, ports } = base
   return Transactions.open({
@@ -239,28 +249,19 @@ function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups, 
   })
 }
 
-function buildConsumers(
-  base: BrokerSurroundings,
-  tables: Tables,
-  {
-    registry,
-    locks,
-    ...parts
-  }: Clients & Pick<ServedParts, 'filters' | 'sendBack'> & { readonly inflate: InflateBody; readonly handled: Handled },
-): Consumers {
+type ConsumingParts = Pick<ServedParts, 'filters' | 'sendBack' | 'locks'> &
+  ReturnType<typeof membersOf> & { readonly inflate: InflateBody; readonly handled: Handled }
+
+function buildConsumers(base: BrokerSurroundings, tables: Tables, { locks, ...parts }: ConsumingParts): Consumers {
   const { store, ports } = base
   const { clock, timers } = ports
-  const ids = processUniqueIds(clock, store.storeHost)
-  const { storeHost, brokerName } = store
-  const host = storeHost.slice(0, storeHost.lastIndexOf(':'))
+  const { brokerName } = store
   return new Consumers({
     ...tables,
     ...parts,
     store,
-    members: new RegisteredMembers({ registry, clock, address: storeHost }),
     locks: locksOf(locks, brokerName),
     brokerName,
-    nextClientId: () => `${host}@${ids.next()}`,
     clock,
     timers,
     onProblem: base.onProblem,
@@ -268,7 +269,8 @@ function buildConsumers(
   })
 }
 
-type PopBrokerParts = Pick<ServedParts, 'pipeline' | 'filters' | 'sendBack'> & Pick<PopParts, 'inflate' | 'isCaughtUp'>
+type PopBrokerParts = Pick<ServedParts, 'pipeline' | 'filters' | 'sendBack'> &
+  Pick<PopParts, 'inflate' | 'isCaughtUp' | 'members' | 'nextClientId'>
 
 function buildPop(base: BrokerSurroundings, tables: Tables, parts: PopBrokerParts): Pop {
   const { store, ports, options } = base

@@ -28,6 +28,8 @@ export interface ServeSettings {
   readonly broker: BrokerOptions
   readonly server: BrokerServerOptions
   readonly command: CommandSettings
+  /** The file of `server.auth`, if there is one. */
+  readonly aclFile: string | undefined
 }
 
 /** Files that are read for their settings: what they hold is the option. */
@@ -64,7 +66,7 @@ export function serveSettings({ settings }: Pick<GivenSettings, 'settings'>): Se
     named(settings, () => withSettings(newTopic(topic, 1), one, true), 'topics', topic)
   for (const [group, one] of Object.entries(broker.groups ?? {}))
     named(settings, () => withGroupSettings(newGroup(group), one), 'groups', group)
-  return { broker, server, command }
+  return { broker, server, command, aclFile: (settings.get('auth')?.value ?? undefined) as string | undefined }
 }
 
 /** What a setting comes to: for the path of a file, what the file holds. */

@@ -8,10 +8,13 @@
  * ```
  */
 import { fired } from '../base/signals.js'
+import { systemTimers } from '../base/system.js'
 import { Broker } from '../broker/broker.js'
 import { isSystemTopic } from '../broker/config/system-topics.js'
+import type { AuthSettings } from '../remoting/auth/settings.js'
 import { BrokerServer } from '../remoting/broker-server.js'
 import { type Endpoint, endpointText } from '../remoting/endpoint.js'
+import { AclWatch } from './acl-watch.js'
 import { UsageError } from './command.js'
 import type { Log } from './log.js'
 import { logBroker, logServer } from './serve-log.js'
@@ -98,6 +101,7 @@ export class Serving {
   async #serve(broker: Broker): Promise<void> {
     const { terminal, watched } = this.#options
     const server = await this.#listen(broker)
+    const acl = this.#watchAcl(server)
     try {
       if (terminal.signal.aborted) return
       await this.#greet(server, broker)
@@ -105,8 +109,19 @@ export class Serving {
       watched.stopping()
       await this.#say('stopping: what is in work is answered')
     } finally {
+      acl?.stop()
       await server.close()
     }
+  }
+
+  /** Whoever changes the ACL file need not start the server anew. */
+  #watchAcl(server: BrokerServer): AclWatch | undefined {
+    const { log, settings } = this.#options
+    const { aclFile: path } = settings
+    const { auth } = settings.server
+    if (path === undefined || typeof auth !== 'object') return undefined
+    const apply = (changed: AuthSettings): void => server.changeAuth(changed)
+    return new AclWatch({ path, first: auth, apply, log, timers: systemTimers })
   }
 
   async #listen(broker: Broker): Promise<BrokerServer> {

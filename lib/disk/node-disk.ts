@@ -185,6 +185,16 @@ export function othersMayRead(path: string): boolean {
   return process.platform !== 'win32' && (fs.statSync(path).mode & 0o077) !== 0
 }
 
+/** What changes whenever a file that an operator named is written; `undefined` when it cannot be looked at. */
+export function versionOf(path: string): string | undefined {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = fs.statSync(path, { bigint: true })
+    return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`
+  } catch {
+    return undefined
+  }
+}
+
 class NodeFile implements DiskFile {
   readonly path: string
   readonly #fd: number

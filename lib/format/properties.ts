@@ -43,9 +43,15 @@ const CRC_NAME = Buffer.from(PropertyName.crc32, 'latin1')
 /**
  * Parses properties from bytes. Malformed pieces are dropped, as RocketMQ drops them; nothing throws.
  * The whole-record CRC is left out: it describes the record, not the message.
+ *
+ * @param properties - to which they are added
  */
-export function parseProperties(bytes: Buffer, start: number, end: number): Record<string, string> {
-  const properties = emptyTexts()
+export function parseProperties(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  properties: Record<string, string> = emptyTexts(),
+): Record<string, string> {
   let at = start
   let split = start - 1
   while (at < end) {
@@ -63,7 +69,10 @@ export function parseProperties(bytes: Buffer, start: number, end: number): Reco
   return properties
 }
 
-/** {@link parseProperties} of a text, as requests bring it. Half surrogates, which no bytes can say, are replaced as bytes would have it. */
+/**
+ * {@link parseProperties} of a text, as requests bring it. Half surrogates, which no bytes can say, are replaced as bytes would
+ * have it.
+ */
 export function parsePropertiesText(given: string): Record<string, string> {
   const properties = emptyTexts()
   const text = given.toWellFormed()

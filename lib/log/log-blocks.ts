@@ -164,10 +164,9 @@ export class LogBlocks {
     // The log may begin inside the block; what was there before is gone.
     if (blockBase < this.#chain.start) return this.#readExactly(cursor, address, end - address)
     // Segments need not be multiples of the block, so a block may hold bytes of two.
-    const block = allocateBlock(READ_BLOCK_BYTES)
-    const from = blockBase
     const to = Math.min(blockBase + READ_BLOCK_BYTES, this.#writtenEnd())
-    for (let at = from; at < to; ) {
+    const block = allocateBlock(to - blockBase)
+    for (let at = blockBase; at < to; ) {
       const got = this.#chain.readAt(block.bytes.subarray(at - blockBase, to - blockBase), at)
       // A segment is missing; what stands behind it in the block is read by itself.
       if (got === 0)

@@ -13,7 +13,7 @@ import { brokerRows } from './auth/broker-rows.js'
 import { Guard, type Rows } from './auth/guard.js'
 import { nameServerRows } from './auth/name-server-rows.js'
 import { topicNeed } from './auth/needs.js'
-import { type Principals, principalsOf } from './auth/principals.js'
+import { CurrentPrincipals, type Principals, principalsOf } from './auth/principals.js'
 import type { AccountLookup, AuthSettings } from './auth/settings.js'
 import type { Credentials } from './auth/signature.js'
 import { administerHandlers } from './commands/administer.js'
@@ -119,6 +119,7 @@ interface Parts {
   readonly names: { readonly server: RemotingServer; readonly table: NameServer } | undefined
   readonly announcing: Announcing
   readonly served: ServedBroker
+  readonly principals: Principals | undefined
 }
 
 /**
@@ -150,7 +151,7 @@ export class BrokerServer implements AsyncDisposable {
   static async listen(broker: Broker, options: BrokerServerOptions = {}): Promise<BrokerServer> {
     const { port = 10911, nameServer, auth } = options
     checkServing(options)
-    const principals = auth === undefined ? undefined : principalsOf(auth)
+    const principals = typeof auth === 'object' ? new CurrentPrincipals(auth) : auth && principalsOf(auth)
     broker.served.base.checkOpen()
     const served = servedBroker(broker)
     try {
@@ -161,7 +162,7 @@ export class BrokerServer implements AsyncDisposable {
         const announcing = new Announcing({ served: broker.served, endpoint, own: names?.table, ...elsewhere(options) })
         const started = announcing.start()
         await (options.signal === undefined ? started : Promise.race([started, fired(options.signal)]))
-        return new BrokerServer({ server, names, announcing, served })
+        return new BrokerServer({ server, names, announcing, served, principals })
       } catch (error) {
         await server.close(0)
         throw error
@@ -185,6 +186,19 @@ export class BrokerServer implements AsyncDisposable {
   /** Where the name server listens, if there is one. */
   get nameServerEndpoint(): Endpoint | undefined {
     return this.#parts.names?.server.endpoint
+  }
+
+  /**
+   * Says anew who may do what; it counts for each request that comes from now on.
+   *
+   * @throws {TypeError} when the server did not begin with an object `auth`; {@link TypeError} {@link RangeError} naming what
+   *   cannot be, and then nothing changes
+   */
+  changeAuth(auth: AuthSettings): void {
+    const { principals } = this.#parts
+    if (!(principals instanceof CurrentPrincipals))
+      throw new TypeError('auth can be changed only where it was given as an object')
+    principals.become(auth)
   }
 
   /** Leaves the name servers, answers what is in work, and closes. The broker stays open. May be called again. */
@@ -246,7 +260,7 @@ function shared({ host, tls, insecure, limits, onFault, onRefused }: BrokerServe
 function servedBroker(broker: Broker): ServedBroker {
   const { served } = broker
   const turns = new ReadingTurns(served.base.ports.timers)
-  const unknown = { endpoint: undefined, storeHost: undefined, mayHear: () => true }
+  const unknown = { endpoint: undefined, storeHost: undefined, mayHear: () => true, speaker: () => undefined }
   return { broker, served, turns, connections: new Map(), endListening: [], ...unknown }
 }
 
@@ -276,6 +290,7 @@ async function listenForClients(
   }
   const guard = guardOf(principals, brokerRows(broker.served.store), handlers)
   // Whose group it is, everybody may say: only who may send to the topic sees what was sent.
+  served.speaker = (from) => guard.guard?.speaker(from)
   served.mayHear = (to, topic) => guard.guard?.mayHear(to, topicNeed(topic, 'Pub')) ?? true
   const server = await RemotingServer.listen({ ...shared(options), ...guard, port, handlers, onConnection })
   served.endpoint = { ...server.endpoint, host: advertisedHost ?? server.endpoint.host }

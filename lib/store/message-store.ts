@@ -242,6 +242,17 @@ export class MessageStore implements AsyncDisposable {
   }
 
   /**
+   * Deletes expired segments in the next 200 seconds at any hour of the day; otherwise `deleteHour`, or a filling disk, is
+   * waited for. A store that is only read deletes nothing.
+   *
+   * @throws {MessageStoreError} `STORE_CLOSED`
+   */
+  deleteExpired(): void {
+    this.#store.state.checkOpen()
+    this.#store.upkeep.deleteExpired()
+  }
+
+  /**
    * Keeps what somebody needs for later: no record at or behind the address that `floor` tells expires, however old it
    * is. It is asked each time that segments would be deleted for their age; when it rejects, none is. A disk that passes
    * `disk.forceAt` deletes all the same, and a replica does not ask.

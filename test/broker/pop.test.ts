@@ -26,6 +26,25 @@ describe('popping', () => {
     assert.deepEqual(await popper.pop(), [])
   })
 
+  test('makes a member of the group until the consumer closes, and refuses one that wants something else', async (t) => {
+    const { broker, popper } = await openPopper(t)
+    const { registry } = broker.served
+    assert.equal(registry.members('g').length, 1)
+    const tagged = { group: 'g', subscribe: { orders: 'paid' } }
+    assert.throws(() => broker.popConsumer(tagged), refusal('SUBSCRIPTION_CONFLICT', 'paid'))
+    assert.throws(() => broker.consumer(tagged), refusal('SUBSCRIPTION_CONFLICT', 'paid'))
+    const gone = broker.popConsumer({ group: 'g', subscribe: { orders: '*' }, signal: AbortSignal.abort() })
+    assert.deepEqual([registry.members('g').length, await gone.close()], [1, undefined])
+    const other = broker.popConsumer({ group: 'g', subscribe: { orders: '*' } })
+    assert.equal(new Set(registry.members('g').map(({ clientId }) => clientId)).size, 2)
+    await other.close()
+    await popper.close()
+    assert.deepEqual(registry.groups, [])
+    const paid = broker.popConsumer(tagged)
+    assert.deepEqual([...registry.subscriptions('g').keys()], ['orders', '%RETRY%g'])
+    await paid.close()
+  })
+
   test('gives each message its receipt handle and the time of its first pop, as RocketMQ does', async (t) => {
     const { broker, popper, time } = await openPopper(t)
     await sendAll(broker, 2)

@@ -5,7 +5,8 @@ import { cleanUp, type Scope } from './clean-up.js'
 /**
  * How a consumer behaves: `failing` fails twice with each message, `refusing` always, with one more try. The last four let
  * the broker share the queues, and may be told to pop; with each message `slow` takes too long the first time, and `late`
- * fails once. `brief` tells once what it wants, and then only that it is there.
+ * fails once. `brief` tells once what it wants, and then only that it is there. `busy` is never done with its first two
+ * messages, and pulls no more while it has these.
  */
 export type ConsumerKind =
   | 'concurrent'
@@ -15,8 +16,8 @@ export type ConsumerKind =
   | 'broadcast'
   | 'lite'
   | 'brief'
+  | 'busy'
   | 'answering'
-  | 'brief'
   | 'assigned'
   | 'popping'
   | 'slow'

@@ -18,8 +18,10 @@ export interface AdminCommand {
   words(place: Place): readonly string[]
   /** Only of this generation. */
   readonly only?: Generation
-  /** It says something else, and why; or only names are compared, for ours tells fewer. */
-  readonly differs?: 'names' | (string & {})
+  /** Only names are compared, for ours tells fewer. */
+  readonly differs?: 'names'
+  /** Ours does not do it, and says this. */
+  readonly refused?: RegExp
   /** What is compared, where that is not all. */
   lines?(all: string[]): string[]
 }
@@ -51,7 +53,8 @@ export const commands: readonly AdminCommand[] = [
   command('consumerConnection -n $n -g g-watched'),
   command('consumerStatus -n $n -g g-watched'),
   command('producerConnection -n $n -g none -t Data'),
-  command('producer -n $n -b $b', { differs: 'not compared' }),
+  // Java puts a stroke before the address.
+  command('producer -n $n -b $b', { lines: (all) => all.map((line) => line.replace('remoteIP=/', 'remoteIP=')) }),
   command('queryMsgById -n $n -i $id', { only: '4.9.8' }),
   command('queryMsgById -n $n -t Data -i $id', { only: '5.3.3' }),
   command('queryMsgByKey -n $n -t Data -k key-3'),
@@ -62,17 +65,30 @@ export const commands: readonly AdminCommand[] = [
   command('consumeMessage -n $n -t Data -b broker-a -i 0 -o 2 -c 3'),
   // The broker of 5.3.3 leaves out a figure that the program of 4.9.8 reads.
   command('clusterList -n $n', { lines: (all) => all.filter((line) => !line.includes('NullPointerException')) }),
-  command('clusterList -n $n -m', { differs: 'what counts as taken out' }),
+  command('clusterList -n $n -m'),
   // Two figures that 4.9 knows are there for its program.
   command('brokerStatus -n $n -b $b', {
     differs: 'names',
     lines: (all) => all.filter((line) => !/^(getTransferedTps|remainHowManyDataToCommit) /.test(line)),
   }),
   command('getBrokerConfig -n $n -b $b', { differs: 'names' }),
-  command('brokerConsumeStats -n $n -b $b', { differs: 'not compared' }),
-  command('queryCq -n $n -t Data -q 0 -i 2 -c 3 -b $b', { differs: 'not compared' }),
-  command('getNamesrvConfig -n $n', { differs: 'not compared' }),
-  command('statsAll -n $n -t Data', { differs: 'not compared' }),
+  command('brokerConsumeStats -n $n -b $b'),
+  command('brokerConsumeStats -n $n -b $b -o true'),
+  command('queryCq -n $n -t Data -q 0 -i 2 -c 3 -b $b'),
+  command('queryCq -n $n -t Data -q 1 -i 2 -c 3 -b $b -g g-watched'),
+  command('queryCq -n $n -t Data -q 1 -i 9 -c 30 -b $b -g g-data'),
+  command('getNamesrvConfig -n $n', { differs: 'names' }),
+  // What has come and gone in a day is sampled at times of each one's own; and 5.3.3 names the topic itself as a group.
+  command('statsAll -n $n -t Data', {
+    lines: (all) => all.filter((line) => !/^(\S+) \1 /.test(line)).map((line) => line.split(' ').slice(0, 3).join(' ')),
+  }),
+  command('deleteExpiredCommitLog -n $n -b $b'),
+  command('cleanExpiredCQ -n $n -b $b'),
+  command('cleanUnusedTopic -n $n -b $b'),
+  command('updateBrokerConfig -n $n -b $b -k flushDiskType -v SYNC_FLUSH', {
+    refused: /CODE: 3 .*request type 25 not supported/,
+  }),
+  command('updateNamesrvConfig -n $n -k orderMessageEnable -v true', { refused: /CODE: 3 .*request type 318 not supported/ }),
   command('getConsumerConfig -n $n -g g-data', { only: '5.3.3' }),
   command('getTopicConfig -n $n -t Data', { only: '5.3.3' }),
   command('updateTopic -n $n -c $c -t Made -r 3 -w 2'),

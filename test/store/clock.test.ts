@@ -20,8 +20,8 @@ interface Run {
   pass(ms: number): Promise<void>
 }
 
-async function start(t: TestContext, time = new ManualTime(noon), disk = freshDisk({ clock: time })): Promise<Run> {
-  const rules = { retentionHours: 3, disk: { cleanAt: 0 } }
+async function start(t: TestContext, time = new ManualTime(noon), disk = freshDisk({ clock: time }), cleanAt = 0): Promise<Run> {
+  const rules = { retentionHours: 3, disk: { cleanAt } }
   const store = await open(disk, rules, { clock: time, timers: time })
   t.after(() => store.close())
   const deleted: StoreEvents['segmentDeleted'][] = []
@@ -44,6 +44,21 @@ async function start(t: TestContext, time = new ManualTime(noon), disk = freshDi
 }
 
 describe('retention', () => {
+  test('deletes expired segments outside its hour for 200 seconds after it was asked to', async (t) => {
+    const { store, deleted, fill, pass } = await start(t, undefined, undefined, 1)
+    await fill(200)
+    await pass(4 * HOUR)
+    assert.equal(deleted.length, 0)
+    store.deleteExpired()
+    await pass(20 * 600_000)
+    const count = deleted.length
+    assert.ok(count > 0)
+    assert.deepEqual([...new Set(deleted.map(({ reason }) => reason))], ['expired'])
+    await fill(200)
+    await pass(4 * HOUR)
+    assert.equal(deleted.length, count)
+  })
+
   test('messages that were stored in the future expire by the time of their files, and those behind them too', async (t) => {
     const { time, deleted, fill, pass } = await start(t)
     await fill(4)

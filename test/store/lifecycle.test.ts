@@ -19,6 +19,7 @@ const methods: Record<string, (store: MessageStore) => unknown> = {
   queues: (store) => store.queues(),
   purge: (store) => store.purge('a'),
   deleteTopic: (store) => store.deleteTopic('a'),
+  deleteExpired: (store) => store.deleteExpired(),
   keepFrom: (store) => store.keepFrom(async () => 0),
   standAt: (store) => store.standAt('192.0.2.1:10911'),
   flush: (store) => store.flush(),

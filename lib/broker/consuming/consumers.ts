@@ -20,7 +20,7 @@ export interface MembershipPort {
   /** A member comes. @throws {BrokerError} `SUBSCRIPTION_CONFLICT` */
   join(member: LocalMember): void
   leave(member: LocalMember): void
-  /** All members of a group, sorted, those of other processes too. */
+  /** The members of a group that share its queues, sorted, those of other processes too. */
   clientIdsOf(group: string): readonly string[]
 }
 
@@ -29,6 +29,8 @@ export interface LocalMember {
   readonly clientId: string
   readonly group: string
   readonly model: 'clustering' | 'broadcasting'
+  /** Whether it pops: then it is assigned no queues. */
+  readonly pops: boolean
   readonly subscriptions: ReadonlyMap<string, MessageFilter>
   /** Called when the group's members, or their queues, have changed. */
   readonly rebalance: () => void
@@ -87,6 +89,7 @@ export class Consumers {
       clientId,
       group: options.group,
       model: options.model,
+      pops: false,
       subscriptions,
       rebalance: () => this.#rebalance(joined),
     }

@@ -1,6 +1,7 @@
 /**
- * The delay levels, 18 unless the store's option `delayLevels` says otherwise: a delayed message waits in a queue of `SCHEDULE_TOPIC_XXXX` that only messages of its level are
- * in, so that the first one is always the next one due. (`ScheduleMessageService`.)
+ * The delay levels, 18 unless the store's option `delayLevels` says otherwise: a delayed message waits in a queue of
+ * `SCHEDULE_TOPIC_XXXX` that only messages of its level are in, so that the first one is always the next one due.
+ * (`ScheduleMessageService`.)
  *
  * ```
  *  queue of level 3:   due 12:00:01   12:00:04   12:00:09 ...

@@ -51,9 +51,9 @@ export class ConsumerGroup {
     return [...this.#members.keys()]
   }
 
-  /** Their client ids, sorted, each once. The same frozen list until members change. */
+  /** The client ids of those that share the queues, sorted, each once. The same frozen list until members change. */
   get clientIds(): readonly string[] {
-    return (this.#sortedIds ??= Object.freeze([...this.#byId.keys()].sort(compareText)))
+    return (this.#sortedIds ??= Object.freeze(this.#sharing().sort(compareText)))
   }
 
   /** What the group wants, by topic. */
@@ -149,6 +149,14 @@ export class ConsumerGroup {
     }
     for (const topic of this.#subscriptions.keys()) if (!given.has(topic)) topics = this.#subscriptions.delete(topic)
     return { members: false, topics, filters }
+  }
+
+  /** A member of this process that pops has every queue. What pops elsewhere asks for its share, as RocketMQ's clients do. */
+  #sharing(): string[] {
+    const ids = new Set<string>()
+    for (const [{ clientId, isLocal }, { facts }] of this.#members)
+      if (!isLocal || facts.consumeType !== 'CONSUME_POP') ids.add(clientId)
+    return [...ids]
   }
 
   #return(): GroupChange {

@@ -44,7 +44,7 @@ export class RegisteredMembers implements MembershipPort {
       },
     }
     registry.heartbeat(local.group, member, {
-      consumeType: 'CONSUME_PASSIVELY',
+      consumeType: local.pops ? 'CONSUME_POP' : 'CONSUME_PASSIVELY',
       model: local.model === 'clustering' ? 'CLUSTERING' : 'BROADCASTING',
       consumeFrom: 'CONSUME_FROM_LAST_OFFSET',
       subscriptions: subscriptionsOf(local, clock.now()),

@@ -34,6 +34,8 @@ export interface PopOptions {
 export interface PopConsumerParts extends PopParts {
   readonly popping: Popping
   readonly settling: Settling
+  /** Makes it a member of its group, which wants these. @throws {BrokerError} `SUBSCRIPTION_CONFLICT` */
+  readonly join: (subscriptions: ReadonlyMap<string, MessageFilter>) => void
   readonly leave: (consumer: PopConsumer) => void
 }
 
@@ -62,6 +64,7 @@ export class PopConsumer implements AsyncDisposable {
     const { group, signal } = options
     // An unknown one is made, if that is allowed; if not, this says so at once.
     groups.checkForConsuming(group)
+    parts.join(this.#filters)
     this.#ready = groups.forConsuming(group)
     this.#ready.catch(() => {})
     if (signal?.aborted) void this.close()

@@ -6,6 +6,7 @@ import type { InflateBody } from '../compression/inflate.js'
 import type { Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import type { Topics } from '../config/topics.js'
+import type { MembershipPort } from '../consuming/consumers.js'
 import type { SendBack } from '../consuming/send-back.js'
 import type { FilterCache } from '../filter/filter-cache.js'
 import type { Numbers } from '../numbers/numbers.js'
@@ -18,7 +19,7 @@ export interface PopParts {
   readonly store: ReadPort & Pick<PutPort, 'put'> & Pick<MessageStore, 'flush'>
   readonly config: ConfigPort
   readonly topics: Pick<Topics, 'find' | 'get' | 'ensure'>
-  readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'checkForConsuming'>
+  readonly groups: Pick<Groups, 'find' | 'get' | 'isForbidden' | 'forConsuming' | 'checkForConsuming'>
   readonly offsets: Pick<ConsumerOffsets, 'find' | 'commit' | 'onMove'>
   readonly filters: FilterCache
   /** Check points and acks go this way, so that they wait until they are due where the broker can let them wait. */
@@ -27,6 +28,9 @@ export interface PopParts {
   /** Where what is handed out is counted. */
   readonly numbers: Pick<Numbers, 'queue'>
   readonly inflate: InflateBody
+  /** Where consumers are members of their groups. */
+  readonly members: Pick<MembershipPort, 'join' | 'leave'>
+  readonly nextClientId: () => string
   readonly brokerName: string
   readonly clusterName: string
   readonly clock: Clock

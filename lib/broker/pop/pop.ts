@@ -8,6 +8,7 @@
  * ```
  */
 import { reviveTopicOf } from '../config/system-topics.js'
+import type { LocalMember } from '../consuming/consumers.js'
 import { ArrivalWatch } from './arrival-watch.js'
 import type { ReviveRecord } from './check-point.js'
 import { Looking } from './looking.js'
@@ -79,11 +80,23 @@ export class Pop {
 
   /** See {@link Broker.popConsumer}. */
   consumer(given: PopConsumerOptions): PopConsumer {
-    const { checkOpen } = this.#parts
+    const { checkOpen, members, nextClientId } = this.#parts
     checkOpen()
     const { popping, settling } = this
-    const leave = (consumer: PopConsumer): void => void this.#consumers.delete(consumer)
-    const consumer = new PopConsumer({ ...this.#parts, popping, settling, leave }, resolvePopOptions(given))
+    const options = resolvePopOptions(given)
+    const { group } = options
+    const common = { clientId: nextClientId(), group, model: 'clustering', pops: true, rebalance: () => {} } as const
+    let member: LocalMember | undefined
+    const join = (subscriptions: LocalMember['subscriptions']): void => {
+      const joining = { ...common, subscriptions }
+      members.join(joining)
+      member = joining
+    }
+    const leave = (consumer: PopConsumer): void => {
+      this.#consumers.delete(consumer)
+      if (member !== undefined) members.leave(member)
+    }
+    const consumer = new PopConsumer({ ...this.#parts, popping, settling, join, leave }, options)
     this.#consumers.add(consumer)
     return consumer
   }

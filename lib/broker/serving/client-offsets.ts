@@ -4,20 +4,30 @@
  * A reset counts at once, but a client elsewhere that has the queue goes on where it is, and would write its own offset over
  * it. So a reset is remembered until a pull of that group and queue was told of it, and what such clients note until then is
  * dropped. As in RocketMQ, a restart forgets which resets were not told yet; the offsets themselves stay.
+ *
+ * Where each member keeps offsets of its own, one pull would be told in place of all: there nothing is remembered, and
+ * listeners must tell the members.
  */
 import type { GroupPlace } from '../config/offsets.js'
 import { BrokerError } from '../errors.js'
 import type { ServedParts } from './served.js'
 
 /** What it needs. */
-export type ClientOffsetsParts = Pick<ServedParts, 'offsets' | 'store' | 'topics' | 'groups'>
+export type ClientOffsetsParts = Pick<ServedParts, 'offsets' | 'store' | 'topics' | 'groups' | 'registry'>
+
+/** A reset that no pull was told of yet. */
+interface Reset {
+  readonly offset: number
+  /** Whether the clients were told otherwise: they let go of the queue and come back to where it was reset to. */
+  wasPushed: boolean
+}
 
 /** See the head of this file. */
 export class ClientOffsets {
   readonly #parts: ClientOffsetsParts
-  readonly #pending = new Map<string, Map<number, number>>()
+  readonly #pending = new Map<string, Map<number, Reset>>()
   readonly #stopListening: () => void
-  readonly #listeners = new Set<(topic: string, group: string, queueId: number) => void>()
+  readonly #listeners = new Set<(place: GroupPlace) => void>()
 
   constructor(parts: ClientOffsetsParts) {
     this.#parts = parts
@@ -61,11 +71,20 @@ export class ClientOffsets {
     if (offset >= 0 && this.#pendingIn(topic, group, queueId) === undefined) offsets.commit(topic, group, queueId, offset)
   }
 
-  /** The reset that a pull is told of now, if there is one. */
-  takePending(topic: string, group: string, queueId: number): number | undefined {
-    const offset = this.#pendingIn(topic, group, queueId)
-    if (offset !== undefined) this.#drop(topic, group, queueId)
-    return offset
+  /** The reset that a pull from an offset is told of now, if there is one that its client does not know. */
+  takePending(topic: string, group: string, queueId: number, from: number): number | undefined {
+    const reset = this.#pendingIn(topic, group, queueId)
+    if (reset === undefined) return undefined
+    this.#drop(topic, group, queueId)
+    return reset.wasPushed && reset.offset === from ? undefined : reset.offset
+  }
+
+  /** The clients of a group are told now of a reset. @returns false when a pull was told before, or the group moved on */
+  push({ topic, group, queueId, offset }: GroupPlace): boolean {
+    const reset = this.#pendingIn(topic, group, queueId)
+    if (reset?.offset !== offset) return false
+    reset.wasPushed = true
+    return true
   }
 
   /** Gives a group the offsets of another one in a topic. @throws {BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN` */
@@ -78,15 +97,15 @@ export class ClientOffsets {
   }
 
   /** Calls a listener at each queue whose offset was reset. @returns a function that ends it */
-  onReset(listener: (topic: string, group: string, queueId: number) => void): () => void {
+  onReset(listener: (place: GroupPlace) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
-  /** The offset of a reset that no pull was told of yet. If the group has moved on from there, a consumer of this process has. */
-  #pendingIn(topic: string, group: string, queueId: number): number | undefined {
-    const offset = this.#pending.get(keyOf(topic, group))?.get(queueId)
-    if (offset === undefined || offset === this.#parts.offsets.find(topic, group, queueId)) return offset
+  /** The reset that no pull was told of yet. If the group has moved on from there, a consumer of this process has. */
+  #pendingIn(topic: string, group: string, queueId: number): Reset | undefined {
+    const reset = this.#pending.get(keyOf(topic, group))?.get(queueId)
+    if (reset === undefined || reset.offset === this.#parts.offsets.find(topic, group, queueId)) return reset
     this.#drop(topic, group, queueId)
     return undefined
   }
@@ -98,11 +117,14 @@ export class ClientOffsets {
     if (queues?.size === 0) this.#pending.delete(key)
   }
 
-  #moved({ topic, group, queueId, offset }: GroupPlace): void {
-    const key = keyOf(topic, group)
-    const pending = this.#pending.get(key) ?? new Map<number, number>()
-    this.#pending.set(key, pending.set(queueId, offset))
-    for (const listener of this.#listeners) listener(topic, group, queueId)
+  #moved(place: GroupPlace): void {
+    const { topic, group, queueId, offset } = place
+    if (this.#parts.registry.facts(group)?.model !== 'BROADCASTING') {
+      const key = keyOf(topic, group)
+      const pending = this.#pending.get(key) ?? new Map<number, Reset>()
+      this.#pending.set(key, pending.set(queueId, { offset, wasPushed: false }))
+    }
+    for (const listener of this.#listeners) listener(place)
   }
 }
 

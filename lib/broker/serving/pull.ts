@@ -172,8 +172,8 @@ export class Pulls {
     return filters.get(wanted.kind === 'SQL92' ? { sql: wanted.expression } : wanted.expression)
   }
 
-  #reset({ topic, group, queueId }: PullRequest): PullResult | undefined {
-    const nextOffset = this.#offsets.takePending(topic, group, queueId)
+  #reset({ topic, group, queueId, offset }: PullRequest): PullResult | undefined {
+    const nextOffset = this.#offsets.takePending(topic, group, queueId, offset)
     if (nextOffset === undefined) return undefined
     const bounds = this.#parts.store.bounds(topic, queueId)
     return { outcome: 'moved', status: 'OFFSET_RESET', messages: [], nextOffset, ...bounds }

@@ -11,11 +11,12 @@
  * producers are asked again, so a message may be delivered twice after a crash, with the same unique key. None that
  * was committed is lost, and none that was rolled back is delivered unless a producer answers differently when asked.
  */
+import { shown } from '../../base/errors.js'
 import type { Clock, Timers } from '../../base/system.js'
 import type { Message, PutReceipt } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
-import { HALF_TOPIC, OP_TOPIC } from '../config/system-topics.js'
+import { HALF_TOPIC, OP_TOPIC, UNDECIDED_TOPIC } from '../config/system-topics.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
 import { Periodic } from '../periodic.js'
@@ -23,7 +24,7 @@ import type { Pipeline } from '../sending/pipeline.js'
 import type { PutPort, ReadPort } from '../store-port.js'
 import { SystemProperty } from '../system-property.js'
 import { Checks, type TransactionAsker } from './checks.js'
-import { committedMessage, halfMessageOf, immunityOf } from './half-message.js'
+import { committedMessage, halfMessageOf, immunityOf, renewedHalf } from './half-message.js'
 import { OpLog } from './op-log.js'
 import { type RebuildParts, rebuildUndecided, TRANSACTION_GROUP } from './rebuild.js'
 import { Settling } from './settling.js'
@@ -133,6 +134,27 @@ export class Transactions {
     const half = await this.#parts.store.lookup({ commitLogOffset })
     this.#checkHalf(half, end)
     return this.#settling.inTurn(pending, () => this.#decide(pending, half, end))
+  }
+
+  /**
+   * Asks again about a message whose transaction was given up: it is put back as a half message that nobody was asked about.
+   *
+   * @param messageId - in the topic of what was given up
+   * @throws {BrokerError} `TRANSACTION_UNKNOWN` when there is no such message, `BROKER_CLOSED`; what the store throws
+   */
+  async resume(messageId: string): Promise<PutReceipt> {
+    const { checkOpen, store, options } = this.#parts
+    checkOpen()
+    const given = await store.lookup(messageId)
+    if (given?.topic !== UNDECIDED_TOPIC)
+      throw new BrokerError('TRANSACTION_UNKNOWN', `no message ${shown(messageId)} stands in ${UNDECIDED_TOPIC}`)
+    const half = { ...renewedHalf(given, 0), queueId: 0 }
+    const receipt = await store.put(half)
+    const { queueOffset, commitLogOffset, storeTimestamp } = receipt
+    const { bornTimestamp } = given
+    const dueAt = bornTimestamp + (immunityOf(given, options.timeoutMs) ?? options.timeoutMs)
+    this.#settling.undecided.add({ queueOffset, commitLogOffset, storeTimestamp, bornTimestamp, dueAt })
+    return receipt
   }
 
   /** Ends asking, waits for what is under way, and notes how far it came. */

@@ -20,19 +20,29 @@ import { isSignedWith, signatureFields } from './signature.js'
 /** What a request needs; it may have to be looked up. Throws what handlers throw when the request cannot be read. */
 export type Row = (command: Command) => Promise<Needs> | Needs
 
+/** Rows with their request codes, as tables list them. */
+export type RowList = readonly (readonly [number, Row])[]
+
 /** Rows by request code. */
 export type Rows = ReadonlyMap<number, Row>
 
 /** What is asked of a guard. */
 export type GuardedConnection = Pick<Connection, 'remote'>
 
+/** Who spoke over a connection. */
+interface Speaker {
+  /** `undefined`: whoever is trusted by address did without. */
+  readonly accessKey: string | undefined
+  readonly principal: Principal | undefined
+}
+
 /** See the head of this file. */
 export class Guard {
   readonly #principals: Principals
   readonly #rows: Rows
   readonly #handled: ReadonlySet<number>
-  /** Who spoke last over each connection; `undefined`: whoever is trusted by address. */
-  readonly #admitted = new WeakMap<GuardedConnection, Principal | undefined>()
+  /** Who spoke last over each connection. */
+  readonly #admitted = new WeakMap<GuardedConnection, Speaker>()
 
   /** @param handled - the codes that are handled */
   constructor(principals: Principals, rows: Rows, handled: Iterable<number>) {
@@ -44,15 +54,15 @@ export class Guard {
   /** Returns, or resolves, when the request may be done. @throws {Refusal} when it may not */
   admit(command: Command, connection: GuardedConnection): Promise<void> | void {
     const { host } = connection.remote
+    const accessKey = command.extFields[signatureFields.accessKey]
     if (this.#principals.trusts(host)) {
-      this.#admitted.set(connection, undefined)
+      this.#admitted.set(connection, { accessKey: undefined, principal: undefined })
       return
     }
-    const accessKey = command.extFields[signatureFields.accessKey]
     if (accessKey === undefined) throw refused('No accessKey is configured')
     const found = this.#principals.find(accessKey)
-    if (found instanceof Promise) return found.then((principal) => this.#check(command, connection, principal))
-    return this.#check(command, connection, found)
+    if (found instanceof Promise) return found.then((principal) => this.#check(command, connection, { accessKey, principal }))
+    return this.#check(command, connection, { accessKey, principal: found })
   }
 
   /** Whether a connection has ever brought a request of somebody who is known. */
@@ -60,37 +70,48 @@ export class Guard {
     return this.#admitted.has(connection)
   }
 
-  /** Whether who spoke last over a connection may be told, unasked, what needs this. */
-  mayHear(connection: GuardedConnection, need: Need): boolean {
-    const principal = this.#admitted.get(connection)
-    if (principal === undefined) return this.#admitted.has(connection)
-    return principal.refusal(need, 0, connection.remote.host) === undefined
+  /** The access key of who spoke last over a connection; `undefined` for whoever is trusted by address. */
+  speaker(connection: GuardedConnection): string | undefined {
+    const speaker = this.#admitted.get(connection)
+    return speaker?.principal?.trusts(connection.remote.host) === true ? undefined : speaker?.accessKey
   }
 
-  #check(command: Command, connection: GuardedConnection, principal: Principal | undefined): Promise<void> | void {
+  /** Whether who spoke last over a connection may be told, unasked, what needs this. What they may now counts. */
+  mayHear(connection: GuardedConnection, need: Need): boolean {
     const { host } = connection.remote
+    const speaker = this.#admitted.get(connection)
+    if (speaker === undefined) return false
+    if (this.#principals.trusts(host)) return true
+    const { accessKey } = speaker
+    const principal = accessKey === undefined ? undefined : this.#principals.still(accessKey, speaker.principal)
+    return principal !== undefined && (principal.trusts(host) || principal.refusal(need, 0, host) === undefined)
+  }
+
+  #check(command: Command, connection: GuardedConnection, speaker: Speaker): Promise<void> | void {
+    const { host } = connection.remote
+    const { principal } = speaker
     if (principal?.trusts(host) === true) {
-      this.#admitted.set(connection, undefined)
+      this.#admitted.set(connection, speaker)
       return
     }
     const isSigned = principal === undefined ? isSignedWith(undefined, command) : principal.signed(command)
     if (principal === undefined || !isSigned) {
       throw refused(`Check signature failed for accessKey=${shown(command.extFields[signatureFields.accessKey])}`)
     }
-    this.#admitted.set(connection, principal)
+    this.#admitted.set(connection, speaker)
     const row = this.#rows.get(command.code)
     if (row === undefined) {
       if (this.#handled.has(command.code)) throw refused(`nobody may send request code=${command.code}`)
       return
     }
-    const needs = needsOf(row, command)
+    const needs = rowNeeds(row, command)
     if (needs instanceof Promise) return needs.then((all) => checkNeeds(all, principal, command.code, host))
     checkNeeds(needs, principal, command.code, host)
   }
 }
 
 /** What cannot be read is told to the sender as the handler would tell it. */
-function needsOf(row: Row, command: Command): ReturnType<Row> {
+function rowNeeds(row: Row, command: Command): ReturnType<Row> {
   const fail = (error: unknown): never => {
     throw refusalOf(error)
   }

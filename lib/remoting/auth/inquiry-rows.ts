@@ -2,13 +2,13 @@
 import { brokerRequests as codes } from '../codes.js'
 import { consumeRequests } from '../commands/consume-codes.js'
 import { requiredText } from '../ext-fields.js'
-import type { Row } from './guard.js'
-import { type Action, groupNeed, topicNeed } from './needs.js'
+import type { Row, RowList } from './guard.js'
+import { type Action, clusterNeed, groupNeed, topicNeed } from './needs.js'
 
 /** Who may see everything. */
-export const wholeCluster: Row = () => [{ kind: 'Cluster', name: '*', actions: ['Get'] }]
+export const wholeCluster: Row = () => [clusterNeed('Get')]
 
-const cleaning: Row = () => [{ kind: 'Cluster', name: '*', actions: ['Delete'] }]
+const cleaning: Row = () => [clusterNeed('Delete')]
 
 const both =
   (groupField: string, action: Action): Row =>
@@ -24,13 +24,14 @@ const queueRows: Row = (command) => {
 }
 
 /** The rows. */
-export const inquiryRows: readonly (readonly [number, Row])[] = [
+export const inquiryRows: RowList = [
   [codes.GET_ALL_CONSUMER_OFFSET, wholeCluster],
   [codes.GET_ALL_DELAY_OFFSET, wholeCluster],
   [codes.VIEW_BROKER_STATS_DATA, wholeCluster],
   [codes.GET_BROKER_CONSUME_STATS, wholeCluster],
   [codes.CLEAN_UNUSED_TOPIC, cleaning],
   [codes.CLEAN_EXPIRED_CONSUMEQUEUE, cleaning],
+  [codes.DELETE_EXPIRED_COMMITLOG, cleaning],
   [codes.UPDATE_AND_GET_GROUP_FORBIDDEN, forbidding],
   [consumeRequests.GET_ALL_PRODUCER_INFO, wholeCluster],
   [consumeRequests.INVOKE_BROKER_TO_GET_CONSUMER_STATUS, both('group', 'Get')],

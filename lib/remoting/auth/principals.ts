@@ -12,6 +12,35 @@ export interface Principals {
   trusts(address: string): boolean
   /** Who has an access key. */
   find(accessKey: string): Promise<Principal | undefined> | Principal | undefined
+  /** Who has an access key now, where that can be said without asking anybody; else who was found for it before. */
+  still(accessKey: string, before: Principal | undefined): Principal | undefined
+}
+
+/** Everybody who is listed now: the list may be exchanged while requests come in. */
+export class CurrentPrincipals implements Principals {
+  #listed: Principals
+
+  /** @throws as {@link principalsOf} */
+  constructor(auth: AuthSettings) {
+    this.#listed = principalsOf(auth)
+  }
+
+  /** Takes another list. @throws as {@link principalsOf}, and then the old one stays */
+  become(auth: AuthSettings): void {
+    this.#listed = principalsOf(auth)
+  }
+
+  trusts(address: string): boolean {
+    return this.#listed.trusts(address)
+  }
+
+  find(accessKey: string): Promise<Principal | undefined> | Principal | undefined {
+    return this.#listed.find(accessKey)
+  }
+
+  still(accessKey: string, before: Principal | undefined): Principal | undefined {
+    return this.#listed.still(accessKey, before)
+  }
 }
 
 /** Reads who there is. @throws {TypeError} {@link RangeError} naming what cannot be; never a secret */
@@ -44,6 +73,10 @@ class ListedPrincipals implements Principals {
     return this.#byKey.get(accessKey)
   }
 
+  still(accessKey: string): Principal | undefined {
+    return this.#byKey.get(accessKey)
+  }
+
   #add(principal: PlainAccount | User): void {
     const { accessKey } = principal
     if (this.#byKey.has(accessKey)) throw new RangeError(`auth has the access key ${shown(accessKey)} twice`)
@@ -65,6 +98,10 @@ class FoundPrincipals implements Principals {
   find(accessKey: string): Promise<Principal | undefined> | Principal | undefined {
     const found = this.#lookup(accessKey)
     return found instanceof Promise ? found.then((one) => accountOf(accessKey, one)) : accountOf(accessKey, found)
+  }
+
+  still(_accessKey: string, before: Principal | undefined): Principal | undefined {
+    return before
   }
 }
 

@@ -46,5 +46,6 @@ export const popRequests = {
 /** What a broker tells and asks its consumers. */
 export const consumerNews = {
   NOTIFY_CONSUMER_IDS_CHANGED: 40,
+  RESET_CONSUMER_CLIENT_OFFSET: 220,
   GET_CONSUMER_STATUS_FROM_CLIENT: 221,
 } as const

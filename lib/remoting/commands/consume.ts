@@ -13,6 +13,7 @@ import { heartbeatHandlers } from './heartbeat.js'
 import { inquiryHandlers } from './inquiries.js'
 import { popHandlers } from './pop.js'
 import { pullHandlers } from './pull.js'
+import { ResetPush } from './reset-push.js'
 
 /** Time that a client may take to tell of itself. */
 const RELAY_MS = 10_000
@@ -23,7 +24,11 @@ const SAYS_MAX_RETRIES = 121
 /** See the head of this file. @param servesSql - whether clients may filter with SQL; @param most - messages in one pull */
 export function consumeHandlers(served: ServedBroker, servesSql = true, most?: number): Entries {
   const offsets = new ClientOffsets(served.served)
-  served.endListening.push(() => offsets.close())
+  const resets = new ResetPush(served, offsets)
+  served.endListening.push(() => {
+    resets.close()
+    offsets.close()
+  })
   return [
     ...heartbeatHandlers(served, servesSql),
     ...pullHandlers(served, offsets, servesSql, most),

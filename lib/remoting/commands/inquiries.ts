@@ -55,18 +55,25 @@ function rows({ served }: ServedBroker): Handler {
     const count = Math.min(Math.max(requiredInt(command, 'count'), 0), MOST_ROWS)
     const found = await queueRows(served, topic, queueId, requiredLong(command, 'index'), count)
     const { minOffset, maxOffset } = served.store.bounds(topic, queueId)
-    const { consumerGroup = '' } = command.extFields
-    const subscription = served.registry.subscriptions(consumerGroup).get(topic)
+    const { consumerGroup } = command.extFields
+    const subscription = consumerGroup === undefined ? undefined : served.registry.subscriptions(consumerGroup).get(topic)
     const body = {
+      filterData: consumerGroup === undefined ? undefined : filterData(consumerGroup, topic, subscription !== undefined),
       maxQueueIndex: maxOffset,
       minQueueIndex: minOffset,
       queueData: found.map(({ commitLogOffset, size, tagsCode }) => {
-        return { eval: true, physicOffset: commitLogOffset, physicSize: size, tagsCode }
+        // Tells of extensions of queues that RocketMQ alone writes; without them it says this.
+        return { eval: false, physicOffset: commitLogOffset, physicSize: size, tagsCode }
       }),
       subscriptionData: subscription === undefined ? undefined : printSubscription(topic, subscription),
     }
     return answer(command, SUCCESS, { body: printBody(body) })
   }
+}
+
+/** What RocketMQ keeps of an SQL filter to look at queues by, which is nothing here. */
+function filterData(group: string, topic: string, isOnline: boolean): string {
+  return isOnline ? 'null' : `${group}@${topic} is not online!`
 }
 
 function corrections({ served }: ServedBroker): Handler {
@@ -97,11 +104,14 @@ function statusOfClients({ served: { registry }, connections }: ServedBroker): H
   }
 }
 
+/** A table with queues for keys in what a client says, where another table stands before it. */
+const QUEUE_TABLE = /"messageQueueTable":(\{(?:\{[^{}]*\}:-?\d+(?:,\{[^{}]*\}:-?\d+)*)?\})/
+
 /** The table of a client, as it writes it: its keys are queues, which no reader of JSON takes; `undefined` when it says none. */
 async function tableOf(connection: Connection, question: Command): Promise<string | undefined> {
   try {
     const { code, body } = await connection.invoke(question, CLIENT_MS)
-    return code === SUCCESS ? /^\{"messageQueueTable":(\{.*\})\}$/s.exec(body.toString())?.[1] : undefined
+    return code === SUCCESS ? QUEUE_TABLE.exec(body.toString())?.[1] : undefined
   } catch {
     // It went away, or has nothing to say: the others count all the same.
     return undefined

@@ -48,12 +48,17 @@ export function topicHandlers({ served }: ServedBroker): Entries {
     const topicList = [...new Set([base.options.clusterName, brokerName, ...names])]
     return answer(command, responseCodes.SUCCESS, { body: printBody({ topicList }) })
   }
+  const deleteExpired: Handler = (command) => {
+    served.store.deleteExpired()
+    return answer(command, responseCodes.SUCCESS)
+  }
   return [
     [codes.UPDATE_AND_CREATE_TOPIC, put],
     [codes.UPDATE_AND_CREATE_TOPIC_LIST, putSeveral],
     [codes.DELETE_TOPIC_IN_BROKER, remove],
     [codes.CLEAN_UNUSED_TOPIC, clean],
     // Queues lose what has expired together with the log, so that nothing is left to clean.
+    [codes.DELETE_EXPIRED_COMMITLOG, deleteExpired],
     [codes.CLEAN_EXPIRED_CONSUMEQUEUE, (command) => answer(command, responseCodes.SUCCESS)],
     [codes.GET_ALL_TOPIC_CONFIG, all],
     [codes.GET_TOPIC_CONFIG, one],

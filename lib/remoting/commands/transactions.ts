@@ -8,6 +8,7 @@ import { brokerRequests, clientRequests, responseCodes } from '../codes.js'
 import { answer, type Command, oneWayRequest } from '../command.js'
 import { Refusal } from '../errors.js'
 import { optionalFlag, requiredInt, requiredLong, requiredText } from '../ext-fields.js'
+import type { Handler } from '../handling.js'
 import type { Entries, ServedBroker } from './entries.js'
 
 /** What clients say in a message's flags, in the bits that tell of transactions. */
@@ -19,7 +20,12 @@ const decisions: ReadonlyMap<number, TransactionDecision> = new Map([
 
 /** See the head of this file. */
 export function transactionHandlers({ served: { transactions } }: ServedBroker): Entries {
+  const resume: Handler = async (command) => {
+    await transactions.resume(requiredText(command, 'msgId'))
+    return answer(command, responseCodes.SUCCESS)
+  }
   return [
+    [brokerRequests.RESUME_CHECK_HALF_MESSAGE, resume],
     [
       brokerRequests.END_TRANSACTION,
       async (command) => {

@@ -15,6 +15,8 @@ import { SegmentAges } from './segment-ages.js'
 
 /** RocketMQ's interval. */
 const ROUND_MS = 10_000
+/** In so many rounds after somebody asked for it, expired segments are deleted at any hour. RocketMQ's number. */
+const ASKED_ROUNDS = 20
 /** While puts are refused, space is looked at this often. */
 const PROBE_MS = 200
 /** A file system this empty is never too full to write, whatever share of it is used. */
@@ -56,6 +58,8 @@ export class Upkeep {
   #running: Promise<void> | undefined
   #isFull = false
   #sawNoSpace = false
+  /** Rounds that delete expired segments at any hour. */
+  #askedRounds = 0
   readonly #floors = new Set<LogFloor>()
 
   constructor(options: UpkeepOptions) {
@@ -85,6 +89,11 @@ export class Upkeep {
   keepFrom(floor: LogFloor): () => void {
     this.#floors.add(floor)
     return () => this.#floors.delete(floor)
+  }
+
+  /** What has expired, or does soon, is deleted in the next rounds, whatever hour it is. */
+  deleteExpired(): void {
+    this.#askedRounds = ASKED_ROUNDS
   }
 
   /** The system refused a write for want of space: refuse puts until there is some. */
@@ -119,7 +128,9 @@ export class Upkeep {
   async #deleteExpired(space: DiskSpace): Promise<void> {
     const { rules } = this.#options
     const now = this.#steady.now()
-    const facts = { now, hour: new Date(now).getHours(), usedShare: usedShare(space), neededFrom: Number.POSITIVE_INFINITY }
+    const hour = this.#askedRounds > 0 ? rules.deleteHour : new Date(now).getHours()
+    this.#askedRounds = Math.max(0, this.#askedRounds - 1)
+    const facts = { now, hour, usedShare: usedShare(space), neededFrom: Number.POSITIVE_INFINITY }
     const ages = this.#ages.list(now)
     // Whoever needs something is asked only when something would go.
     if (expiredSegments(rules, facts, ages).length > 0) {

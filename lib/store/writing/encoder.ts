@@ -151,7 +151,8 @@ export class MessageEncoder {
   }
 
   /**
-   * The properties of a message that becomes part of a batch record; `keyHashes` has its keys. Checks the message as {@link encode} does.
+   * The properties of a message that becomes part of a batch record; `keyHashes` has its keys. Checks the message as
+   * {@link encode} does.
    */
   encodeInner(message: Message, topic: TopicBytes, now: number): Uint8Array {
     const scratch = zeroBlock(this.roomFor(message))
@@ -273,9 +274,13 @@ export class MessageEncoder {
 
   /** Hashes the keys in a property that the caller encoded; the unique key goes first, as in RocketMQ. */
   #indexValue(name: string, value: string, topic: TopicBytes): void {
-    const isUnique = name === PropertyName.uniqueKey
-    const found = (isUnique ? [value] : value.split(' ').filter((key) => key !== '')).map((key) => keyHash(topic, key))
-    this.keyHashes = isUnique ? [...found, ...this.keyHashes] : [...this.keyHashes, ...found]
+    const known = this.keyHashes
+    if (name === PropertyName.uniqueKey) this.keyHashes = [keyHash(topic, value), ...known]
+    else if (!value.includes(' ')) this.keyHashes = [...known, keyHash(topic, value)]
+    else {
+      const keys = value.split(' ').filter((key) => key !== '')
+      this.keyHashes = [...known, ...keys.map((key) => keyHash(topic, key))]
+    }
     if (this.keyHashes.length > MAX_KEYS + 1) throw illegal(`${this.keyHashes.length} keys, at most ${MAX_KEYS} are allowed`)
   }
 

@@ -18,10 +18,15 @@ function opened() {
   return { registry, members: new RegisteredMembers({ registry, clock: time, address: '127.0.0.1:0' }) }
 }
 
-function consumer(clientId: string, subscribe: Record<string, FilterExpression>, model: LocalMember['model'] = 'clustering') {
+function consumer(
+  clientId: string,
+  subscribe: Record<string, FilterExpression>,
+  model: LocalMember['model'] = 'clustering',
+  pops = false,
+) {
   const subscriptions = new Map(Object.entries(subscribe).map(([topic, expression]) => [topic, filters.get(expression)] as const))
   const told = { rebalances: 0 }
-  const member: LocalMember = { clientId, group: 'g', model, subscriptions, rebalance: () => told.rebalances++ }
+  const member: LocalMember = { clientId, group: 'g', model, pops, subscriptions, rebalance: () => told.rebalances++ }
   return { member, told }
 }
 
@@ -52,6 +57,24 @@ describe('consumers of this process', () => {
       ['refunds', 'x || y', 'TAG'],
       ['%RETRY%g', '*', 'TAG'],
     ])
+  })
+
+  test('that pop are members that share no queues, and want what the others want', async () => {
+    const { registry, members } = opened()
+    const { member } = consumer('p', { orders: 'paid' }, 'clustering', true)
+    members.join(member)
+    assert.equal(registry.facts('g')!.consumeType, 'CONSUME_POP')
+    assert.deepEqual(members.clientIdsOf('g'), [])
+    const remote = new FakeMember('a')
+    registry.heartbeat('g', remote, { ...wants('orders=paid %RETRY%g'), consumeType: 'CONSUME_POP' })
+    const listed = registry.members('g').map(({ clientId }) => clientId)
+    assert.deepEqual([listed, members.clientIdsOf('g')], [['p', 'a'], ['a']])
+    assert.throws(
+      () => members.join(consumer('q', { orders: 'sent' }, 'clustering', true).member),
+      (error) => error instanceof BrokerError && error.code === 'SUBSCRIPTION_CONFLICT',
+    )
+    members.leave(member)
+    assert.deepEqual([registry.members('g').length, members.clientIdsOf('g')], [1, ['a']])
   })
 
   test('by broadcasting do not want what is tried again, and never rebalance for others', async () => {

@@ -112,6 +112,8 @@ const requests: readonly (readonly [code: number, parts: CommandParts, mayReader
   [b.GET_BROKER_CONSUME_STATS, { ext: { isOrder: false } }, false],
   [b.CLEAN_UNUSED_TOPIC, {}, false],
   [b.CLEAN_EXPIRED_CONSUMEQUEUE, {}, false],
+  [b.DELETE_EXPIRED_COMMITLOG, {}, false],
+  [b.RESUME_CHECK_HALF_MESSAGE, { ext: { msgId: '7F00000100002A9F0000000000000000' } }, false],
   [b.RECALL_MESSAGE, { ext: { topic: 'T', recallHandle: 'x' } }, false],
   [b.UPDATE_AND_GET_GROUP_FORBIDDEN, { ext: { group: 'G', topic: 'T', readable: false } }, false],
   [b.UPDATE_AND_GET_GROUP_FORBIDDEN, { ext: { group: 'G', topic: 'T' } }, true],
@@ -153,7 +155,9 @@ async function serve(
   settings: NonNullable<Parameters<typeof BrokerServer.listen>[1]>['auth'] = auth,
 ): Promise<Asked> {
   const options = { topics: { T: { queues: 2 }, secrets: { queues: 1 } }, autoCreateGroups: true }
-  const served = await serveBroker(t, { options, server: { auth: settings! } })
+  // Whoever is refused all the time is heard to the end, however busy the machine is.
+  const limits = { silentMs: 600_000 }
+  const served = await serveBroker(t, { options, server: { auth: settings!, limits } })
   await served.broker.send({ topic: 'secrets', body: 'secret', queueId: 0, keys: ['k'] })
   await served.broker.served.groups.forConsuming('G')
   const asking =

@@ -197,6 +197,22 @@ describe('who asks about members', () => {
     await until(() => consumer.queues.filter(({ topic }) => topic === 'T').length === 1)
   })
 
+  test('sees members of this process that pop, which share no queues', async (t) => {
+    const served = await serve(t)
+    const popper = served.broker.popConsumer({ group: 'G', subscribe: { T: 'a' } })
+    const told = async (): Promise<unknown> =>
+      said(await served.ask(codes.GET_CONSUMER_CONNECTION_LIST, { ext: { consumerGroup: 'G' } }))
+    const { connectionSet, ...facts } = (await told()) as Record<string, unknown[]>
+    assert.deepEqual(
+      connectionSet!.map((one) => (one as { language: string }).language),
+      ['NODE_JS'],
+    )
+    assert.equal((facts as Record<string, unknown>)['consumeType'], 'CONSUME_POP')
+    assert.equal(await idsOf(served), 'no consumer for this group, G')
+    await popper.close()
+    assert.equal((await served.ask(codes.GET_CONSUMER_CONNECTION_LIST, { ext: { consumerGroup: 'G' } })).code, 206)
+  })
+
   test('learns the connections of producers', async (t) => {
     const served = await serve(t)
     await client(t, served).beat({ group: '', producers: ['PG'] })

@@ -95,3 +95,16 @@ test('the question about a transaction carries the message as its producer sent 
   assert.deepEqual([asked.topic, asked.queueId, asked.size], ['T', 1, body.length])
   assert.deepEqual([asked.body, asked.properties, asked.bornHost], [half.body, half.properties, half.bornHost])
 })
+
+test('one that was given up is put back among those that wait, and no other message is', async (t) => {
+  const served = await serve(t)
+  const half = await sendHalf(served)
+  const resume = async (msgId: string): Promise<number> =>
+    (await served.ask(codes.RESUME_CHECK_HALF_MESSAGE, { ext: { msgId } })).code
+  assert.equal(await resume(half.messageId), responseCodes.SYSTEM_ERROR)
+  assert.equal(await resume('none'), responseCodes.MESSAGE_ILLEGAL)
+  const { properties, body } = half
+  const { messageId } = await served.broker.store.put({ topic: 'TRANS_CHECK_MAX_TIME_TOPIC', body, properties })
+  assert.equal(await resume(messageId), 0)
+  assert.equal(served.broker.served.transactions.pending, 2)
+})

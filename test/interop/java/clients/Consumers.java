@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.MessageSelector;
@@ -25,7 +26,8 @@ import org.apache.rocketmq.common.message.MessageQueue;
  *  start NAME KIND GROUP TOPIC FILTER     KIND: concurrent, failing, refusing, ordered, broadcast, assigned, lite,
  *                                               popping, slow, late: the broker shares the queues; with each message
  *                                               slow takes too long the first time, late wants it again once;
- *                                               brief tells once what it wants, and then that it is there
+ *                                               brief tells once what it wants, and then that it is there;
+ *                                               busy is never done with its first two messages, and then pulls no more
  *  stop NAME
  *  send TOPIC COUNT PREFIX                as fast as answers come, each until some broker has it
  *  @ sent BROKER NUMBER STATUS KEY ID QUEUE OFFSET
@@ -73,6 +75,11 @@ public final class Consumers {
         if (BY_BROKER.contains(kind)) consumer.getClass().getMethod("setClientRebalance", boolean.class).invoke(consumer, false);
         // The shortest time that a popped message may be hidden.
         if (kind.equals("slow")) consumer.getClass().getMethod("setPopInvisibleTime", long.class).invoke(consumer, 5_000L);
+        AtomicInteger taken = new AtomicInteger();
+        if (kind.equals("busy")) {
+            consumer.setPullThresholdForQueue(1);
+            consumer.setConsumeThreadMin(3);
+        }
         if (kind.equals("brief")) {
             consumer.getClass().getMethod("setUseHeartbeatV2", boolean.class).invoke(consumer, true);
             consumer.setHeartbeatBrokerInterval(500);
@@ -87,6 +94,7 @@ public final class Consumers {
                 tell(name, messages);
                 int before = messages.get(0).getReconsumeTimes();
                 if (kind.equals("slow") && before == 0) sleep(7_000);
+                if (kind.equals("busy") && taken.incrementAndGet() <= 2) sleep(300_000);
                 boolean fails = kind.equals("refusing") || kind.equals("failing") && before < 2 || kind.equals("late") && before == 0;
                 // One second, the shortest delay; of popped messages the shortest one is the first of their own.
                 context.setDelayLevelWhenNextConsume(kind.equals("late") ? 0 : 1);

@@ -1,0 +1,87 @@
+/** Who may do what is changed while a server runs. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { principalsOf } from '../../../lib/remoting/auth/principals.js'
+import type { AuthSettings } from '../../../lib/remoting/auth/settings.js'
+import { printBody } from '../../../lib/remoting/body-json.js'
+import { RemotingClient } from '../../../lib/remoting/client.js'
+import { brokerRequests, clientRequests, nameServerRequests, responseCodes } from '../../../lib/remoting/codes.js'
+import { type Command, type CommandParts, request } from '../../../lib/remoting/command.js'
+import { consumeRequests } from '../../../lib/remoting/commands/consume-codes.js'
+import { endpointText } from '../../../lib/remoting/endpoint.js'
+import type { HandlerTable } from '../../../lib/remoting/handling.js'
+import { inWords } from '../../support/client-messages.js'
+import { serveBroker } from '../../support/serve-broker.js'
+
+const { SUCCESS, NO_PERMISSION } = responseCodes
+const first = { accessKey: 'the-first', secretKey: 'secret-of-the-first' }
+const second = { accessKey: 'the-second', secretKey: 'secret-of-the-second' }
+const of = (...accounts: AuthSettings['accounts'] & object): AuthSettings => ({ accounts })
+
+async function serve(t: TestContext, auth: AuthSettings) {
+  const served = await serveBroker(t, { options: { topics: { T: { queues: 1 } } }, server: { auth } })
+  const as = (credentials: typeof first, handlers: HandlerTable = new Map()) => {
+    const client = new RemotingClient({ credentials, handlers })
+    t.after(() => client.close(100))
+    const ask = (code: number, parts: CommandParts): Promise<Command> => client.invoke(served.address, request(code, parts))
+    const names = endpointText(served.server.nameServerEndpoint!)
+    const route = async (): Promise<number> =>
+      (await client.invoke(names, request(nameServerRequests.GET_ROUTEINFO_BY_TOPIC, { ext: { topic: 'T' } }))).code
+    const send = async (): Promise<number> => (await ask(brokerRequests.SEND_MESSAGE, inWords())).code
+    return { ask, route, send }
+  }
+  return { ...served, as }
+}
+
+test('what is said anew counts for the next request, at the name server too, over connections that are there', async (t) => {
+  const { server, as } = await serve(t, of({ ...first, topicPerms: ['T=PUB'] }))
+  const [one, two] = [as(first), as(second)]
+  assert.deepEqual([await one.send(), await two.send(), await two.route()], [SUCCESS, NO_PERMISSION, NO_PERMISSION])
+  server.changeAuth(of({ ...first, topicPerms: ['T=SUB'] }, { ...second, topicPerms: ['T=PUB'] }))
+  assert.deepEqual([await one.send(), await two.send(), await two.route()], [NO_PERMISSION, SUCCESS, SUCCESS])
+  server.changeAuth(of({ ...second, secretKey: 'another-secret', topicPerms: ['T=PUB'] }))
+  assert.deepEqual([await one.send(), await one.route(), await two.send()], [NO_PERMISSION, NO_PERMISSION, NO_PERMISSION])
+  server.changeAuth({ globalWhiteRemoteAddresses: ['127.0.0.1'] })
+  assert.equal(await one.send(), SUCCESS)
+})
+
+test('what cannot be changes nothing, and a server that asks nobody, or asks elsewhere, cannot be told', async (t) => {
+  const { server, as } = await serve(t, of({ ...first, topicPerms: ['T=PUB'] }))
+  const one = as(first)
+  assert.throws(() => server.changeAuth(of(first, first)), RangeError)
+  assert.throws(() => server.changeAuth({ accounts: 1 } as unknown as AuthSettings), TypeError)
+  assert.equal(await one.send(), SUCCESS)
+  for (const auth of [undefined, () => first]) {
+    const other = await serveBroker(t, { server: auth === undefined ? {} : { auth } })
+    assert.throws(() => other.server.changeAuth(of(first)), TypeError)
+  }
+})
+
+test('who may no longer send to a topic is not asked what became of its messages, and who may now is', async (t) => {
+  const may = { topicPerms: ['T=PUB'] }
+  const { broker, server, as } = await serve(t, of({ ...first, ...may }, second))
+  const asked: string[] = []
+  const clients = [first, second].map((who) => {
+    const { ask } = as(who, new Map([[clientRequests.CHECK_TRANSACTION_STATE, () => void asked.push(who.accessKey)]]))
+    const heartbeat = { body: printBody({ clientID: `c-${who.accessKey}`, producerDataSet: [{ groupName: 'P' }] }) }
+    return async () => assert.equal((await ask(consumeRequests.HEART_BEAT, heartbeat)).code, SUCCESS)
+  })
+  for (const beat of clients) await beat()
+  const { commitLogOffset } = await broker.send({ topic: 'T', body: 'x' })
+  const half = await broker.store.lookup({ commitLogOffset })
+  const askAll = async (): Promise<string[]> => {
+    for (const producer of broker.served.registry.producers('P')) producer.askTransaction(half!)
+    for (const beat of clients) await beat()
+    return asked.splice(0)
+  }
+  assert.deepEqual(await askAll(), [first.accessKey])
+  server.changeAuth(of(first, { ...second, ...may }))
+  assert.deepEqual(await askAll(), [second.accessKey])
+})
+
+test('somebody who was found elsewhere stays who it was found to be', () => {
+  const found = principalsOf(() => first)
+  const before = found.find(first.accessKey)
+  assert.ok(before !== undefined && !(before instanceof Promise))
+  assert.equal(found.still(first.accessKey, before), before)
+})

@@ -98,7 +98,8 @@ export class Views {
     // An index that was off has no sizes: what was put meanwhile is missing from it.
     this.isIndexNoted = manifest !== undefined && manifest.indexSizes.slots > 0
     const indexRows = this.isIndexNoted ? manifest?.index : undefined
-    const cache = { clock: ports.clock, cacheBytes: options.log.readCacheBytes }
+    const pause = (): Promise<void> => new Promise((resolve) => ports.timers.endOfTurn(resolve))
+    const cache = { clock: ports.clock, cacheBytes: options.log.readCacheBytes, pause }
     const place = {
       ...common,
       ...this.#indexSizes,

@@ -87,8 +87,13 @@ function explain(error: unknown, line: readonly string[], terminal: Terminal): E
     return 'usage'
   }
   const isKnown = error instanceof MessageStoreError || error instanceof DiskError || error instanceof BrokerError
-  terminal.problem(isKnown ? text : `unexpected: ${text}`)
-  return 'unusable'
+  // What the system refuses has a code.
+  if (isKnown || typeof (error as { code?: unknown } | null)?.code === 'string') {
+    terminal.problem(text)
+    return 'unusable'
+  }
+  terminal.fatal(error)
+  return 'fault'
 }
 
 function runsUntilStopped([name = '']: readonly string[]): boolean {

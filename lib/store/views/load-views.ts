@@ -85,6 +85,7 @@ export function loadIndex(
     ...commonOf(input, known),
     ...sizes,
     clock: ports.clock,
+    pause: () => new Promise((resolve) => ports.timers.endOfTurn(resolve)),
     cacheBytes: options.log.readCacheBytes,
     directory: layout.index,
     rows,

@@ -279,22 +279,34 @@ export class IndexFile {
     if (!this.isFull && this.#slots.areWorthKeeping) this.#slots.keep(this.#file, this.#written)
   }
 
-  /** Writes the entries of records that end at or below `durableEnd`, then slots and header, and flushes them. */
-  async flush(durableEnd: number): Promise<void> {
+  /**
+   * Writes the entries of records that end at or below `durableEnd` if they are as many as `least`: they need no memory then.
+   * Slots and header stay behind until `flush`, while which this must not be called.
+   */
+  relieve(durableEnd: number, least: number): void {
+    if (this.#tail.count < least) return
     const ready = this.#readyEntries(durableEnd)
+    if (ready >= least) this.#writeEntries(ready)
+  }
+
+  #writeEntries(ready: number): void {
+    if (ready === 0) return
     if (this.#make !== undefined) {
-      if (ready === 0) return
       this.#file = this.#make()
       this.#make = undefined
     }
-    if (ready > 0) {
-      const bytes = ready * INDEX_ENTRY_BYTES
-      this.#file.writeAt(this.#tail.bytes.subarray(0, bytes), entryPosition(this.#slotCount, this.#written))
-      if (this.#entriesCrc !== undefined) this.#entriesCrc = crc32(this.#tail.block, 0, bytes, this.#entriesCrc)
-      // Together, before anything else can fail: an entry is in the file or in memory.
-      this.#written += ready
-      this.#tail.drop(ready)
-    }
+    const bytes = ready * INDEX_ENTRY_BYTES
+    this.#file.writeAt(this.#tail.bytes.subarray(0, bytes), entryPosition(this.#slotCount, this.#written))
+    if (this.#entriesCrc !== undefined) this.#entriesCrc = crc32(this.#tail.block, 0, bytes, this.#entriesCrc)
+    // Together, before anything else can fail: an entry is in the file or in memory.
+    this.#written += ready
+    this.#tail.drop(ready)
+  }
+
+  /** Writes the entries of records that end at or below `durableEnd`, then slots and header, and flushes them. */
+  async flush(durableEnd: number): Promise<void> {
+    this.#writeEntries(this.#readyEntries(durableEnd))
+    if (this.#make !== undefined) return
     const previous = (entry: number): number =>
       this.#tail.view.getInt32((entry - this.#written) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
     if (this.#slots.write(this.#file, this.#written, previous)) this.#slotsCrc = undefined

@@ -54,6 +54,7 @@ const commands = fc.array(
       }),
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('flush' as const), behind: fc.nat(4) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('relieve' as const), behind: fc.nat(4), least: fc.nat(6) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('cut' as const), behind: fc.nat(4) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('reload' as const) }) },
   ),
@@ -82,6 +83,7 @@ test('queries find every entry in the time range, newest first, and give no addr
             }
             records++
           } else if (step.do === 'flush') await index.flush(Math.max(0, records - step.behind) * SIZE)
+          else if (step.do === 'relieve') index.relieve(Math.max(0, records - step.behind) * SIZE, step.least)
           else if (step.do === 'cut') {
             records = Math.max(1, records - step.behind)
             // Recovery cuts what files hold; nothing is in memory then.

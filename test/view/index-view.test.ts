@@ -125,7 +125,10 @@ test('after a start that believes only a part, the rest can be put again and all
       for (let i = from; i < 20; i++) for (const hash of [1, 4, 7 + i]) index.put(hash, i * SIZE, START + i * 400)
     }
     put(first, 0)
-    await first.flush(Number.MAX_SAFE_INTEGER)
+    await first.flush(10 * SIZE)
+    // Ahead of slots and header, as a process that ends then leaves them.
+    first.relieve(Number.MAX_SAFE_INTEGER, 1)
+    if (trusted % 2 === 0) await first.flush(Number.MAX_SAFE_INTEGER)
     const index = load(disk, trusted * SIZE)
     const end = index.lastCommitLogOffset
     assert.ok(end < trusted * SIZE)

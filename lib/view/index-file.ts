@@ -9,7 +9,6 @@
 import { invariant } from '../base/errors.js'
 import { absentFile } from '../disk/absent-file.js'
 import type { DiskFile } from '../disk/disk.js'
-import type { OpenFiles } from '../disk/open-files.js'
 import { PageCache } from '../disk/page-cache.js'
 import { type Block, zeroBlock } from '../format/block.js'
 import { crc32 } from '../format/crc.js'
@@ -18,6 +17,7 @@ import { encodeIndexHeader, entryPosition, INDEX_ENTRY_BYTES, type IndexHeader }
 import { IndexEntry } from '../format/tables.js'
 import { searchFirst } from './bisect.js'
 import { EntryTail } from './entry-tail.js'
+import type { CheckedIndex, IndexFileOptions } from './index-file-options.js'
 import { IndexPages } from './index-pages.js'
 import { readIndexHeader, sumOfRange } from './index-parts.js'
 import { indexedOffset, scanIndexEntries } from './index-scan.js'
@@ -31,26 +31,6 @@ const MAX_SECONDS = 0x7fffffff
 const EMPTY = zeroBlock(0)
 const goOn = (): Promise<boolean> => Promise.resolve(true)
 const NOTHING_CHECKED: CheckedIndex = { count: 1, entriesCrc: 0, slotsCrc: undefined }
-
-/** What was compared with a manifest. */
-export type CheckedIndex = Pick<IndexRow, 'count' | 'entriesCrc' | 'slotsCrc'>
-
-/** How to open a file of the index. */
-export interface IndexFileOptions {
-  readonly files: OpenFiles
-  readonly path: string
-  readonly slots: number
-  readonly entries: number
-  readonly writable: boolean
-  /** Where queries keep what they read; shared by the files of an index. */
-  readonly pages?: PageCache
-  /** Of a new file, which is made at its first flush; an existing one brings its own header. */
-  readonly fresh?: { readonly header: IndexHeader; readonly make: () => DiskFile }
-  /** What a manifest says of an existing file. */
-  readonly row?: IndexRow | undefined
-  /** What was found to be in it before: only what came since need be read to compare it. */
-  readonly checked?: CheckedIndex | undefined
-}
 
 /** See the head of this file. */
 export class IndexFile {
@@ -283,25 +263,37 @@ export class IndexFile {
   }
 
   /**
+   * Writes the entries of records that end at or below `durableEnd` if they are as many as `least`: they need no memory then.
+   * Slots and header stay behind until `flush`, while which this must not be called.
+   */
+  relieve(durableEnd: number, least: number): void {
+    if (this.#tail.count < least) return
+    const ready = this.#readyEntries(durableEnd)
+    if (ready >= least) this.#writeEntries(ready)
+  }
+
+  #writeEntries(ready: number): void {
+    if (ready === 0) return
+    if (this.#make !== undefined) {
+      this.#file = this.#make()
+      this.#make = undefined
+    }
+    const bytes = ready * INDEX_ENTRY_BYTES
+    this.#file.writeAt(this.#tail.bytes.subarray(0, bytes), entryPosition(this.#slotCount, this.#written))
+    if (this.#entriesCrc !== undefined) this.#entriesCrc = crc32(this.#tail.block, 0, bytes, this.#entriesCrc)
+    // Together, before anything else can fail: an entry is in the file or in memory.
+    this.#written += ready
+    this.#tail.drop(ready)
+  }
+
+  /**
    * Writes the entries of records that end at or below `durableEnd`, then slots and header, and flushes them.
    *
    * @param pause - lets the event loop turn between parts of the slots, and says whether the file is still there
    */
   async flush(durableEnd: number, pause: () => Promise<boolean> = goOn): Promise<void> {
-    const ready = this.#readyEntries(durableEnd)
-    if (this.#make !== undefined) {
-      if (ready === 0) return
-      this.#file = this.#make()
-      this.#make = undefined
-    }
-    if (ready > 0) {
-      const bytes = ready * INDEX_ENTRY_BYTES
-      this.#file.writeAt(this.#tail.bytes.subarray(0, bytes), entryPosition(this.#slotCount, this.#written))
-      if (this.#entriesCrc !== undefined) this.#entriesCrc = crc32(this.#tail.block, 0, bytes, this.#entriesCrc)
-      // Together, before anything else can fail: an entry is in the file or in memory.
-      this.#written += ready
-      this.#tail.drop(ready)
-    }
+    this.#writeEntries(this.#readyEntries(durableEnd))
+    if (this.#make !== undefined) return
     const rebuilds = this.#rebuilds
     // What is put in a pause is not in the file, and makes its slots dirty again.
     for (let page = this.#writeSlots(0); page >= 0; page = this.#writeSlots(page)) {

@@ -41,7 +41,10 @@ export class ViewFlusher {
   noted(visibleEnd: number): void {
     if (this.#closed || this.#running !== undefined) return
     if (visibleEnd >= this.#next) this.#start()
-    else if (this.#timer === undefined) this.#timer = this.#options.timers.after(FLUSH_EVERY_MS, () => this.#start())
+    else {
+      this.#timer ??= this.#options.timers.after(FLUSH_EVERY_MS, () => this.#start())
+      this.#relieve()
+    }
   }
 
   /** Whether a flush is under way. */
@@ -77,8 +80,17 @@ export class ViewFlusher {
     })
   }
 
+  #relieve(): void {
+    const { views, safeEnd } = this.#options
+    try {
+      views.relieve(safeEnd())
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
   async #flush(): Promise<void> {
-    const { views, safeEnd, books, onNoSpace, onFailure } = this.#options
+    const { views, safeEnd, books } = this.#options
     const end = safeEnd()
     const { durableMs } = books
     this.#next = end + FLUSH_EVERY_BYTES
@@ -86,9 +98,14 @@ export class ViewFlusher {
       const bounds = await views.flush(end)
       await books.viewsFlushed(end, durableMs, bounds)
     } catch (error) {
-      // Views can wait for space: the log has everything. The next time tries again.
-      if (error instanceof DiskError && error.isSpace) onNoSpace()
-      else onFailure(error)
+      this.#failed(error)
     }
+  }
+
+  /** Views can wait for space: the log has everything. The next time tries again. */
+  #failed(error: unknown): void {
+    const { onNoSpace, onFailure } = this.#options
+    if (error instanceof DiskError && error.isSpace) onNoSpace()
+    else onFailure(error)
   }
 }

@@ -136,6 +136,11 @@ export class Views {
     if (queue instanceof ConsumeQueue) queue.place(queueOffset, commitLogOffset, size, tagsCode)
   }
 
+  /** Writes what takes much memory of the entries of records below `durableEnd`. Not while `flush` runs. @throws {DiskError} */
+  relieve(durableEnd: number): void {
+    this.index?.relieve(durableEnd)
+  }
+
   /**
    * Writes and flushes the entries of all records below `durableEnd`.
    *

@@ -84,7 +84,7 @@ describe('the table of settings', () => {
     assert.deepEqual(resolveOptions(store), resolveOptions({ disk: { forceAt: 0.85 } }))
     assert.deepEqual(resolveBrokerOptions(others), resolveBrokerOptions())
     assert.deepEqual([server.port, server.host, server.nameServer], [10911, '127.0.0.1', { port: 9876 }])
-    assert.deepEqual(command, { log: { format: 'auto', level: 'info' }, http: { host: '127.0.0.1' } })
+    assert.deepEqual(command, { log: { format: 'auto', level: 'info' }, http: { host: '127.0.0.1', names: [] } })
   })
 })
 

@@ -91,6 +91,14 @@ export const endpoints: Kind = {
   fits: (value) => Array.isArray(value) && value.every(isEndpoint),
 }
 
+/** Names of machines. */
+export const names: Kind = {
+  placeholder: 'NAME;...',
+  expected: 'names of machines, several with ; between them',
+  read: endpoints.read,
+  fits: (value) => Array.isArray(value) && value.every((one) => typeof one === 'string' && /^[\w.-]+$/.test(one)),
+}
+
 /** Topics by name. The texts `name` and `name:queues` are read, several with a comma between them; no topic of 0 queues. */
 export const topics: Kind = {
   placeholder: 'NAME[:QUEUES]',

@@ -15,8 +15,33 @@ const touchesProcess =
 
 /** What takes longest in each tier, longest first: begun last, one would run alone in the end. */
 const longest = {
-  quick: [],
-  crash: [],
+  quick: [
+    'crash/sim-1',
+    'crash/sim-2',
+    'crash/flip',
+    'crash/flood',
+    'crash/sim-4',
+    'bench/bench',
+    'examples/examples',
+    'crash/kill',
+    'store',
+    'broker',
+    'remoting',
+  ],
+  crash: [
+    'crash/sim-2',
+    'crash/flip',
+    'crash/mutants',
+    'crash/sim-1',
+    'crash/flood',
+    'crash/live-wire',
+    'crash/sim-4',
+    'model/broker',
+    'crash/power',
+    'crash/kill',
+    'crash/failpoints',
+    'crash/syscalls',
+  ],
   interop: [],
 }
 /** What mostly waits, for the disk or for processes to start. */
@@ -24,7 +49,7 @@ const waiting = /^crash\/(kill|failpoints|syscalls|power|disk-full)$/
 
 /** The files with these names as units of one process each, in the order in which they are to begin. */
 export function unitsOf(built, tier, names) {
-  rmSync(unitDirectory(built), { recursive: true, force: true })
+  process.once('exit', () => rmSync(unitDirectory(built), { recursive: true, force: true }))
   const together = new Map()
   const units = []
   for (const name of [...names].sort()) {
@@ -59,8 +84,9 @@ export function waits({ names }) {
   return names.every((name) => waiting.test(name))
 }
 
+/** Of this run alone: another may be under way in the same tree. */
 function unitDirectory(built) {
-  return join(built, 'units')
+  return join(built, 'units', String(process.pid))
 }
 
 /** Writes the module that Node's runner starts: it can be given no arguments. */
@@ -70,7 +96,10 @@ function makeUnit(built, names) {
   const report = `${stem}.json`
   mkdirSync(unitDirectory(built), { recursive: true })
   rmSync(report, { force: true })
-  const lines = ["import { runUnit } from '../support/unit.js'", `runUnit(${JSON.stringify(names)}, ${JSON.stringify(report)})`]
+  const lines = [
+    "import { runUnit } from '../../support/unit.js'",
+    `runUnit(${JSON.stringify(names)}, ${JSON.stringify(report)})`,
+  ]
   writeFileSync(`${stem}.js`, `${lines.join('\n')}\n`)
   const title =
     names.length === 1

@@ -5,7 +5,7 @@
  * together. A file has a process of its own when its directory is one of long or delicate tests, or when it touches what
  * belongs to the process as a whole: its environment, its memory, its open files, what all its parts publish.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const MOST_FILES = 12
@@ -49,6 +49,7 @@ const waiting = /^crash\/(kill|failpoints|syscalls|power|disk-full)$/
 
 /** The files with these names as units of one process each, in the order in which they are to begin. */
 export function unitsOf(built, tier, names) {
+  removeOld(join(built, 'units'))
   process.once('exit', () => rmSync(unitDirectory(built), { recursive: true, force: true }))
   const together = new Map()
   const units = []
@@ -87,6 +88,21 @@ export function waits({ names }) {
 /** Of this run alone: another may be under way in the same tree. */
 function unitDirectory(built) {
   return join(built, 'units', String(process.pid))
+}
+
+/** What runs that were killed have left. */
+function removeOld(directory) {
+  if (!existsSync(directory)) return
+  for (const name of readdirSync(directory))
+    if (!isRunning(Number(name))) rmSync(join(directory, name), { recursive: true, force: true })
+}
+
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 /** Writes the module that Node's runner starts: it can be given no arguments. */

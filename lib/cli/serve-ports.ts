@@ -54,11 +54,11 @@ export function portFault(error: unknown, port: number | undefined): unknown {
 
 /** Answers `/metrics` and `/health` if that was asked for. @throws {UsageError} when the port cannot be had */
 export async function listenPages({ http }: CommandSettings, { pages }: Watched, log: Log): Promise<HttpListener | undefined> {
-  const { host, port } = http
+  const { host, port, names = [] } = http
   if (port === undefined) return undefined
   try {
     return await listenHttp({
-      ...{ host, port, pages },
+      ...{ host, port, names, pages },
       onAnswer: (answered) => log.tell('debug', 'answered', answered),
       onFault: (error, path) => log.seldom('error', 'a page failed', { path, ...errorFields(error) }),
     })

@@ -17,7 +17,7 @@ export interface CommandSettings {
   readonly directory?: string
   readonly log: { readonly format: 'auto' | 'text' | 'json'; readonly level: LogLevel }
   /** Where `/metrics` and `/health` are answered; no port, no answers. */
-  readonly http: { readonly host: string; readonly port?: number }
+  readonly http: { readonly host: string; readonly port?: number; readonly names?: readonly string[] }
 }
 
 /** How much the log tells. */

@@ -3,7 +3,7 @@
  *
  * A segment has expired when its newest record is older than the retention time, and not before the store has been
  * open for as long since the segment was full. RocketMQ asks the file's modification time instead, which copying or
- * touching changes; here it counts where the record's time lies in the future. Expired segments are deleted in one hour of
+ * touching changes; here it counts where the record's time lies in the future. Expired segments are deleted in some hours of
  * the day, or at any hour once the disk is filling. The last segment is never deleted, and what somebody still needs
  * only when the disk is too full for anything else.
  */
@@ -21,8 +21,8 @@ export const MAX_DELETED_PER_ROUND = 10
 /** The rules. Shares are of the file system, 0 to 1. */
 export interface RetentionRules {
   readonly hours: number
-  /** Local hour, 0 to 23. */
-  readonly deleteHour: number
+  /** Local hours, 0 to 23; at least one. */
+  readonly deleteHours: readonly number[]
   readonly cleanAt: number
   /** `undefined`: unexpired segments are never deleted. */
   readonly forceAt: number | undefined
@@ -58,7 +58,7 @@ export function expiredSegments(
   segments: readonly SegmentAge[],
 ): { segment: SegmentAge; reason: DeleteReason }[] {
   const isForced = rules.forceAt !== undefined && facts.usedShare >= rules.forceAt
-  if (!isForced && facts.hour !== rules.deleteHour && facts.usedShare < rules.cleanAt) return []
+  if (!isForced && !rules.deleteHours.includes(facts.hour) && facts.usedShare < rules.cleanAt) return []
   const limit = facts.now - rules.hours * 3_600_000
   const deleted: { segment: SegmentAge; reason: DeleteReason }[] = []
   for (const segment of segments) {

@@ -1,8 +1,12 @@
 /**
  * Pages for programs that watch a server: `GET` and `HEAD` of a few paths, nothing else. The only file that speaks HTTP.
  *
- * Whoever can connect can read them. Who is slow, says too much or comes in crowds is cut off, so that watching never
- * costs those who are watched more than a page.
+ * 1. Whoever can connect can read them, but no web page that somebody looks at: a browser that was told that a name
+ *    elsewhere is this machine's says that name in `Host`, and gets nothing.
+ * 2. Who is slow, says too much or comes in crowds is cut off, so that watching never costs those who are watched more
+ *    than a page.
+ * 3. Node's own HTTP does not run on the ports for sockets and timers: what the world has tried is worth more here than
+ *    an own reader of requests. So nothing behind this file depends on it, and tests of it use real sockets.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Endpoint } from './endpoint.js'
@@ -20,6 +24,8 @@ export interface HttpOptions {
   readonly host: string
   /** Port; 0 takes a free one. */
   readonly port: number
+  /** Names under which it is asked, beside `localhost`, addresses, and `host` if that is a name. @default none */
+  readonly names?: readonly string[]
   /** Pages by path. What one throws is told to `onFault`, and answered with 500. */
   readonly pages: ReadonlyMap<string, () => Promise<Page> | Page>
   /** Told of each request that was answered. */
@@ -68,7 +74,7 @@ async function answerRequest(options: HttpOptions, request: IncomingMessage, res
   // Nothing that a request carries is wanted.
   request.resume()
   response.on('error', () => {})
-  const page = await pageFor(options, method, path)
+  const page = isMeant(request.headers.host, options) ? await pageFor(options, method, path) : NOT_MEANT
   const { status, contentType, body } = page
   const bytes = Buffer.from(body)
   response.writeHead(status, {
@@ -81,6 +87,14 @@ async function answerRequest(options: HttpOptions, request: IncomingMessage, res
   })
   response.end(method === 'HEAD' ? undefined : bytes)
   options.onAnswer?.({ method, path: options.pages.has(path) ? path : '-', status })
+}
+
+/** Whether a request names this server: by an address, which no other name can lead to, or as it is called. */
+function isMeant(asked: string | undefined, { host, names = [] }: HttpOptions): boolean {
+  // Browsers always say it.
+  if (asked === undefined) return true
+  const [, address, name = ''] = /^(?:(\[[0-9a-fA-F:.]+\]|[0-9]+(?:\.[0-9]+){3})|([^:]*))(?::[0-9]*)?$/.exec(asked) ?? []
+  return address !== undefined || ['localhost', host, ...names].some((one) => one.toLowerCase() === name.toLowerCase())
 }
 
 async function pageFor({ pages, onFault }: HttpOptions, method: string, path: string): Promise<Page> {
@@ -99,6 +113,8 @@ async function pageFor({ pages, onFault }: HttpOptions, method: string, path: st
 export function plainPage(status: number, line: string): Page {
   return { status, contentType: 'text/plain; charset=utf-8', body: `${line}\n` }
 }
+
+const NOT_MEANT = plainPage(421, 'nobody here has the name that the request has in Host')
 
 function closed(server: Server): Promise<void> {
   return new Promise((resolve) => {

@@ -82,8 +82,8 @@ export interface StoreOptions {
   verifyReads?: boolean
   /** Hours that a segment is kept after its last write. @default 72 */
   retentionHours?: number
-  /** Local hour in which expired segments are deleted. @default 4 */
-  deleteHour?: number
+  /** Local hour in which expired segments are deleted, or a list of such hours. @default 4 */
+  deleteHour?: number | readonly number[]
   /** What happens as the disk fills. */
   disk?: DiskOptions
   /** Memory for blocks of the log read from the disk, and as much again for pages of the index. @default 16 MiB */
@@ -141,7 +141,7 @@ export interface ResolvedOptions {
   readonly message: Readonly<{ maxBodyBytes: number; storeHost: string; brokerName: string; delayLevelsMs: readonly number[] }>
   readonly retention: Readonly<{
     hours: number
-    deleteHour: number
+    deleteHours: readonly number[]
     cleanAt: number
     forceAt: number | undefined
     refuseAt: number
@@ -201,7 +201,7 @@ export function resolveOptions(options: StoreOptions = {}): ResolvedOptions {
     },
     retention: {
       hours: root.number('retentionHours', 0, 24 * 36_500, 72),
-      deleteHour: root.integer('deleteHour', 0, 23, 4),
+      deleteHours: root.integers('deleteHour', 0, 23, 4),
       cleanAt: disk.number('cleanAt', 0, 1, 0.75),
       forceAt: disk.optionalNumber('forceAt', 0, 1),
       refuseAt: disk.number('refuseAt', 0, 1, 0.9),
@@ -279,6 +279,15 @@ class Group {
 
   integer(name: string, least: number, most: number, preset: number): number {
     return this.optionalInteger(name, least, most) ?? preset
+  }
+
+  /** One of them, or a list of some. */
+  integers(name: string, least: number, most: number, preset: number): readonly number[] {
+    const value = this.#take(name)
+    if (!Array.isArray(value) || value.length === 0) return [this.integer(name, least, most, preset)]
+    const isWithin = (one: unknown): boolean => Number.isInteger(one) && (one as number) >= least && (one as number) <= most
+    if (value.every(isWithin)) return Object.freeze([...(value as number[])])
+    return this.#wrong(name, `a whole number from ${least} to ${most}, or a list of such`, value, RangeError)
   }
 
   boolean(name: string, preset: boolean): boolean {

@@ -27,11 +27,11 @@ async function health(watched: Watched): Promise<[number, Health]> {
   return [status, JSON.parse(body) as Health]
 }
 
-async function listening(t: TestContext, pages: ReadonlyMap<string, () => Promise<Page> | Page>) {
+async function listening(t: TestContext, pages: ReadonlyMap<string, () => Promise<Page> | Page>, names: string[] = []) {
   const answered: unknown[] = []
   const faults: unknown[] = []
   const listener = await listenHttp({
-    ...{ host: '127.0.0.1', port: 0, pages },
+    ...{ host: '127.0.0.1', port: 0, names, pages },
     onAnswer: (one) => answered.push(one),
     onFault: (error, path) => faults.push([path, String(error)]),
   })
@@ -171,6 +171,29 @@ describe('over HTTP', () => {
     assert.deepEqual(faults, [['/broken', 'Error: a secret']])
     // Paths that are no pages are not told as they came.
     assert.deepEqual(answered[2], { method: 'GET', path: '-', status: 404 })
+  })
+
+  test('a request that names another machine gets nothing, whatever a browser was told of the name', async (t) => {
+    const { listener, answered } = await listening(t, pages, ['Broker-1.example'])
+    const status = async (head: string): Promise<string> =>
+      (await raw(listener, `GET /here ${head}\r\nconnection: close\r\n\r\n`)).slice(9, 12)
+    const { port } = listener.endpoint
+    for (const host of ['127.0.0.1', `127.0.0.1:${port}`, `LocalHost:${port}`, '[::1]', '10.1.2.3:80', 'broker-1.example:9'])
+      assert.equal(await status(`HTTP/1.1\r\nhost: ${host}`), '200', host)
+    for (const host of [
+      'evil.example',
+      `evil.example:${port}`,
+      '127.0.0.1.evil.example',
+      'localhost.evil',
+      '',
+      '[::1',
+      'a b',
+      '1.2.3',
+    ])
+      assert.equal(await status(`HTTP/1.1\r\nhost: ${host}`), '421', host)
+    assert.equal(await status('HTTP/1.0'), '200')
+    assert.equal(await status('HTTP/1.1'), '400')
+    assert.equal(answered.length, 15)
   })
 
   test('headers beyond the limit and what is no HTTP are refused, and the next request is answered', async (t) => {

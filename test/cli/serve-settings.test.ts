@@ -84,7 +84,7 @@ describe('the table of settings', () => {
     assert.deepEqual(resolveOptions(store), resolveOptions({ disk: { forceAt: 0.85 } }))
     assert.deepEqual(resolveBrokerOptions(others), resolveBrokerOptions())
     assert.deepEqual([server.port, server.host, server.nameServer], [10911, '127.0.0.1', { port: 9876 }])
-    assert.deepEqual(command, { log: { format: 'auto', level: 'info' }, http: { host: '127.0.0.1' } })
+    assert.deepEqual(command, { log: { format: 'auto', level: 'info' }, http: { host: '127.0.0.1', names: [] } })
   })
 })
 
@@ -241,7 +241,7 @@ aclEnable=\\u0066alse
     assert.deepEqual([server.nameServers, server.nameServer], [['a:9876', 'b:9876'], undefined])
     assert.deepEqual([server.advertisedHost, command.directory, command.http.port], ['192.0.2.7', '/data/store', 5557])
     const { deleteHour, retentionHours, flush, disk, queueSegmentEntries } = broker.store!
-    assert.deepEqual([deleteHour, retentionHours, flush, disk?.cleanAt, queueSegmentEntries], [4, 48, 'sync', 0.7, 300_000])
+    assert.deepEqual([deleteHour, retentionHours, flush, disk?.cleanAt, queueSegmentEntries], [[4, 16], 48, 'sync', 0.7, 300_000])
     assert.deepEqual(warnings, ['broker.conf: these properties are not used: sendMessageThreadPoolNums'])
   })
 

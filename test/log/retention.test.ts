@@ -11,7 +11,7 @@ import {
 
 const HOUR = 3_600_000
 const NOW = 1_700_000_000_000
-const rules: RetentionRules = { hours: 72, deleteHour: 4, cleanAt: 0.75, forceAt: undefined }
+const rules: RetentionRules = { hours: 72, deleteHours: [4], cleanAt: 0.75, forceAt: undefined }
 const quiet: RetentionFacts = { now: NOW, hour: 4, usedShare: 0.1, neededFrom: Number.POSITIVE_INFINITY }
 const segment = (hours: number, i: number): SegmentAge => {
   const newestMs = NOW - hours * HOUR
@@ -22,6 +22,7 @@ const segments = (...ages: number[]) => ages.map(segment)
 const cases: [string, RetentionRules, RetentionFacts, number[], string[]][] = [
   ['in its hour what has expired goes', rules, quiet, [100, 80, 72, 71], ['expired', 'expired', 'expired']],
   ['a millisecond before it expires a segment stays', rules, { ...quiet, now: NOW - 1 }, [72], []],
+  ['of several hours each is one in which what has expired goes', { ...rules, deleteHours: [16, 4] }, quiet, [100], ['expired']],
   ['out of its hour nothing goes', rules, { ...quiet, hour: 5 }, [100], []],
   [
     'out of its hour what has expired goes once the disk fills',

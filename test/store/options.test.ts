@@ -62,6 +62,14 @@ describe('values', () => {
     }
   })
 
+  test('an hour may be several', () => {
+    const hoursOf = (deleteHour?: number | number[]) =>
+      resolveOptions(deleteHour === undefined ? {} : { deleteHour }).retention.deleteHours
+    assert.deepEqual([hoursOf(), hoursOf(0), hoursOf([4, 16])], [[4], [0], [4, 16]])
+    for (const wrong of [[24], [4, -1], [4, 1.5]])
+      assert.throws(() => hoursOf(wrong), bad(RangeError, 'option deleteHour ', 'from 0 to 23, or a list of such'))
+  })
+
   test('what is not a number is refused where a number belongs', () => {
     for (const { name, least, most } of numeric) {
       for (const value of ['1', null, true, {}, [], () => 1, 1n, Number.NaN])

@@ -5,7 +5,7 @@
 import { shown } from '../../base/errors.js'
 import { UsageError } from '../command.js'
 import type { Given } from './given.js'
-import { endpoints } from './kinds.js'
+import { endpoints, hours } from './kinds.js'
 
 /** Reads the text of a property; `undefined` when it means nothing here. */
 type Reading = (text: string) => unknown
@@ -13,8 +13,6 @@ type Reading = (text: string) => unknown
 const asText: Reading = (text) => text
 const asNumber: Reading = (text) => (/^-?[0-9]+$/.test(text) ? Number(text) : undefined)
 const asFlag: Reading = (text) => (text === 'true' ? true : text === 'false' ? false : undefined)
-/** Hours may be several, `04;16`: the first counts. */
-const asHour: Reading = (text) => asNumber(text.split(';')[0]!.trim())
 
 function times(factor: number): Reading {
   return (text) => {
@@ -53,7 +51,7 @@ export const counterparts: Readonly<Record<string, readonly [name: string, read:
   flushIntervalCommitLog: ['flushIntervalMs', asNumber],
   syncFlushTimeout: ['flushTimeoutMs', asNumber],
   fileReservedTime: ['retentionHours', asNumber],
-  deleteWhen: ['deleteHour', asHour],
+  deleteWhen: ['deleteHour', hours.read],
   diskMaxUsedSpaceRatio: ['disk.cleanAt', partOf(100)],
   autoCreateTopicEnable: ['autoCreateTopics', asFlag],
   autoCreateSubscriptionGroup: ['autoCreateGroups', asFlag],

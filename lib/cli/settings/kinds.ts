@@ -91,6 +91,27 @@ export const endpoints: Kind = {
   fits: (value) => Array.isArray(value) && value.every(isEndpoint),
 }
 
+/** Hours of the day. */
+export const hours: Kind = {
+  placeholder: 'HOUR;...',
+  expected: 'a whole number from 0 to 23, several with ; between them',
+  expectedInFile: 'a whole number from 0 to 23, or a list of such',
+  read(value) {
+    const all = value.split(/[;,]/).map((one) => (/^\s*[0-9]{1,2}\s*$/.test(one) ? Number(one) : Number.NaN))
+    if (all.some(Number.isNaN)) return undefined
+    return all.length === 1 ? all[0] : all
+  },
+  fits: (value) => (Array.isArray(value) ? value.length > 0 && value.every(isHour) : isHour(value)),
+}
+
+/** Names of machines. */
+export const names: Kind = {
+  placeholder: 'NAME;...',
+  expected: 'names of machines, several with ; between them',
+  read: endpoints.read,
+  fits: (value) => Array.isArray(value) && value.every((one) => typeof one === 'string' && /^[\w.-]+$/.test(one)),
+}
+
 /** Topics by name. The texts `name` and `name:queues` are read, several with a comma between them; no topic of 0 queues. */
 export const topics: Kind = {
   placeholder: 'NAME[:QUEUES]',
@@ -111,6 +132,10 @@ export const topics: Kind = {
 
 /** Things by name, which only a file can say. */
 export const table: Kind = { placeholder: '', expected: 'an object', read: () => undefined, fits: isTable }
+
+function isHour(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 23
+}
 
 function isTable(value: unknown): boolean {
   return isObject(value) && Object.values(value).every(isObject)

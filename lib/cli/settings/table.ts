@@ -2,7 +2,7 @@
  * Everything that `mqlite serve` can be told. A setting more is a row more: its flag, its variable, its place in the
  * configuration file and its line of help come of the row. Ports and shares have RocketMQ's defaults.
  */
-import { bytes, choice, endpoints, number, onOff, path, port, share, table, text, topics, whole } from './kinds.js'
+import { bytes, choice, endpoints, hours, names, number, onOff, path, port, share, table, text, topics, whole } from './kinds.js'
 import { limitSettings } from './limits-table.js'
 import type { Section, Setting } from './setting.js'
 
@@ -101,7 +101,7 @@ const sizes: readonly Setting[] = [
 
 const retention: readonly Setting[] = [
   { name: 'retentionHours', part: 'store', kind: number('HOURS', 0, 876_000), preset: 72, meaning: 'segments are kept so long' },
-  { name: 'deleteHour', part: 'store', kind: whole('HOUR', 0, 23), preset: 4, meaning: 'local hour in which they are deleted' },
+  { name: 'deleteHour', part: 'store', kind: hours, preset: 4, meaning: 'local hour in which they are deleted' },
   { name: 'disk.cleanAt', part: 'store', kind: share, preset: 0.75, meaning: 'full so far: expired ones go at any hour' },
   {
     ...{ name: 'disk.forceAt', part: 'store', kind: share, preset: 0.85, mayBeOff: true },
@@ -141,6 +141,7 @@ const watching: readonly Setting[] = [
   },
   { name: 'http.port', part: 'command', kind: port, preset: null, mayBeOff: true, meaning: 'answer /metrics and /health here' },
   { name: 'http.host', part: 'command', kind: host, preset: '127.0.0.1', meaning: 'listen here for them' },
+  { name: 'http.names', part: 'command', kind: names, preset: [], meaning: 'they are asked for by these names as well' },
 ]
 
 /** The table. */

@@ -128,7 +128,7 @@ export class Upkeep {
   async #deleteExpired(space: DiskSpace): Promise<void> {
     const { rules } = this.#options
     const now = this.#steady.now()
-    const hour = this.#askedRounds > 0 ? rules.deleteHour : new Date(now).getHours()
+    const hour = this.#askedRounds > 0 ? rules.deleteHours[0]! : new Date(now).getHours()
     this.#askedRounds = Math.max(0, this.#askedRounds - 1)
     const facts = { now, hour, usedShare: usedShare(space), neededFrom: Number.POSITIVE_INFINITY }
     const ages = this.#ages.list(now)

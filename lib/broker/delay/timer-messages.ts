@@ -139,7 +139,11 @@ export function rolledMessage(stored: StoredMessage): Message {
   return stamped(stored, message, SystemProperty.timerRollTimes, String(Number(times ?? 0) + 1), times)
 }
 
-/** With a property in front of the others, which stay as they are byte for byte unless it is among them. @param before - its value */
+/**
+ * With a property in front of the others, which stay as they are byte for byte unless it is among them.
+ *
+ * @param before - what it is among them
+ */
 function stamped<Given extends Message | undefined>(
   stored: StoredMessage,
   message: Given,

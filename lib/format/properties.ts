@@ -150,7 +150,8 @@ function markOf(length: number, first: number): number {
 export function findProperties(block: Block, start: number, end: number, wanted: PropertyNames): (string | undefined)[] {
   const { bytes } = block
   const { names, marks, places, last } = wanted
-  places.fill(-1)
+  // A call of `fill` would cost as much as the search.
+  for (let i = 0; i < places.length; i++) places[i] = -1
   for (let at = start; at < end; ) {
     let stop = nextLow(block, at, end)
     let split = -1

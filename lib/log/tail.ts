@@ -9,7 +9,8 @@
  *
  * A chunk covers consecutive addresses of one segment. Its bytes are final once they are written, so a
  * reader may keep a view of them; a chunk that was shared with a reader is left to the garbage
- * collector, any other is used again, because fresh memory costs a page fault for each 4 KiB.
+ * collector, any other is used again, because fresh memory costs a page fault for each 4 KiB, and a collection of all
+ * garbage now and then. So readers of short records take copies (`log-blocks.ts`).
  */
 import { allocateBlock, type Block } from '../format/block.js'
 import { BLANK_BYTES } from '../format/record.js'

@@ -142,7 +142,7 @@ export function rolledMessage(stored: StoredMessage): Message {
 /**
  * With a property in front of the others, which stay as they are byte for byte unless it is among them.
  *
- * @param before - its value
+ * @param before - what it is among them
  */
 function stamped<Given extends Message | undefined>(
   stored: StoredMessage,

@@ -62,9 +62,7 @@ export class RecordReader {
     const { at, available } = cursor
     const bytesOfSegment = segmentBytes()
     const limit = at + bytesOfSegment - (address % bytesOfSegment)
-    // What is in the tail was checked, or worked out, when it came there, and has not been anywhere else.
-    const isChecked = !verify || cursor.chunk !== undefined
-    const level = isChecked ? CheckLevel.structure : this.#options.levelAt(address)
+    const level = verify ? this.#options.levelAt(address) : CheckLevel.structure
     const found = checkRecord(cursor.block, at, limit, available, address, level)
     return found > 0 && size > 0 && found !== size ? Finding.size : found
   }

@@ -104,7 +104,10 @@ export async function timed(rounds: number, task: () => number | Promise<number>
   return figures
 }
 
-/** Runs a short task in tinybench, once per round. `task` does `amount` things; the result is things per second, by the median call. */
+/**
+ * Runs a short task in tinybench, once per round. `task` does `amount` things; the result is things per second, by the median
+ * call.
+ */
 export async function repeated(plan: Plan, amount: number, task: () => Promise<void> | void): Promise<number[]> {
   const figures: number[] = []
   for (let round = 0; round < plan.rounds; round++) {

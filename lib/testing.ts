@@ -4,9 +4,10 @@
  * It listens on free ports of 127.0.0.1 and keeps its messages in memory, unless it is given a directory. It makes
  * topics and groups on first use, and takes milliseconds to start.
  */
+import { checkRequest, type FieldNames } from './base/arguments.js'
 import { type Clock, systemTimers, type Timer, type Timers } from './base/system.js'
 import { Broker } from './broker/broker.js'
-import type { BrokerOptions } from './broker/broker-options.js'
+import { type BrokerOptions, brokerOptionFields } from './broker/broker-options.js'
 import { MemoryDisk } from './disk/memory-disk.js'
 import { nodeDisk } from './disk/node-disk.js'
 import { BrokerServer, type BrokerServerOptions } from './remoting/broker-server.js'
@@ -26,6 +27,7 @@ export interface TestBrokerOptions extends Omit<BrokerOptions, 'store'> {
 
 const ROOT = '/mqlite'
 const SMALL = { segmentBytes: 16 * 1024 * 1024, queueSegmentEntries: 10_000, index: { slots: 10_007, entries: 40_000 } } as const
+const optionFields: FieldNames = new Set([...brokerOptionFields, 'clock', 'directory', 'server'])
 /** Turns of the event loop in which what a timer has set off goes on. */
 const TURNS = 3
 
@@ -74,6 +76,7 @@ export class TestBroker implements AsyncDisposable {
  * @throws {TypeError} {@link RangeError} for a wrong option; what {@link Broker.open} throws
  */
 export async function startTestBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
+  checkRequest(options, optionFields, 'the options object of a test broker')
   const { clock, directory, store, server, autoCreateTopics = true, ...others } = options
   const disk = directory === undefined ? new MemoryDisk() : nodeDisk
   const time = clock === undefined ? {} : { clock, timers: clock }

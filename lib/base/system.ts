@@ -49,6 +49,11 @@ export const systemTimers: Timers = {
   },
 }
 
+/** Runs `action` once an event, and all that follows of it without waiting for another, has been handled. */
+export function afterEvent(action: () => void): void {
+  process.nextTick(action)
+}
+
 /** A number from 0, inclusive, to 1. */
 export const systemRandom = (): number => Math.random()
 

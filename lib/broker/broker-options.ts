@@ -60,7 +60,11 @@ export interface BrokerOptions {
   readonly quotas?: QuotaOptions
   /** How messages with an `idempotencyKey` are kept from being sent twice. */
   readonly idempotence?: IdempotenceOptions
-  /** Bodies of at least so many bytes are compressed by ZLIB when they are sent, except in batches. RocketMQ's clients take 4096. @default none is */
+  /**
+   * Bodies of at least so many bytes are compressed by ZLIB when they are sent, except in batches. RocketMQ's clients take 4096.
+   *
+   * @default none is
+   */
   readonly compressOverBytes?: number
   /** Largest body after inflation. @default 16 MiB */
   readonly maxInflatedBytes?: number
@@ -81,7 +85,8 @@ export type ResolvedBrokerOptions = Required<
   readonly transactions: Required<TransactionOptions>
 }
 
-const optionFields = fieldNames<keyof BrokerOptions>({
+/** What a broker may be told. */
+export const brokerOptionFields = fieldNames<keyof BrokerOptions>({
   topics: true,
   groups: true,
   autoCreateTopics: true,
@@ -106,7 +111,7 @@ const idempotenceFields = fieldNames<keyof IdempotenceOptions>({ windowMs: true,
 
 /** Checks options and fills in defaults. @throws {TypeError} {@link RangeError} naming option, value and what was expected */
 export function resolveBrokerOptions(options: BrokerOptions = {}): ResolvedBrokerOptions {
-  checkRequest(options, optionFields, 'the options object of a broker')
+  checkRequest(options, brokerOptionFields, 'the options object of a broker')
   const { autoCreateTopics = false, autoCreateGroups = true, clusterName = 'DefaultCluster', topics = {}, groups = {} } = options
   for (const [name, value] of Object.entries({ autoCreateTopics, autoCreateGroups })) {
     if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false, got ${shown(value)}`)

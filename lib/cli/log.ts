@@ -36,7 +36,7 @@ export function logOptions(terminal: Terminal, format: 'auto' | 'text' | 'json',
 export async function openLog(options: LogOptions): Promise<Log> {
   const { pino } = await import('pino')
   const { format, level, clock } = options
-  const write = format === 'json' ? options.write : (line: string) => options.write(textOf(JSON.parse(line) as Fields))
+  const write = format === 'json' ? options.write : (line: string) => options.write(lineForPeople(JSON.parse(line) as Fields))
   const logger = pino(
     {
       level,
@@ -83,7 +83,7 @@ export class Log {
 }
 
 /** A line for people: time of day, level, message, fields. */
-function textOf({ time, level, msg, ...fields }: Fields): string {
+function lineForPeople({ time, level, msg, ...fields }: Fields): string {
   const rest = Object.entries(fields).map(([name, value]) => {
     const text = typeof value === 'string' ? value : JSON.stringify(value)
     return `${name}=${/[\s"]/.test(text) ? JSON.stringify(text) : text}`

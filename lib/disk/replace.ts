@@ -1,10 +1,21 @@
 /** Small files: read whole, replaced whole; and directories that stay. */
-import { type Disk, DiskError } from './disk.js'
+import { type Disk, DiskError, type DiskFile } from './disk.js'
+
+/** A file opened to be read, or `undefined` when there is none, also when another process has just deleted it. */
+export function openIfThere(disk: Disk, path: string): DiskFile | undefined {
+  if (disk.stat(path)?.kind !== 'file') return undefined
+  try {
+    return disk.open(path, {})
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
 
 /** The bytes of a file, or `undefined` when there is none. @throws {DiskError} when it cannot be read */
 export function readWhole(disk: Disk, path: string): Buffer | undefined {
-  if (disk.stat(path)?.kind !== 'file') return undefined
-  const file = disk.open(path, {})
+  const file = openIfThere(disk, path)
+  if (file === undefined) return undefined
   try {
     const bytes = Buffer.alloc(file.size())
     const got = file.readAt(bytes, 0)

@@ -34,7 +34,10 @@ export interface SegmentChainOptions {
   readonly defaultSegmentBytes?: number
   /** Without it nothing on the disk changes, not even what a crash left behind. */
   readonly writable: boolean
-  /** Where segments are made before they are renamed into place: same file system, one store at a time. Without it they are made in place. */
+  /**
+   * Where segments are made before they are renamed into place: same file system, one store at a time. Without it they are made
+   * in place.
+   */
   readonly tmpDirectory?: string
   /** Name of the option that sets the length, for error messages. @default 'segmentBytes' */
   readonly option?: string
@@ -282,7 +285,10 @@ export class SegmentChain {
     return { start, path: this.#remove(start) }
   }
 
-  /** Removes the segments that start at or above an address, last first, so that a crash leaves no gap. Returns their starts, ascending. */
+  /**
+   * Removes the segments that start at or above an address, last first, so that a crash leaves no gap. Returns their starts,
+   * ascending.
+   */
   removeFrom(address: number): number[] {
     const removed = this.#starts.filter((start) => start >= address)
     for (const start of removed.toReversed()) this.#remove(start)

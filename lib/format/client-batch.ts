@@ -30,6 +30,11 @@ export interface BatchedMessage {
   readonly properties: Uint8Array
 }
 
+/** A message that was read from a batch. */
+export interface UnbatchedMessage extends BatchedMessage {
+  readonly properties: Buffer
+}
+
 /**
  * The body that carries messages.
  *
@@ -68,9 +73,9 @@ export function encodeClientBatch(messages: readonly BatchedMessage[]): Buffer {
  *
  * @throws {MessageStoreError} `MESSAGE_ILLEGAL` when the batch is not whole, naming the message and its place
  */
-export function decodeClientBatch(batch: Uint8Array): BatchedMessage[] {
+export function decodeClientBatch(batch: Uint8Array): UnbatchedMessage[] {
   const { bytes, view } = blockOf(batch)
-  const messages: BatchedMessage[] = []
+  const messages: UnbatchedMessage[] = []
   let at = 0
   while (at < bytes.length) {
     const left = bytes.length - at

@@ -40,9 +40,15 @@ const CRC_NAME = Buffer.from(PropertyName.crc32, 'latin1')
 /**
  * Parses properties from bytes. Malformed pieces are dropped, as RocketMQ drops them; nothing throws.
  * The whole-record CRC is left out: it describes the record, not the message.
+ *
+ * @param properties - to which they are added
  */
-export function parseProperties(bytes: Buffer, start: number, end: number): Record<string, string> {
-  const properties = emptyTexts()
+export function parseProperties(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  properties: Record<string, string> = emptyTexts(),
+): Record<string, string> {
   let at = start
   let split = start - 1
   while (at < end) {
@@ -60,7 +66,10 @@ export function parseProperties(bytes: Buffer, start: number, end: number): Reco
   return properties
 }
 
-/** {@link parseProperties} of a text, as requests bring it. Half surrogates, which no bytes can say, are replaced as bytes would have it. */
+/**
+ * {@link parseProperties} of a text, as requests bring it. Half surrogates, which no bytes can say, are replaced as bytes would
+ * have it.
+ */
 export function parsePropertiesText(given: string): Record<string, string> {
   const properties = emptyTexts()
   const text = given.toWellFormed()
@@ -192,7 +201,12 @@ export function writeCrcPropertyFrame(block: Block, at: number): void {
  * It covers every byte of the record before the property, so the record must be final.
  */
 export function sealCrcProperty(block: Block, recordAt: number, at: number): void {
-  let rest = crc32(block, recordAt, at) & 0x7fffffff
+  writeCrcDigits(block, at, crc32(block, recordAt, at))
+}
+
+/** Writes the digits of the CRC property at `at`. */
+export function writeCrcDigits(block: Block, at: number, crc: number): void {
+  let rest = crc & 0x7fffffff
   for (let digit = 9; digit <= 18; digit++) {
     const next = (rest / 10) | 0
     block.view.setUint8(at + digit, 48 + rest - next * 10)

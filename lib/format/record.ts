@@ -19,9 +19,9 @@
  */
 
 import type { Block } from './block.js'
-import { CRC_MASK, crc32 } from './crc.js'
+import { CRC_MASK, crc32, crc32OfBoth } from './crc.js'
 import { getI64, setI64 } from './i64.js'
-import { CRC_PROPERTY_BYTES, crcPropertyAt, readCrcProperty, sealCrcProperty, writeCrcPropertyFrame } from './properties.js'
+import { CRC_PROPERTY_BYTES, crcPropertyAt, readCrcProperty, writeCrcDigits, writeCrcPropertyFrame } from './properties.js'
 import { BlankHead, HostV4, HostV6, RecordBodyHead, RecordHead, RecordStored } from './tables.js'
 
 /** Marks a record whose topic length is one byte. Persistent: never renumber. */
@@ -67,6 +67,10 @@ const HEADS_BYTES = BORN_HOST_AT + STORED_BYTES + BODY_HEAD_BYTES
 /** What stands so far before the body. */
 const BODY_LENGTH = BODY_HEAD_BYTES - RecordBodyHead.at.bodyLength
 const PREPARED = BODY_HEAD_BYTES - PREPARED_AT
+/** Until the digits of the whole-record CRC are written, all 32 bits of that of the body stand in their place. */
+const BODY_CRC_IN_FRAME = 9
+/** To put the CRC of a shorter body and those around it together takes as long as to work it out again. */
+const WORTH_JOINING_BYTES = 48
 const V4_BYTES = HostV4.bytes
 const V6_BYTES = HostV6.bytes
 
@@ -153,11 +157,13 @@ export function closeRecord(
   view.setUint16(propertiesAt - 2, recordEnd - propertiesAt)
   view.setInt32(at + SIZE_AT, recordEnd - at)
   const bodyLength = view.getInt32(bodyAt - BODY_LENGTH)
-  view.setInt32(at + BODY_CRC_AT, bodyLength === 0 ? 0 : crc32(block, bodyAt, bodyAt + bodyLength) & CRC_MASK)
+  const bodyCrc = bodyLength === 0 ? 0 : crc32(block, bodyAt, bodyAt + bodyLength)
+  view.setInt32(at + BODY_CRC_AT, bodyCrc & CRC_MASK)
+  if (recordCrc) view.setInt32(recordEnd - CRC_PROPERTY_BYTES + BODY_CRC_IN_FRAME, bodyCrc)
   return recordEnd
 }
 
-/** Gives a closed record its place and time, and its whole-record CRC if it has room for one. */
+/** Gives a record that was just closed its place and time, and its whole-record CRC if it was closed with room for one. */
 export function placeRecord(
   block: Block,
   at: number,
@@ -169,7 +175,20 @@ export function placeRecord(
   setI64(view, at + QUEUE_OFFSET_AT, place.queueOffset)
   setI64(view, at + LOG_OFFSET_AT, place.commitLogOffset)
   setI64(view, at + BORN_HOST_AT + hostBytes(view.getInt32(at + SYS_FLAG_AT), SysFlag.bornHostV6), place.storeTimestamp)
-  if (recordCrc) sealCrcProperty(block, at, end - CRC_PROPERTY_BYTES)
+  if (recordCrc) sealRecord(block, at, end - CRC_PROPERTY_BYTES)
+}
+
+/** The CRC of the body is known, so that nobody need go through its bytes again. */
+function sealRecord(block: Block, at: number, crcAt: number): void {
+  const { view } = block
+  const body = bodyAt(view, at)
+  const bodyBytes = view.getInt32(body - BODY_LENGTH)
+  if (bodyBytes < WORTH_JOINING_BYTES) {
+    writeCrcDigits(block, crcAt, crc32(block, at, crcAt))
+    return
+  }
+  const upToBody = crc32OfBoth(crc32(block, at, body), view.getInt32(crcAt + BODY_CRC_IN_FRAME), bodyBytes)
+  writeCrcDigits(block, crcAt, crc32(block, body + bodyBytes, crcAt, upToBody))
 }
 
 /** Writes the blank that fills a segment: `rest` bytes from `at` to its end. */

@@ -8,7 +8,7 @@
 import { LRUCache } from 'lru-cache'
 import type { SegmentChain } from '../disk/segment-chain.js'
 import { allocateBlock, type Block } from '../format/block.js'
-import type { Tail } from './tail.js'
+import type { Chunk, Tail } from './tail.js'
 
 /** Blocks are aligned to this. 256 KiB is read in about 40 us from the page cache. */
 export const READ_BLOCK_BYTES = 256 * 1024
@@ -18,6 +18,12 @@ const MOST_RECORDS_BYTES = 1024
 
 /** Whoever keeps one record that was read by itself keeps its neighbours here. */
 const SHELF_BYTES = 16 * 1024
+
+/** Records of the tail up to this length are copied for who keeps them. */
+const MOST_COPIED_BYTES = 4096
+const COPIES_BYTES = 64 * 1024
+/** A call that copies costs as much as this many bytes, copied here. */
+const COPIED_HERE_BYTES = 512
 
 interface CachedBlock {
   readonly block: Block
@@ -37,9 +43,19 @@ export class Cursor {
   base = 0
   /** Index in `block` where the known bytes begin. */
   first = 0
+  /** The chunk of the tail that the block is of, when it is. */
+  chunk: Chunk | undefined
+  /** Whether what is to be kept is asked of {@link LogBlocks.kept}, so that the tail need not leave its memory to the reader. */
+  readonly asksToKeep: boolean
+
+  constructor(asksToKeep = false) {
+    this.asksToKeep = asksToKeep
+  }
 
   /** Whether `[address, address + bytes)` is already here; then moves `at` to it. */
   holds(address: number, bytes: number): boolean {
+    // The tail may have used its memory for other addresses.
+    if (this.chunk !== undefined && this.chunk.base !== this.base) return false
     const at = address - this.base
     if (at < this.first || at + bytes > this.available) return false
     this.at = at
@@ -59,6 +75,9 @@ export class LogBlocks {
   /** Where single records are read to, one behind the other: memory for each of them would cost as much as its read. */
   #shelf: Block = EMPTY
   #shelfUsed = SHELF_BYTES
+  /** Where records of the tail are copied to, the last of them at `at`. */
+  readonly #copies: { block: Block; at: number } = { block: EMPTY, at: 0 }
+  #copiesUsed = COPIES_BYTES
 
   constructor(chain: SegmentChain, tail: Tail, writtenEnd: () => number, cacheBytes: number) {
     this.#chain = chain
@@ -80,8 +99,8 @@ export class LogBlocks {
     if (end > this.#writtenEnd() || address < this.#chain.start) return false
     const chunk = this.#tail.find(address)
     if (chunk !== undefined && end <= chunk.base + chunk.written) {
-      chunk.shared = true
-      return point(cursor, chunk.block, chunk.base, chunk.written, address)
+      if (!cursor.asksToKeep) chunk.shared = true
+      return point(cursor, chunk.block, chunk.base, chunk.written, address, 0, chunk)
     }
     const blockBase = address - (address % READ_BLOCK_BYTES)
     if (end <= blockBase + READ_BLOCK_BYTES) {
@@ -91,6 +110,28 @@ export class LogBlocks {
       if (walking || this.#isWorthKeeping(blockBase)) return this.#readBlock(cursor, blockBase, address, end)
     }
     return this.#readExactly(cursor, address, bytes)
+  }
+
+  /**
+   * Where the record under a cursor may be kept, until the next call: where it is, or in a copy. The chunks of the tail are
+   * large and grow old, and a collection of all garbage for every few of them would cost a message more than its copy.
+   */
+  kept(cursor: Cursor, bytes: number): { readonly block: Block; readonly at: number } {
+    const { chunk } = cursor
+    if (chunk === undefined || chunk.shared) return cursor
+    if (bytes > MOST_COPIED_BYTES) {
+      chunk.shared = true
+      return cursor
+    }
+    const copies = this.#copies
+    if (this.#copiesUsed + bytes > COPIES_BYTES) {
+      copies.block = allocateBlock(COPIES_BYTES)
+      this.#copiesUsed = 0
+    }
+    copies.at = this.#copiesUsed
+    this.#copiesUsed += bytes
+    copyBytes(cursor.block, cursor.at, copies.block, copies.at, bytes)
+    return copies
   }
 
   /** Whether a block will not change and no other will drive it out. */
@@ -123,10 +164,9 @@ export class LogBlocks {
     // The log may begin inside the block; what was there before is gone.
     if (blockBase < this.#chain.start) return this.#readExactly(cursor, address, end - address)
     // Segments need not be multiples of the block, so a block may hold bytes of two.
-    const block = allocateBlock(READ_BLOCK_BYTES)
-    const from = blockBase
     const to = Math.min(blockBase + READ_BLOCK_BYTES, this.#writtenEnd())
-    for (let at = from; at < to; ) {
+    const block = allocateBlock(to - blockBase)
+    for (let at = blockBase; at < to; ) {
       const got = this.#chain.readAt(block.bytes.subarray(at - blockBase, to - blockBase), at)
       // A segment is missing; what stands behind it in the block is read by itself.
       if (got === 0)
@@ -156,11 +196,30 @@ export class LogBlocks {
   }
 }
 
-function point(cursor: Cursor, block: Block, base: number, available: number, address: number, first = 0): true {
+function point(
+  cursor: Cursor,
+  block: Block,
+  base: number,
+  available: number,
+  address: number,
+  first = 0,
+  chunk: Chunk | undefined = undefined,
+): true {
   cursor.block = block
   cursor.base = base
   cursor.first = first
   cursor.available = available
   cursor.at = address - base
+  cursor.chunk = chunk
   return true
+}
+
+function copyBytes(from: Block, at: number, to: Block, toAt: number, bytes: number): void {
+  if (bytes > COPIED_HERE_BYTES) {
+    from.bytes.copy(to.bytes, toAt, at, at + bytes)
+    return
+  }
+  let done = 0
+  for (; done + 4 <= bytes; done += 4) to.view.setInt32(toAt + done, from.view.getInt32(at + done))
+  for (; done < bytes; done++) to.view.setUint8(toAt + done, from.view.getUint8(at + done))
 }

@@ -12,6 +12,7 @@
  * timestamps, so no crash makes a mark of ours look foreign.
  */
 import type { Disk, DiskFile } from '../disk/disk.js'
+import { openIfThere } from '../disk/replace.js'
 import { type Block, blockOf, zeroBlock } from '../format/block.js'
 import { crc32 } from '../format/crc.js'
 import { MarkLayout } from '../format/tables.js'
@@ -90,8 +91,8 @@ export function decodeMark(kind: MarkKind, bytes: Uint8Array): Mark | undefined 
 
 /** Reads a mark from a file; `undefined` when it is absent or damaged. */
 export function readMark(disk: Disk, path: string, kind: MarkKind): Mark | undefined {
-  if (disk.stat(path)?.kind !== 'file') return undefined
-  const file = disk.open(path, {})
+  const file = openIfThere(disk, path)
+  if (file === undefined) return undefined
   try {
     const bytes = Buffer.alloc(MARK_BYTES)
     return file.readAt(bytes, 0) === MARK_BYTES ? decodeMark(kind, bytes) : undefined

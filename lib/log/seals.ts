@@ -53,7 +53,11 @@ export class Seals {
     return true
   }
 
-  /** The CRC of a segment as it is on the disk now; `undefined` when it went away meanwhile. @param pause - may throw, to end it */
+  /**
+   * The CRC of a segment as it is on the disk now; `undefined` when it went away meanwhile.
+   *
+   * @param pause - may throw, to end it
+   */
   async read(start: number, pause = this.#options.pause): Promise<number | undefined> {
     const { chain } = this.#options
     const block = allocateBlock(Math.min(STEP_BYTES, chain.segmentBytes))

@@ -261,7 +261,7 @@ function servedBroker(broker: Broker, principals: Principals | undefined): Serve
   const { served } = broker
   const turns = new ReadingTurns(served.base.ports.timers)
   const listedAuth = () => (principals instanceof CurrentPrincipals ? principals.settings : undefined)
-  const unknown = { endpoint: undefined, storeHost: undefined, mayHear: () => true, listedAuth }
+  const unknown = { endpoint: undefined, storeHost: undefined, mayHear: () => true, speaker: () => undefined, listedAuth }
   return { broker, served, turns, connections: new Map(), endListening: [], ...unknown }
 }
 
@@ -291,6 +291,7 @@ async function listenForClients(
   }
   const guard = guardOf(principals, brokerRows(broker.served.store), handlers)
   // Whose group it is, everybody may say: only who may send to the topic sees what was sent.
+  served.speaker = (from) => guard.guard?.speaker(from)
   served.mayHear = (to, topic) => guard.guard?.mayHear(to, topicNeed(topic, 'Pub')) ?? true
   const server = await RemotingServer.listen({ ...shared(options), ...guard, port, handlers, onConnection })
   served.endpoint = { ...server.endpoint, host: advertisedHost ?? server.endpoint.host }

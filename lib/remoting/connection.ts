@@ -4,7 +4,7 @@
  * ```
  *  socket ─▶ FrameDecoder ─▶ answers to us ─▶ Invocations
  *                        └─▶ requests ─▶ Workload ─▶ handler ─▶ answer ─┐
- *  socket ◀───────────────── outgoing, written once a turn ◀────────────┴── our own requests
+ *  socket ◀───────────────── outgoing, written once an event ◀──────────┴── our own requests
  * ```
  *
  * 1. Nothing is read while the peer has too much in work, or does not take its answers. So its socket fills, and it
@@ -13,7 +13,7 @@
  * 3. The status goes `open` → `closing` → `closed`. While closing, no new request is taken, and those that were taken
  *    are answered.
  */
-import type { Clock, Timer, Timers } from '../base/system.js'
+import { afterEvent, type Clock, type Timer, type Timers } from '../base/system.js'
 import { asAnswer, type Command, isOneWay, isResponse } from './command.js'
 import type { Endpoint } from './endpoint.js'
 import { endpointText } from './endpoint.js'
@@ -102,9 +102,14 @@ export class Connection {
     return this.#socket.queuedBytes + this.#outgoingBytes
   }
 
-  /** Bytes that this process keeps because of the peer: a frame that is not whole, requests in work, answers not taken. */
+  /** Bytes of the peer that are on their way: a frame that is not whole, requests in work. */
+  get incomingBytes(): number {
+    return this.#decoder.waitingBytes + this.#workload.bytes
+  }
+
+  /** Bytes that this process keeps because of the peer: those on their way, and answers not taken. */
   get heldBytes(): number {
-    return this.#decoder.waitingBytes + this.#workload.bytes + this.unreadBytes
+    return this.incomingBytes + this.unreadBytes
   }
 
   /** Resolves when the connection is closed. */
@@ -265,17 +270,20 @@ export class Connection {
     if (this.#isPaused) this.#drain()
   }
 
-  /** What is sent within a turn of the event loop leaves in one write. */
+  /**
+   * What is sent by one event and all that follows of it, such as the answers to all messages of one write, leaves in one
+   * write, at once: at the end of the turn it would leave only after the next look for events.
+   */
   #queue(frame: readonly Buffer[]): void {
     if (this.#status === 'closed') return
-    if (this.#outgoing.length === 0) this.#ports.timers.endOfTurn(() => this.#write())
+    if (this.#outgoing.length === 0) afterEvent(this.#write)
     const bytes = frame.reduce((sum, { length }) => sum + length, 0)
     this.#outgoingBytes += bytes
     this.#outgoing.push(...frame)
     this.#ports.onGrowth?.(bytes)
   }
 
-  #write(): void {
+  readonly #write = (): void => {
     const pieces = this.#outgoing
     if (pieces.length === 0) return
     this.#outgoing = []

@@ -43,11 +43,19 @@ export interface ConnectionLimits extends FrameLimits {
 
 /** Bounds of a server. */
 export interface ServerLimits extends ConnectionLimits {
-  /** Connections of all peers. Further ones take the place of those that never said a word, or are closed. @default 1,024 */
+  /** Connections of all peers. Further ones take the place of strangers, or are closed. @default 1,024 */
   readonly maxConnections: number
+  /**
+   * Strangers, where senders are asked who they are: connections over which nobody has spoken yet who is known. Further
+   * ones take the place of the oldest. @default 64
+   */
+  readonly maxStrangers: number
   /** Connections from one address. This machine's own programs share one, so it is not limited. @default 128 */
   readonly maxConnectionsPerAddress: number
-  /** Time in which a connection must say something to keep its place when others want it. @default 5 s */
+  /**
+   * Time in which a connection must bring its first whole frame, of somebody who is known where that is asked; it has
+   * longer while a frame is on its way. @default 5 s
+   */
   readonly silentMs: number
   /**
    * Bytes held for all peers together: frames that are not whole, requests in work, answers not taken. Above it the
@@ -80,6 +88,7 @@ export const standardLimits: ServerLimits = {
   minBytesPerSecond: 1024,
   watchMs: 5000,
   maxConnections: 1024,
+  maxStrangers: 64,
   maxConnectionsPerAddress: 128,
   silentMs: 5000,
   maxTotalBytes: 256 * MIB,

@@ -73,6 +73,12 @@ export function checkListening({ host, tls, insecure = false, isGuarded }: Expos
     )
 }
 
+/**
+ * How long a stranger stays though others want its place, milliseconds. What comes with the connection is read in a turn
+ * of the event loop behind it: of clients that all come at once, as after a restart, none may go before that.
+ */
+const STRANGER_MS = 250
+
 /** Room for connections that are refused only after a look at the others. */
 const SPARE_SOCKETS = 64
 
@@ -83,8 +89,9 @@ export class RemotingServer {
   readonly #load: SharedLoad
   readonly #clock: Clock
   readonly #timers: Timers
-  /** Every connection with the time since which it is there, oldest first. */
-  readonly #connections = new Map<Connection, number>()
+  readonly #connections = new Set<Connection>()
+  /** Those over which nobody had spoken when they were last looked at, with the time since which they are there, oldest first. */
+  readonly #strangers = new Map<Connection, number>()
   #listener: Listener | undefined
   #grownSinceLook = 0
   #isClosing = false
@@ -118,7 +125,7 @@ export class RemotingServer {
 
   /** The connections that there are. */
   get connections(): readonly Connection[] {
-    return [...this.#connections.keys()]
+    return [...this.#connections]
   }
 
   /** Takes no further connections, answers requests in work, and closes; after `graceMs` at once. */
@@ -145,8 +152,10 @@ export class RemotingServer {
       onRefused: ({ code: request }, { code, message: reason }, { remote }) => onRefused?.({ remote, reason, request, code }),
       onFault: (error, from) => this.#options.onFault?.(error, from),
     })
-    this.#connections.set(connection, this.#clock.monotonic())
-    connection.onClose(() => this.#connections.delete(connection))
+    this.#connections.add(connection)
+    this.#strangers.set(connection, this.#clock.monotonic())
+    connection.onClose(() => this.#forget(connection))
+    this.#watchStranger(connection)
     onConnection?.(connection)
   }
 
@@ -157,26 +166,56 @@ export class RemotingServer {
   }
 
   #hasRoomFor(host: string): boolean {
-    const { maxConnections, maxConnectionsPerAddress } = this.#limits
+    const { maxConnections, maxConnectionsPerAddress, maxStrangers } = this.#limits
     if (!isLoopback(host)) {
       const same = this.connections.filter(({ remote }) => remote.host === host).length
       if (same >= maxConnectionsPerAddress) return false
     }
-    return this.#connections.size < maxConnections || this.#makeRoom()
+    const isFull = this.#connections.size >= maxConnections
+    if (isFull || (this.#options.guard !== undefined && this.#strangers.size >= maxStrangers)) this.#makeRoom(maxStrangers)
+    return this.#connections.size < maxConnections
   }
 
-  /** Closes the connection that has said nothing for longest; where senders are asked who they are, nothing that counted. */
-  #makeRoom(): boolean {
+  /** Closes strangers, those that have been there for longest first, until there is a place for one more. */
+  #makeRoom(maxStrangers: number): void {
     const now = this.#clock.monotonic()
-    const { guard } = this.#options
-    for (const [connection, since] of this.#connections) {
-      if (now - since < this.#limits.silentMs) return false
-      if (guard === undefined ? connection.hasSpoken : guard.hasAdmitted(connection)) continue
-      this.#connections.delete(connection)
-      connection.destroy()
-      return true
+    for (const connection of this.#strangers.keys()) if (!this.#isStranger(connection)) this.#strangers.delete(connection)
+    for (const [connection, since] of this.#strangers) {
+      const areTooMany = this.#options.guard !== undefined && this.#strangers.size >= maxStrangers
+      if (!areTooMany && this.#connections.size < this.#limits.maxConnections) return
+      if (now - since < STRANGER_MS) return
+      this.#dismiss(connection, 'silent, and others want its place')
     }
-    return false
+  }
+
+  /** Whether nobody has spoken over a connection yet; where senders are asked who they are, nobody who is known. */
+  #isStranger(connection: Connection): boolean {
+    const { guard } = this.#options
+    return guard === undefined ? !connection.hasSpoken : !guard.hasAdmitted(connection)
+  }
+
+  /** Closes a connection that stays a stranger, unless something that it says is on its way, which has bounds of its own. */
+  #watchStranger(connection: Connection): void {
+    const { silentMs } = this.#limits
+    const look = (): void => {
+      if (!this.#connections.has(connection) || !this.#isStranger(connection)) return
+      if (connection.incomingBytes > 0) this.#watchStranger(connection)
+      else this.#dismiss(connection, `silent for ${silentMs} ms`)
+    }
+    // What has come meanwhile is read before.
+    const timer = this.#timers.after(silentMs, () => this.#timers.endOfTurn(look))
+    connection.onClose(() => timer.cancel())
+  }
+
+  #dismiss(connection: Connection, reason: string): void {
+    this.#forget(connection)
+    connection.destroy()
+    this.#options.onRefused?.({ remote: connection.remote, reason })
+  }
+
+  #forget(connection: Connection): void {
+    this.#connections.delete(connection)
+    this.#strangers.delete(connection)
   }
 
   /** Looks at all connections whenever an eighth of the limit has come or was queued: what went is not told. */

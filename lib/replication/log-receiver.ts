@@ -40,7 +40,8 @@ export class LogReceiver {
   /**
    * Takes a chunk and hands the records that it completes to the sink.
    *
-   * @throws {MessageStoreError} `REPLICA_DIVERGED` when it does not continue what is here, or holds no intact record; nothing of the bad record was taken, and the next chunk has to begin with it
+   * @throws {MessageStoreError} `REPLICA_DIVERGED` when it does not continue what is here, or holds no intact record; nothing of
+   *   the bad record was taken, and the next chunk has to begin with it
    */
   take({ commitLogOffset, bytes, hasRecordCrc }: LogChunk, sink: RecordSink): void {
     if (commitLogOffset !== this.receivedTo) {

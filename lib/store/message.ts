@@ -10,7 +10,10 @@ export interface Message {
   readonly body: Uint8Array | string
   /** The queue of the topic. @default 0 */
   readonly queueId?: number
-  /** What consumers filter on: one tag. As in RocketMQ, one with `||` in it or spaces around is stored; only a list of tags finds it. */
+  /**
+   * What consumers filter on: one tag. As in RocketMQ, one with `||` in it or spaces around is stored; only a list of tags finds
+   * it.
+   */
   readonly tags?: string
   /** What `query` finds the message by. A key has no spaces. */
   readonly keys?: string | readonly string[]
@@ -18,7 +21,10 @@ export interface Message {
   readonly uniqueKey?: string
   /** Further properties. Names and values are not empty and hold neither 0x01 nor 0x02. */
   readonly properties?: Readonly<Record<string, string>>
-  /** Properties already encoded, instead of `tags`, `keys` and `properties`: kept byte for byte. For brokers that pass messages on. */
+  /**
+   * Properties already encoded, instead of `tags`, `keys` and `properties`: kept byte for byte. For brokers that pass messages
+   * on.
+   */
   readonly encodedProperties?: Uint8Array
   /** A number of the user's own, 32 bits. @default 0 */
   readonly flag?: number
@@ -169,6 +175,8 @@ export interface QueryRequest {
   readonly key: string
   /** Most messages to return. @default 32 */
   readonly maxMessages?: number
+  /** Most bytes of records to return; the newest message is returned whatever its size. @default no bound */
+  readonly maxBytes?: number
   /** Oldest store time, milliseconds since 1970, inclusive. @default 0 */
   readonly from?: number
   /** Newest store time, inclusive. @default the end of time */
@@ -180,6 +188,7 @@ export const queryFields = fieldNames<keyof QueryRequest>({
   topic: true,
   key: true,
   maxMessages: true,
+  maxBytes: true,
   from: true,
   to: true,
 })

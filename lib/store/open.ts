@@ -7,7 +7,7 @@ import { OpenFiles } from '../disk/open-files.js'
 import { makeDurableDirectory } from '../disk/replace.js'
 import { type VerifyOptions, type VerifyParts, verifyStore } from './checking/verify.js'
 import type { VerifyReport } from './checking/verify-report.js'
-import { storeErrorOf } from './disk-failure.js'
+import { isGone, storeErrorOf } from './disk-failure.js'
 import { type Foundation, layFoundation, type StoreInput } from './foundation.js'
 import { ConfigFiles } from './keeping/config-files.js'
 import { QueueAdmin } from './keeping/queue-admin.js'
@@ -22,6 +22,9 @@ import { Replication } from './replication.js'
 import type { Views } from './views/views.js'
 import { buildWritingSide, type WritingSide } from './writing-side.js'
 
+/** A writer that deletes without a pause must not keep a reader from an answer. */
+const MOST_TRIES = 5
+
 /** A store that is open: what {@link MessageStore} forwards to. */
 export type OpenStore = Awaited<ReturnType<typeof openStore>>
 
@@ -31,6 +34,17 @@ export async function openStore(directory: string, given: StoreOptions | undefin
   const options = resolveOptions(given)
   const ports: StorePorts = { disk: nodeDisk, clock: systemClock, timers: systemTimers, ...givenPorts }
   const layout = layoutOf(directory.replace(/(?<=.)\/+$/, ''))
+  for (let tries = 1; ; tries++) {
+    try {
+      return await openOnce(layout, options, ports)
+    } catch (error) {
+      // The writer of a store that is only read deletes files at any moment: then there are others now.
+      if (!options.readOnly || tries === MOST_TRIES || !isGone(error)) throw error
+    }
+  }
+}
+
+async function openOnce(layout: StoreLayout, options: ResolvedOptions, ports: StorePorts) {
   const lock = await prepare(layout, options, ports)
   const files = new OpenFiles(ports.disk, options.openFiles)
   // A reader replaces its views while it keeps its log.
@@ -107,15 +121,7 @@ async function assemble(input: StoreInput) {
     config,
     flush: () => flush(base, writing),
     close: () => (closing ??= takeDown(base, writing, idle)),
-    verify: (options?: VerifyOptions) => {
-      const verifying = (): Promise<VerifyReport> => verifyStore(verifiedParts(base), options)
-      if (live === undefined) return verifying()
-      return live.asking(
-        () => live.holding(verifying),
-        {},
-        ({ ok }) => !ok,
-      )
-    },
+    verify: (options?: VerifyOptions) => verify(base, live, options),
     get: (request: GetRequest) => getWaiting(waiting, request),
     follow: (request: Omit<GetRequest, 'waitMs'>) => follow(waiting, request),
     metrics: { snapshot: () => metricsOf(base, writing) },
@@ -164,15 +170,32 @@ function liveLogOf(base: Foundation): LiveLog | undefined {
   })
 }
 
+/** Checks the store; beside a writer again, where what was found may come of what that has changed meanwhile. */
+function verify(base: Foundation, live: LiveLog | undefined, options: VerifyOptions | undefined): Promise<VerifyReport> {
+  const verifying = (): Promise<VerifyReport> => verifyStore(verifiedParts(base, live), options)
+  if (live === undefined) return verifying()
+  return live.asking(
+    () => live.holding(verifying),
+    {},
+    ({ ok }) => !ok,
+  )
+}
+
 /** What `verify` looks at. */
-function verifiedParts({ layout, options, ports, recovered, records, visible, log, seals, state }: Foundation): VerifyParts {
-  const { chain, views, report } = recovered
+function verifiedParts(base: Foundation, live: LiveLog | undefined): VerifyParts {
+  const { layout, options, ports, recovered, records, visible, log, seals, state } = base
+  const { chain, report } = recovered
   return {
     ...ports,
     layout,
     checkOpen: () => state.checkOpen(),
     chain,
-    views,
+    catchUp: async () => {
+      // One that runs already may have begun before what it is to see was written.
+      await live?.catchUp()
+      await live?.catchUp()
+    },
+    views: () => recovered.views,
     levelAt: records.levelAt,
     visibleEnd: () => visible.end,
     writtenEnd: () => log.writtenEnd,

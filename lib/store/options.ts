@@ -12,7 +12,11 @@ import { delayLevelsMs, parseDelayLevels } from '../format/tags.js'
 
 /** Sizes of the hash index. */
 export interface IndexOptions {
-  /** Whether messages are indexed by key. Off, index files are deleted; on again, they are made anew from the log. @default true */
+  /**
+   * Whether messages are indexed by key. Off, index files are deleted; on again, they are made anew from the log.
+   *
+   * @default true
+   */
   enabled?: boolean
   /** Hash slots of an index file. More slots, shorter chains: 4 bytes each. @default 5,000,000 */
   slots?: number
@@ -62,7 +66,11 @@ export interface StoreOptions {
   index?: IndexOptions
   /** Largest body. @default 4 MiB */
   maxMessageBytes?: number
-  /** `record`: every record carries a CRC of the whole record, 20 bytes. `body`: only RocketMQ's CRC of the body. @default 'record' */
+  /**
+   * `record`: every record carries a CRC of the whole record, 20 bytes. `body`: only RocketMQ's CRC of the body.
+   *
+   * @default 'record'
+   */
   checksum?: 'record' | 'body'
   /**
    * What the delay levels mean, from level 1 on, as in RocketMQ's `messageDelayLevel`.

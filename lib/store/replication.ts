@@ -100,7 +100,8 @@ export class Replication {
    *
    * @returns how far the replica is now, to be acknowledged; with `flush: 'sync'` after a flush
    * @throws {RangeError} for a chunk of more than half of `maxUnflushedBytes`
-   * @throws {MessageStoreError} `REPLICA_DIVERGED` when the chunk does not continue the log or is damaged, `STORE_READ_ONLY` on a store that is no replica
+   * @throws {MessageStoreError} `REPLICA_DIVERGED` when the chunk does not continue the log or is damaged, `STORE_READ_ONLY` on a
+   *   store that is no replica
    */
   apply(chunk: LogChunk): Promise<ReplicaProgress> {
     const applied = this.#applying

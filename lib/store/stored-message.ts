@@ -160,7 +160,9 @@ export class StoredMessage {
     return encodeOffsetMessageId(this.#storeHostBytes, this.commitLogOffset)
   }
 
-  /** Its record as RocketMQ's clients read it; a message of a batch has one of its own. The memory is shared: do not write to it. */
+  /**
+   * Its record as RocketMQ's clients read it; a message of a batch has one of its own. The memory is shared: do not write to it.
+   */
   get record(): Buffer {
     return this.#block.bytes.subarray(this.#at, this.#at + this.#block.view.getInt32(this.#at))
   }

@@ -7,7 +7,7 @@
 
 import { MessageStoreError } from '../base/errors.js'
 import type { Clock } from '../base/system.js'
-import type { Disk, DiskFile } from '../disk/disk.js'
+import { type Disk, DiskError, type DiskFile } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { PageCache } from '../disk/page-cache.js'
 import { encodeIndexHeader, type IndexHeader, indexFileBytes } from '../format/index-layout.js'
@@ -35,7 +35,9 @@ export interface IndexViewOptions {
   readonly cacheBytes?: number
   /** Files whose records are all below may have been deleted since. */
   readonly logStart: number
-  /** Whether the process that wrote the rows runs, so that no crash can have come between: files are checked when they are used. */
+  /**
+   * Whether the process that wrote the rows runs, so that no crash can have come between: files are checked when they are used.
+   */
   readonly isLive?: boolean
   /** What a view of the same files has checked, by name. */
   readonly checked?: CheckedFiles | undefined
@@ -146,7 +148,7 @@ export class IndexView {
     const names = disk.list(directory).filter(({ name, kind }) => kind === 'file' && isIndexFileName(name))
     const paths = names.map(({ name }) => `${directory}/${name}`)
     // Where a name outlived a crash and its length did not, no flush has covered any entry.
-    const empty = paths.filter((path) => disk.stat(path)!.bytes === 0)
+    const empty = paths.filter((path) => disk.stat(path)?.bytes === 0)
     for (const path of empty) this.#remove(path)
     return paths.filter((path) => !empty.includes(path))
   }
@@ -154,7 +156,8 @@ export class IndexView {
   #open(path: string, row?: IndexRow): IndexFile {
     const { disk, files, slots, entries, writable } = this.#options
     const checked = row === undefined ? undefined : this.#options.checked?.get(row.name)
-    const bytes = disk.stat(path)!.bytes
+    const bytes = disk.stat(path)?.bytes
+    if (bytes === undefined) throw new DiskError('ENOENT', 'stat', path)
     const expected = indexFileBytes(slots, entries)
     if (bytes !== expected) {
       const what = `${path} has ${bytes} bytes, ${expected} expected: set index.slots and index.entries`

@@ -112,7 +112,11 @@ export class QueueRows {
     }
   }
 
-  /** Takes over that rows below `end` are in the files, and looks at what stands behind them. @param lastEnd - of the last row's record */
+  /**
+   * Takes over that rows below `end` are in the files, and looks at what stands behind them.
+   *
+   * @param lastEnd - of the last row's record
+   */
   adoptedTo(end: number, lastEnd: number): void {
     this.evidenceEnd = lastEnd
     // After a clean close nothing can stand behind the last row.

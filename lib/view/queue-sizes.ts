@@ -30,7 +30,7 @@ function firstSegment(disk: Disk, directory: string): { path: string; bytes: num
       const place = `${directory}/${topic.name}/${queue.name}`
       for (const { name, kind } of disk.list(place)) {
         const path = `${place}/${name}`
-        const bytes = kind === 'file' && parseSegmentName(name) !== undefined ? disk.stat(path)!.bytes : 0
+        const bytes = kind === 'file' && parseSegmentName(name) !== undefined ? (disk.stat(path)?.bytes ?? 0) : 0
         // What a crash left empty, or something foreign, says nothing.
         if (bytes > 0 && bytes % QUEUE_ENTRY_BYTES === 0) return { path, bytes }
       }

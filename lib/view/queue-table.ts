@@ -46,7 +46,10 @@ export interface QueueTableOptions<Queue extends TableQueue> {
   readonly rows?: readonly QueueRow[] | undefined
   /** Whether the log has lost its oldest segments since the manifest was written. */
   readonly mayHaveShrunk?: boolean
-  /** Whether the process that wrote the manifest runs, so that no crash can have come between: nothing is read before it is needed. */
+  /**
+   * Whether the process that wrote the manifest runs, so that no crash can have come between: nothing is read before it is
+   * needed.
+   */
   readonly isLive?: boolean
 }
 

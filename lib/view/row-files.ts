@@ -152,7 +152,9 @@ export class RowFiles {
   furthest(from: number, endOf: (view: DataView, at: number) => number | undefined): number {
     const { rowBytes } = this.#options
     const last = this.capacityEnd
-    const block = allocateBlock(Math.floor(CHECK_BYTES / rowBytes) * rowBytes)
+    // A recovery asks this of every queue, so no more is allocated than a file can give.
+    const most = Math.min(Math.floor(CHECK_BYTES / rowBytes), this.rowsPerSegment, Math.max(0, last - from))
+    const block = allocateBlock(most * rowBytes)
     let furthest = -1
     for (let row = from; row < last; ) {
       const rows = Math.floor(this.#chain.readAt(block.bytes, row * rowBytes) / rowBytes)

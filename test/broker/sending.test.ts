@@ -180,6 +180,16 @@ describe('topics and groups', () => {
     )
   })
 
+  test('run dry with no queue to write: nothing more is sent, what is there is read', async (t) => {
+    const broker = await openTestBroker(t, { options: { topics } })
+    await broker.send({ topic: 'orders', body: 'last', queueId: 3 })
+    await broker.topics.update('orders', { writeQueues: 0 })
+    await assert.rejects(broker.send({ topic: 'orders', body: 'late' }), refusal('NO_PERMISSION', 'orders'))
+    const consumer = broker.consumer({ group: 'g', subscribe: { orders: '*' }, startAt: 'first' })
+    assert.equal(String((await consumer.next())?.message.body), 'last')
+    await consumer.close()
+  })
+
   test('cannot be changed to what they cannot be', async (t) => {
     const broker = await openTestBroker(t, { options: { topics: { ...topics, packed: { queueType: 'BatchCQ' } } } })
     const { topics: all, groups } = broker
@@ -187,7 +197,9 @@ describe('topics and groups', () => {
     await assert.rejects(async () => all.create('rmq_sys_x'), refusal('TOPIC_REFUSED', 'rmq_sys_x'))
     await assert.rejects(async () => all.delete('TBW102'), refusal('TOPIC_REFUSED', 'TBW102'))
     await assert.rejects(async () => all.update('none', {}), refusal('TOPIC_UNKNOWN', 'none'))
-    await assert.rejects(async () => all.create('x', { queues: -1 }), bad(RangeError, 'readQueues', '-1'))
+    await assert.rejects(async () => all.create('x', { queues: -1 }), bad(RangeError, 'queues', 'from 1', '-1'))
+    await assert.rejects(async () => all.create('x', { queues: 0 }), bad(RangeError, 'queues', 'from 1', '0'))
+    await assert.rejects(async () => all.create('x', { writeQueues: -1 }), bad(RangeError, 'writeQueues', 'from 0', '-1'))
     await assert.rejects(async () => all.create('x', { queue: 1 } as object), bad(TypeError, 'queue'))
     await assert.rejects(async () => all.update('packed', { queueType: 'SimpleCQ' }), refusal('TOPIC_REFUSED', 'queue.type'))
     await assert.rejects(async () => groups.create('a b'), bad(RangeError, 'a b'))

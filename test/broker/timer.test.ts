@@ -1,7 +1,6 @@
 /** Messages for any time ahead: when they come, what is refused, cancelled, kept through restarts, and what it costs. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { TimerHeap } from '../../lib/broker/delay/timer-heap.js'
 import { delayedMessage } from '../../lib/broker/delay/timer-messages.js'
 import type { Message } from '../../lib/store/message.js'
 import { arrived, openSite, pass, type Site, until } from '../support/delays.js'
@@ -213,25 +212,6 @@ describe('a message that waits', () => {
     assert.deepEqual(await arrived(next), ['b', 'a'])
     assert.deepEqual([...site.problems, ...next.problems], [])
     await next.broker.close()
-  })
-
-  test('takes 12 bytes of memory and a little', () => {
-    const heap = new TimerHeap()
-    const random = new Random(9)
-    const seconds = Array.from({ length: 1_000_000 }, () => random.int(3_456_000))
-    for (const [i, second] of seconds.entries()) heap.push(second, i, i % 7 === 0)
-    assert.ok(heap.bytes <= 12.5 * heap.size, `${heap.bytes / heap.size} bytes a message`)
-    heap.dropBelow(500_000)
-    let last = { second: -1, queueOffset: -1, isCancel: true }
-    for (let left = 500_000; left > 0; left--) {
-      const next = heap.pop()
-      const isInOrder =
-        next.second > last.second ||
-        (next.second === last.second && (last.isCancel !== next.isCancel ? last.isCancel : next.queueOffset > last.queueOffset))
-      assert.ok(isInOrder && next.second === seconds[next.queueOffset] && next.isCancel === (next.queueOffset % 7 === 0))
-      last = next
-    }
-    assert.equal(heap.size, 0)
   })
 })
 

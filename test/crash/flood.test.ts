@@ -15,7 +15,7 @@ import { sized } from '../support/tier.js'
 const MIB = 1024 * 1024
 const PULL_MESSAGE = 11
 /** Bounds that are met within the time of a test; how they hold does not depend on their size. */
-const limits = { maxTotalBytes: 48 * MIB, silentMs: 200, slowFrameMs: 500, watchMs: 100, stalledMs: 500, idleMs: 60_000 }
+const limits = { maxTotalBytes: 48 * MIB, silentMs: 1000, slowFrameMs: 500, watchMs: 100, stalledMs: 500, idleMs: 60_000 }
 
 async function until(isSo: () => Promise<boolean> | boolean, what: string): Promise<void> {
   for (let i = 0; i < 600; i++) {

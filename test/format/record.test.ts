@@ -97,6 +97,17 @@ describe('records of RocketMQ', () => {
     assert.equal(block.bytes[173], 2)
     assert.equal(look(block, CheckLevel.record), 194)
   })
+
+  test('have the same whole-record CRC, whether that of a body of any length is worked out again or joined to the rest', () => {
+    for (let length = 0; length < 1200; length += length < 140 ? 1 : 53) {
+      const body = Buffer.from(Array.from({ length }, (_, i) => (i * 29 + length) & 255))
+      for (const topic of [VECTOR.topic, Buffer.from('t'.repeat(130))]) {
+        const { block, size } = hotRecord({ ...VECTOR, topic, body, recordCrc: true })
+        assert.equal(readCrcProperty(block, size - 20), crcOf(block.bytes.subarray(0, size - 20)), `${length}`)
+        assert.equal(look(block, CheckLevel.record), size)
+      }
+    }
+  })
 })
 
 describe('the CRC of the body', () => {

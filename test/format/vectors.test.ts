@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MessageStoreError } from '../../lib/base/errors.js'
 import { blockOf, zeroBlock } from '../../lib/format/block.js'
-import { crc32 } from '../../lib/format/crc.js'
+import { crc32, crc32OfBoth } from '../../lib/format/crc.js'
 import { indexKeyHash, javaHash, javaHashContinue, unsigned } from '../../lib/format/hash.js'
 import { hostText, parseHost } from '../../lib/format/host.js'
 import { entryPosition, indexFileBytes, slotPosition } from '../../lib/format/index-layout.js'
@@ -203,6 +203,16 @@ describe('CRC-32', () => {
         const first = crc32(block, start, start + length)
         assert.equal(crc32(block, start + length, start + 1500, first), whole, `${start} ${length}`)
       }
+    }
+  })
+
+  test('of two ranges together follows from theirs, whatever the length of the second', () => {
+    const block = blockOf(Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * 41 + (i >> 4)) & 255)))
+    for (let length = 0; length <= 5000; length += length < 300 ? 1 : 97) {
+      const first = crc32(block, 0, 5000 - length)
+      const second = crc32(block, 5000 - length, 5000)
+      assert.equal(crc32OfBoth(first, second, length), crc32(block, 0, 5000), String(length))
+      assert.equal(crc32OfBoth(first | 0, second | 0, length), crc32(block, 0, 5000), `${length}, signed`)
     }
   })
 })

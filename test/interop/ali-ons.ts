@@ -1,4 +1,7 @@
-/** The Node.js client `ali-ons` in a process of its own, with the keys of an account. Commands and answers are lines, see `line-client.ts`. */
+/**
+ * The Node.js client `ali-ons` in a process of its own, with the keys of an account. Commands and answers are lines, see
+ * `line-client.ts`.
+ */
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 

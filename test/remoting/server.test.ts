@@ -26,6 +26,24 @@ async function serve(t: TestContext, options: Partial<RemotingServerOptions> = {
   return server
 }
 
+/** Three write what `written` makes of a size; the one with the most is cut off, the others are not. */
+async function assertWorstIsCut(
+  net: MemoryNet,
+  { endpoint }: RemotingServer,
+  written: (size: number) => Buffer[],
+): Promise<void> {
+  const sockets = [30_000, 60_000, 30_000].map((size) => {
+    const socket = net.connectFrom('127.0.0.1', endpoint)
+    socket.write(written(size))
+    return socket
+  })
+  await settled(20)
+  assert.deepEqual(
+    sockets.map(({ isClosed }) => isClosed),
+    [false, true, false],
+  )
+}
+
 function client(t: TestContext, options: RemotingClientOptions = {}): RemotingClient {
   const made = new RemotingClient(options)
   t.after(() => made.close(100))
@@ -188,7 +206,7 @@ describe('a server with all its places taken', () => {
     const sockets = ['a', 'b', 'c'].map((host) => from(host))
     sockets[0]!.write(encodeFrame(request(1)))
     await settled()
-    time.advance(5000)
+    time.advance(300)
     sockets.push(from('d'))
     await settled()
     assert.deepEqual(
@@ -203,13 +221,75 @@ describe('a server with all its places taken', () => {
     sockets[0]!.write(encodeFrame(signed(request(1), account)))
     sockets[1]!.write(encodeFrame(signed(request(1), { ...account, secretKey: 'wrong' })))
     await settled()
-    time.advance(5000)
+    time.advance(300)
     sockets.push(from('d'))
     await settled()
     assert.deepEqual(
       sockets.map(({ isClosed }) => isClosed),
       [false, true, false, false],
     )
+  })
+
+  test('that asks who sends has few places for those of whom nothing that counts was heard', async (t) => {
+    const { time, server, from } = await open(t, { guard, limits: { ...limits, maxConnections: 100, maxStrangers: 3 } })
+    const known = from('a')
+    known.write(encodeFrame(signed(request(1), account)))
+    const sockets = ['b', 'c', 'd', 'e'].map((host) => from(host))
+    await settled()
+    // They came at once: nobody had time to be heard.
+    assert.equal(server.connections.length, 5)
+    time.advance(300)
+    sockets.push(from('f'), from('g'), from('h'))
+    await settled()
+    assert.deepEqual(
+      sockets.map(({ isClosed }) => isClosed),
+      [true, true, true, true, false, false, false],
+    )
+    sockets[4]!.write(encodeFrame(signed(request(1), account)))
+    await settled()
+    time.advance(300)
+    sockets.push(from('i'), from('j'))
+    await settled()
+    assert.deepEqual(
+      [known, ...sockets.slice(4)].map(({ isClosed }) => isClosed),
+      [false, false, true, false, false, false],
+    )
+  })
+
+  test('or not, closes who says nothing that counts for long, and waits for what is on its way', async (t) => {
+    for (const asks of [false, true]) {
+      const refused: string[] = []
+      const onRefused = ({ reason }: { reason: string }): unknown => refused.push(reason)
+      const { time, from } = await open(t, { ...(asks ? { guard } : {}), limits: { ...limits, maxConnections: 100 }, onRefused })
+      const frame = Buffer.concat(encodeFrame(signed(request(1, { body: Buffer.alloc(1000) }), account)))
+      const wrong = encodeFrame(signed(request(1), { ...account, secretKey: 'wrong' }))
+      const [silent, slow, good, bad] = ['a', 'b', 'c', 'd'].map((host) => from(host))
+      slow!.write([frame.subarray(0, 500)])
+      good!.write([frame])
+      bad!.write(wrong)
+      await settled()
+      time.advance(4999)
+      await settled()
+      assert.deepEqual(
+        [silent, slow, good, bad].map((one) => one!.isClosed),
+        [false, false, false, false],
+      )
+      time.advance(1)
+      await settled()
+      assert.deepEqual(
+        [silent, slow, good, bad].map((one) => one!.isClosed),
+        [true, false, false, asks],
+      )
+      slow!.write([frame.subarray(500)])
+      await settled()
+      time.advance(5000)
+      await settled()
+      assert.equal(slow!.isClosed, false)
+      assert.deepEqual(
+        refused.filter((reason) => reason.startsWith('silent')),
+        Array(asks ? 2 : 1).fill('silent for 5000 ms'),
+      )
+    }
   })
 
   test("gives no address more than its share, but this machine's", async (t) => {
@@ -233,16 +313,7 @@ describe('a server with all its places taken', () => {
       [1, (command) => answer(command, 0, { body: Buffer.alloc(Number(command.extFields['size'])) })],
     ])
     const server = await serve(t, { net, clock: time, timers: time, handlers: sizes, limits: { maxTotalBytes: 100_000 } })
-    const sockets = [30_000, 60_000, 30_000].map((size) => {
-      const socket = net.connectFrom('127.0.0.1', server.endpoint)
-      socket.write(encodeFrame(request(1, { ext: { size } })))
-      return socket
-    })
-    await settled(20)
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [false, true, false],
-    )
+    await assertWorstIsCut(net, server, (size) => encodeFrame(request(1, { ext: { size } })))
   })
 
   test('cuts off the worst of those that send most of a frame and stop, when all together hold too much', async (t) => {
@@ -250,16 +321,7 @@ describe('a server with all its places taken', () => {
     const time = new ManualTime()
     const server = await serve(t, { net, clock: time, timers: time, limits: { maxTotalBytes: 100_000 } })
     const frame = Buffer.concat(encodeFrame(request(1, { body: Buffer.alloc(90_000) })))
-    const sockets = [30_000, 60_000, 30_000].map((size) => {
-      const socket = net.connectFrom('127.0.0.1', server.endpoint)
-      socket.write([frame.subarray(0, size)])
-      return socket
-    })
-    await settled(20)
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [false, true, false],
-    )
+    await assertWorstIsCut(net, server, (size) => [frame.subarray(0, size)])
   })
 
   test('reads nobody further who has a request in work while all together have too many bytes in work', async (t) => {

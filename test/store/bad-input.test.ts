@@ -226,6 +226,15 @@ describe('names', () => {
     assert.deepEqual(store.bounds('a', 1), { minOffset: 0, maxOffset: 3 })
   })
 
+  test('tags of a get that are neither text nor a list are refused, and both are told', async (t) => {
+    const store = await openStore(t)
+    for (const tags of [5, null, {}, true])
+      await assert.rejects(
+        store.get({ topic: 'a', offset: 0, tags } as never),
+        bad(TypeError, 'tags', 'a string or a list of tags'),
+      )
+  })
+
   test('an unknown field of a request is refused and told with the known ones', async (t) => {
     const store = await openStore(t)
     await store.put({ topic: 'a', body: 'x' })

@@ -1,4 +1,7 @@
-/** The configuration files that a store keeps for those above it: a crash of RocketMQ may have torn one, and ours may come at any step. */
+/**
+ * The configuration files that a store keeps for those above it: a crash of RocketMQ may have torn one, and ours may come at any
+ * step.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { freshDisk, open, root } from '../support/open-store.js'

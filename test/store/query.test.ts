@@ -87,6 +87,19 @@ describe('order and limits', () => {
     assert.equal((await store.query({ topic: 'a', key: 'k' })).length, 32)
   })
 
+  test('maxBytes takes the newest that fit, and the newest whatever its size', async (t) => {
+    const store = await openStore(t)
+    for (const size of [10, 3000, 20]) await store.put({ topic: 'a', body: Buffer.alloc(size), keys: 'k' })
+    const sizes = async (maxBytes?: number): Promise<number[]> =>
+      (await store.query({ topic: 'a', key: 'k', ...(maxBytes === undefined ? {} : { maxBytes }) })).map(
+        ({ body }) => body.length,
+      )
+    assert.deepEqual(await sizes(), [20, 3000, 10])
+    assert.deepEqual([await sizes(1), await sizes(3000), await sizes(3300)], [[20], [20], [20, 3000]])
+    for (const maxBytes of [0, 1.5, -1])
+      await assert.rejects(async () => store.query({ topic: 'a', key: 'k', maxBytes }), RangeError)
+  })
+
   test('from and to bound the store time to the millisecond, both inclusive, over file ends and restarts', async (t) => {
     const time = new ManualTime()
     const disk = freshDisk()

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { MemoryDisk } from '../../lib/disk/memory-disk.js'
+import { MemoryDisk } from '../../lib/disk/memory-disk.js'
 import { indexFileBytes } from '../../lib/format/index-layout.js'
 import { segmentName } from '../../lib/format/names.js'
 import type { FindingKind, VerifyReport } from '../../lib/store/checking/verify-report.js'
@@ -107,6 +107,31 @@ test('bytes in the unused rest of a segment are noted and harm nobody', async ()
   const report = await verifyDisk(disk)
   assert.deepEqual(kindsOf(report), ['blankDirty'])
   assert.equal(report.ok, true)
+})
+
+test('of the rest of a segment that was never written no more is read than a few blocks', async () => {
+  const disk = new MemoryDisk()
+  const store = await openSmall(disk, { segmentBytes: 256 * 1024 * 1024 })
+  await putMany(store, 0, 20)
+  await store.flush()
+  let bytes = 0
+  const open = disk.open.bind(disk)
+  disk.open = (...given) => {
+    const file = open(...given)
+    const readAt = file.readAt.bind(file)
+    file.readAt = (...place) => {
+      const got = readAt(...place)
+      bytes += got
+      return got
+    }
+    return file
+  }
+  const reader = await openSmall(disk, { readOnly: true, segmentBytes: 256 * 1024 * 1024 })
+  bytes = 0
+  for (const one of [store, reader]) assert.deepEqual((await one.verify()).findings, [])
+  assert.ok(bytes < 32 * 1024 * 1024, String(bytes))
+  await reader.close()
+  await store.close()
 })
 
 test('a torn write that opening would cut is a note', async () => {

@@ -18,7 +18,11 @@ export async function runApart<Given, Result>(
   given: Given,
   signal?: AbortSignal,
 ): Promise<Result> {
-  const thread = new Worker(new URL('./apart-thread.js', import.meta.url), { workerData: { module, name: run.name, given } })
+  const thread = new Worker(new URL('./apart-thread.js', import.meta.url), {
+    workerData: { module, name: run.name, given },
+    // Simulations make and drop disks all the time; with more room for what is new, less of it is copied.
+    resourceLimits: { maxYoungGenerationSizeMb: 96 },
+  })
   const stop = (): void => void thread.terminate()
   signal?.addEventListener('abort', stop)
   try {

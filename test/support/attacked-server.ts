@@ -29,7 +29,9 @@ export interface AttackedPorts {
 export interface AttackedReport {
   /** The most memory that it ever had, bytes. */
   readonly mostBytes: number
-  /** The longest time for which it did something without looking at anything else, milliseconds, counted by its own work alone. */
+  /**
+   * The longest time for which it did something without looking at anything else, milliseconds, counted by its own work alone.
+   */
   readonly longestBusyMs: number
   /** Connections that there are now. */
   readonly connections: number

@@ -64,3 +64,11 @@ export class ManualTime implements Clock, Timers {
 export async function settled(turns = 5): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve))
 }
+
+/** Lets half a day pass, and the round of upkeep that comes then. */
+export async function letExpire(time: ManualTime): Promise<void> {
+  time.advance(12 * 3_600_000)
+  await settled(20)
+  time.advance(10_000)
+  await settled(50)
+}

@@ -73,7 +73,10 @@ export class SimDisk implements Disk {
     this.#durability = durability
   }
 
-  /** What the process sees, past faults and hooks: for looking at files and for damaging them. Changes made there are durable only in files without pending writes. */
+  /**
+   * What the process sees, past faults and hooks: for looking at files and for damaging them. Changes made there are durable only
+   * in files without pending writes.
+   */
   get live(): MemoryDisk {
     return this.#live
   }

@@ -19,7 +19,10 @@ import type { Chooser, Random } from './random.js'
 export interface CrashModel {
   /** The unit that is written whole or not at all. */
   readonly sectorBytes: 512 | 4096
-  /** 'ordered': names persist in order, as in a journal. 'any': each by itself; a move between directories may even lose both names. */
+  /**
+   * 'ordered': names persist in order, as in a journal. 'any': each by itself; a move between directories may even lose both
+   * names.
+   */
   readonly directories: 'ordered' | 'any'
   /** What shows where a file grew but its data did not arrive: zeros, or what the disk held before. */
   readonly newArea: 'zeros' | 'garbage'

@@ -90,3 +90,13 @@ test('a port that cannot be had leaves no broker behind', async (t) => {
   const again = await startTestBroker({ directory })
   await again[Symbol.asyncDispose]()
 })
+
+test('an option that there is not is told with all that there are, those of the broker and its own', async () => {
+  const given = { topic: {} } as TestBrokerOptions
+  for (const known of ['topics', 'clock', 'directory', 'server', 'store'])
+    await assert.rejects(
+      startTestBroker(given),
+      new RegExp(`^TypeError: .* test broker has an unknown field "topic"; .*\\b${known}\\b`),
+    )
+  await assert.rejects(startTestBroker({ server: { prot: 0 } as never }), /unknown field "prot"/)
+})

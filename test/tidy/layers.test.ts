@@ -49,7 +49,7 @@ const globals: Readonly<Record<string, readonly string[]>> = {
   setImmediate: ['lib/base/system.ts'],
   'Math.random': ['lib/base/system.ts'],
   'crypto.randomUUID': [],
-  'process.nextTick': [],
+  'process.nextTick': ['lib/base/system.ts'],
   // Whose lock it is, who holds the store, and which process made an id. Whether directories can be flushed: the platform.
   'process.pid': [
     'lib/disk/holder-file.ts',

@@ -14,7 +14,11 @@ import type { TopicConfig } from './topic-config.js'
 export interface QuotaOptions {
   /** Most topics. @default any number */
   readonly maxTopics?: number
-  /** Most queues of all topics together; of a topic that is read and written in different numbers, the greater counts. @default any number */
+  /**
+   * Most queues of all topics together; of a topic that is read and written in different numbers, the greater counts.
+   *
+   * @default any number
+   */
   readonly maxQueues?: number
   /** Most consumer groups. @default any number */
   readonly maxGroups?: number

@@ -39,11 +39,11 @@ export interface TopicConfig {
 
 /** What users may say of a topic; what they leave out stays as it is, or gets its default. */
 export interface TopicSettings {
-  /** Queues to read and to write. @default 4 */
+  /** Queues to read and to write, at least 1. @default 4 */
   readonly queues?: number
   /** Queues that consumers read, when not as many as are written. */
   readonly readQueues?: number
-  /** Queues that producers write. */
+  /** Queues that producers write; with 0 nothing more can be sent, and what is there can be read. */
   readonly writeQueues?: number
   /** What clients may do. @default 'readWrite' */
   readonly permission?: 'readWrite' | 'read' | 'write' | 'none'
@@ -103,6 +103,8 @@ export function withSettings(before: TopicConfig, settings: TopicSettings, isNew
   const { queues, permission, isOrdered = before.isOrdered } = settings
   const readQueues = settings.readQueues ?? queues ?? before.readQueues
   const writeQueues = settings.writeQueues ?? queues ?? before.writeQueues
+  // Neither to read nor to write is no topic; none to write is how one runs dry.
+  if (queues !== undefined) wholeBetween('queues', queues, 1, MAX_QUEUES)
   wholeBetween('readQueues', readQueues, 0, MAX_QUEUES)
   wholeBetween('writeQueues', writeQueues, 0, MAX_QUEUES)
   if (permission !== undefined && !Object.hasOwn(permissionBits, permission))

@@ -201,7 +201,9 @@ export class Topics {
     return settled
   }
 
-  /** @param named - a topic that a user names, which must not be the system's; that of traces is there only when somebody makes it */
+  /**
+   * @param named - a topic that a user names, which must not be the system's; that of traces is there only when somebody makes it
+   */
   #inTurn<Result>(action: () => Result | Promise<Result>, named?: string): Promise<Result> {
     if (named !== undefined) {
       checkTopic(named)

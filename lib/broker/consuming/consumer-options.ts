@@ -13,11 +13,20 @@ export interface ConsumerOptions {
   readonly group: string
   /** Topics with the filter for each: `'*'`, tags joined by `||`, or `{ sql }`. All members of a group say the same. */
   readonly subscribe: Readonly<Record<string, FilterExpression>>
-  /** `clustering`: each message goes to one member. `broadcasting`: to every one; a failure is told and not tried again. @default 'clustering' */
+  /**
+   * `clustering`: each message goes to one member. `broadcasting`: to every one; a failure is told and not tried again.
+   *
+   * @default 'clustering'
+   */
   readonly model?: 'clustering' | 'broadcasting'
   /** One message of a queue at a time, and a failing one holds its queue. @default false */
   readonly ordered?: boolean
-  /** Where a new group begins. As in RocketMQ, `last` is the first message of a queue from which nothing has expired; of a broadcasting member it is the end. @default 'last' */
+  /**
+   * Where a new group begins. As in RocketMQ, `last` is the first message of a queue from which nothing has expired; of a
+   * broadcasting member it is the end.
+   *
+   * @default 'last'
+   */
   readonly startAt?: StartAt
   /** How often a message is tried again before it is a dead letter. @default the group's: 16; ordered: without end */
   readonly maxRetries?: number

@@ -136,7 +136,7 @@ export class ConsumerQueues {
   }
 
   async #open({ topic, queueId }: QueueName, { tally, onChange, onProblem }: HoldingHooks): Promise<HeldQueue> {
-    const { store, timers, clock, inflate, numbers } = this.#parts
+    const { store, timers, inflate, numbers } = this.#parts
     const once = await this.#once(onProblem)
     const commit = this.#isKept ? this.#offsets.committer(topic, this.#owner, queueId) : () => {}
     let offset = this.#offsets.find(topic, this.#owner, queueId)
@@ -161,7 +161,6 @@ export class ConsumerQueues {
       ahead: new OffsetRanges(this.#offsets.ahead(topic, this.#owner, queueId)),
       isOrdered: this.#options.ordered,
       received: (stored: StoredMessage) => receivedMessage(stored, inflate),
-      now: () => clock.monotonic(),
       sendBack: (stored: StoredMessage, attempt: number, retry: RetryOptions) => this.#sendBack(stored, attempt, retry),
       tryAgain: (attempt: number, action: () => void) => this.#tryAgain(attempt, action),
       onReady: onChange,

@@ -136,7 +136,7 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
 
   /** The next delivery, waiting for it; `undefined` once the consumer is closed. */
   async next(): Promise<Delivery | undefined> {
-    return this.#take() ?? (await this.#next())
+    return this.#timed(this.#take() ?? (await this.#next()))
   }
 
   /**
@@ -238,18 +238,25 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
   }
 
   async #work(handler: (message: ReceivedMessage, delivery: Delivery) => unknown): Promise<void> {
+    const isNoted = this.#parts.options.once !== undefined
     for (;;) {
       const delivery = this.#take() ?? (await this.#next())
       if (delivery === undefined) return
+      // What a handler has settled when it returns is never late: most spare the look at the clock.
+      if (isNoted) this.#timed(delivery)
       let result: unknown
       try {
         result = handler(delivery.message, delivery)
       } catch (error) {
+        this.#timed(delivery)
         await this.#handle(() => this.#failed(delivery, error))
         continue
       }
-      if (isThenable(result)) await this.#handle(() => this.#settled(delivery, result as PromiseLike<unknown>))
-      else delivery.handled()
+      if (!isThenable(result)) delivery.handled()
+      else {
+        this.#timed(delivery)
+        await this.#handle(() => this.#settled(delivery, result as PromiseLike<unknown>))
+      }
     }
   }
 
@@ -274,6 +281,7 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
         if (more === undefined) break
         batch.push(more)
       }
+      for (const delivery of batch) this.#timed(delivery)
       await this.#handle(async () => {
         try {
           await handler(batch.map(({ message }) => message))
@@ -295,6 +303,12 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
       // It stays out until its time is over, and is given back then.
       this.#events.emit('problem', { error: problem })
     }
+  }
+
+  /** From now on its time runs. */
+  #timed<Given extends Delivery | undefined>(delivery: Given): Given {
+    if (delivery !== undefined) delivery.takenAt = this.#parts.clock.monotonic()
+    return delivery
   }
 
   #take(): Delivery | undefined {

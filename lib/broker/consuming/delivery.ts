@@ -26,16 +26,15 @@ export class Delivery {
   readonly attempt: number
   /** The record as it stands in the queue, for those who give it back. */
   readonly stored: StoredMessage
-  /** When it was handed out, by the clock that never goes back; not yet, while it is infinite. */
-  takenAt: number
+  /** From when on its time runs, by the clock that never goes back; not yet, while it is infinite. */
+  takenAt = Number.POSITIVE_INFINITY
   readonly #owner: DeliveryOwner
 
-  constructor(owner: DeliveryOwner, stored: StoredMessage, message: ReceivedMessage, attempt: number, takenAt: number) {
+  constructor(owner: DeliveryOwner, stored: StoredMessage, message: ReceivedMessage, attempt: number) {
     this.#owner = owner
     this.stored = stored
     this.message = message
     this.attempt = attempt
-    this.takenAt = takenAt
   }
 
   /**

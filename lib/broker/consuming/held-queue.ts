@@ -33,7 +33,6 @@ export interface HeldQueueParts {
   /** Whether one message at a time is out, and a failing one holds the queue. */
   readonly isOrdered: boolean
   readonly received: (stored: StoredMessage) => ReceivedMessage
-  readonly now: () => number
   /** Puts a message where the group gets it again, or gives it up. */
   readonly sendBack: (stored: StoredMessage, attempt: number, options: RetryOptions) => Promise<void>
   /** Of an ordered queue: calls back when the failing message may be tried again, or is `false` when it is given up. */
@@ -74,7 +73,7 @@ export class HeldQueue implements DeliveryOwner {
     this.#window = new Window(offset)
   }
 
-  /** Hands out the next message, or `undefined`. */
+  /** Hands out the next message, or `undefined`. From when on its time runs is for the caller to say. */
   take(): Delivery | undefined {
     if (this.#isReleased || this.#isSuspended) return undefined
     const { isOrdered, fetch, ahead, once } = this.#parts
@@ -169,8 +168,8 @@ export class HeldQueue implements DeliveryOwner {
   }
 
   #handOut(stored: StoredMessage, attempt: number): Delivery {
-    const { received, now, tally, numbers } = this.#parts
-    const delivery = new Delivery(this, stored, received(stored), attempt, now())
+    const { received, tally, numbers } = this.#parts
+    const delivery = new Delivery(this, stored, received(stored), attempt)
     this.#window.take(stored.queueOffset, delivery)
     tally.count++
     numbers.out(1)
@@ -180,7 +179,6 @@ export class HeldQueue implements DeliveryOwner {
 
   #handOutAgain(delivery: Delivery): Delivery {
     this.#again = undefined
-    delivery.takenAt = this.#parts.now()
     this.#parts.numbers.delivered(delivery.stored, delivery.attempt)
     return delivery
   }
@@ -194,13 +192,13 @@ export class HeldQueue implements DeliveryOwner {
     })
     if (!mayTry) return false
     this.#isSuspended = true
-    this.#again = new Delivery(this, stored, received(stored), attempt + 1, Number.POSITIVE_INFINITY)
+    this.#again = new Delivery(this, stored, received(stored), attempt + 1)
     this.#window.replace(stored.queueOffset, this.#again)
     return true
   }
 
   #isOut(delivery: Delivery): boolean {
-    if (this.#isCutOff || this.#noting.has(delivery)) return false
+    if (this.#isCutOff || (this.#noting.size > 0 && this.#noting.has(delivery))) return false
     return this.#window.find(delivery.stored.queueOffset) === delivery
   }
 

@@ -89,10 +89,16 @@ export class QueueFetch {
   #fetch(): void {
     if (this.#isFetching || this.#ahead !== undefined || this.#stop.signal.aborted) return
     this.#isFetching = true
-    void this.#read().finally(() => {
+    void this.#readAhead()
+  }
+
+  async #readAhead(): Promise<void> {
+    try {
+      await this.#read()
+    } finally {
       this.#isFetching = false
       if (!this.#stop.signal.aborted) this.#options.onReady()
-    })
+    }
   }
 
   async #read(): Promise<void> {
@@ -101,8 +107,8 @@ export class QueueFetch {
     while (!signal.aborted) {
       try {
         const offset = this.#fetchFrom
-        const request = { topic, queueId, offset, tags: filter.tags, maxMessages: BATCH_MESSAGES, maxBytes: BATCH_BYTES }
-        const result = await store.get({ ...request, waitMs: WAIT_MS, signal })
+        const most = { maxMessages: BATCH_MESSAGES, maxBytes: BATCH_BYTES }
+        const result = await store.get({ topic, queueId, offset, tags: filter.tags, ...most, waitMs: WAIT_MS, signal })
         this.#fetchFrom = result.nextOffset
         if (result.messages.length > 0 || result.nextOffset !== offset) {
           this.#ahead = result

@@ -1,6 +1,7 @@
 /**
- * The delay levels, 18 unless the store's option `delayLevels` says otherwise: a delayed message waits in a queue of `SCHEDULE_TOPIC_XXXX` that only messages of its level are
- * in, so that the first one is always the next one due. (`ScheduleMessageService`.)
+ * The delay levels, 18 unless the store's option `delayLevels` says otherwise: a delayed message waits in a queue of
+ * `SCHEDULE_TOPIC_XXXX` that only messages of its level are in, so that the first one is always the next one due.
+ * (`ScheduleMessageService`.)
  *
  * ```
  *  queue of level 3:   due 12:00:01   12:00:04   12:00:09 ...
@@ -19,7 +20,7 @@ import { type DataVersion, nextDataVersion, printDataVersion, readDataVersion } 
 import { HALF_TOPIC } from '../config/system-topics.js'
 import type { ConfigPort, PutPort, ReadPort } from '../store-port.js'
 import { SystemProperty, withProperties } from '../system-property.js'
-import { putOrGiveUp } from './put-or-give-up.js'
+import { failedPuts } from './failed-puts.js'
 
 /** Most messages that are delivered at once. */
 const BATCH_MESSAGES = 512
@@ -152,16 +153,16 @@ export class Schedule {
   }
 
   async #putAll(level: number, messages: readonly StoredMessage[]): Promise<void> {
+    const { store, onProblem } = this.#parts
     const puts = messages.map((stored) => {
       const message = deliveredMessage(stored)
-      return message === undefined ? undefined : putOrGiveUp(this.#parts, message)
+      return message === undefined ? undefined : store.put(message)
     })
-    const settled = await Promise.allSettled(puts)
-    const failed = settled.findIndex(({ status }) => status === 'rejected')
-    if (failed < 0) return
+    const [failed] = await failedPuts(puts, onProblem)
+    if (failed === undefined) return
     // Those behind it that were stored are delivered again with it: at least once.
-    this.#moveTo(level, messages[failed]!.queueOffset)
-    throw (settled[failed] as PromiseRejectedResult).reason
+    this.#moveTo(level, messages[failed.at]!.queueOffset)
+    throw failed.error
   }
 
   #moveTo(level: number, offset: number): void {

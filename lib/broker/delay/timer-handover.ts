@@ -5,9 +5,9 @@ import { TIMER_TOPIC } from '../config/system-topics.js'
 import type { ReadPort } from '../store-port.js'
 import { nextOffsetOf } from './timer-fetch.js'
 import type { TimerState } from './timer-files.js'
-import type { TimerHeap } from './timer-heap.js'
 import { type TimerLogPlace, TimerLogWriter } from './timer-log.js'
 import { waitOf } from './timer-messages.js'
+import type { TimerWaits } from './timer-waits.js'
 
 const BATCH_MESSAGES = 512
 const BATCH_BYTES = 1024 * 1024
@@ -18,27 +18,19 @@ export interface TimerHandover {
   readonly timers: Pick<Timers, 'endOfTurn'>
   readonly place: TimerLogPlace
   readonly state: TimerState
-  readonly heap: TimerHeap
-  /** What stands before this offset waits no more. */
-  readonly aliveFrom: number
+  readonly waits: Pick<TimerWaits, 'has'>
 }
 
 /** Writes the timer log. @returns how many units it has */
 export async function writeTimerLog(handover: TimerHandover): Promise<number> {
-  const { place, state, heap, aliveFrom } = handover
+  const { place, state, waits } = handover
   const { firstOffset, queueOffset: end } = state
-  const waits = new Uint8Array(Math.ceil((end - firstOffset) / 8))
-  heap.forEachOffset((offset) => {
-    const i = offset - firstOffset
-    if (offset >= aliveFrom) waits[i >> 3]! |= 1 << (i & 7)
-  })
   const writer = new TimerLogWriter(place)
   let last: StoredMessage | undefined
   for (let offset = firstOffset; offset < end; ) {
     const { messages, nextOffset } = await readSome(handover, offset, end)
     for (const message of messages) {
-      const i = message.queueOffset - firstOffset
-      const wait = waits[i >> 3]! & (1 << (i & 7)) ? waitOf(message) : undefined
+      const wait = waits.has(message.queueOffset) ? waitOf(message) : undefined
       if (wait !== undefined) await writer.add(message, wait.second, wait.cancels !== undefined)
       last = wait === undefined ? message : undefined
     }

@@ -45,29 +45,24 @@ export class TimerHeap {
     const second = this.#secondAt(0)
     const mark = this.#markAt(0)
     const last = --this.#size
-    if (last > 0) this.#sink(0, this.#secondAt(last), this.#markAt(last))
+    if (last > 0) this.#sink(this.#secondAt(last), this.#markAt(last))
     this.#shrink()
     return { second, queueOffset: mark >= MESSAGE ? mark - MESSAGE : mark, isCancel: mark < MESSAGE }
   }
 
-  /** Calls `visit` for each queue offset, in no order. */
-  forEachOffset(visit: (queueOffset: number) => void): void {
-    for (let i = 0; i < this.#size; i++) {
-      const mark = this.#markAt(i)
-      visit(mark >= MESSAGE ? mark - MESSAGE : mark)
-    }
+  /** Takes away one that need not be the first, and is found without a search; there must be one. */
+  popLast(): { second: number; queueOffset: number; isCancel: boolean } {
+    const last = --this.#size
+    const mark = this.#markAt(last)
+    const second = this.#secondAt(last)
+    this.#shrink()
+    return { second, queueOffset: mark >= MESSAGE ? mark - MESSAGE : mark, isCancel: mark < MESSAGE }
   }
 
-  /** Takes away those whose queue offset is less than `bound`. */
-  dropBelow(bound: number): void {
-    let kept = 0
-    for (let i = 0; i < this.#size; i++) {
-      const mark = this.#markAt(i)
-      if ((mark >= MESSAGE ? mark - MESSAGE : mark) >= bound) this.#set(kept++, this.#secondAt(i), mark)
-    }
-    this.#size = kept
-    for (let i = (kept >> 1) - 1; i >= 0; i--) this.#sink(i, this.#secondAt(i), this.#markAt(i))
-    this.#shrink()
+  /** Whether its first comes before the first of another; never when there is none. */
+  isBefore(other: TimerHeap): boolean {
+    if (this.#size === 0 || other.#size === 0) return this.#size > 0
+    return other.#isBefore(this.#secondAt(0), this.#markAt(0), 0)
   }
 
   #shrink(): void {
@@ -89,17 +84,16 @@ export class TimerHeap {
     this.#set(at, second, mark)
   }
 
-  #sink(from: number, second: number, mark: number): void {
-    let at = from
-    for (;;) {
-      let below = 2 * at + 1
-      if (below >= this.#size) break
-      if (below + 1 < this.#size && this.#isBefore(this.#secondAt(below + 1), this.#markAt(below + 1), below)) below++
-      if (this.#isBefore(second, mark, below)) break
+  /** Down to the leaves on the way of those that come first, and from there up: what came from the end belongs near it. */
+  #sink(second: number, mark: number): void {
+    const size = this.#size
+    let at = 0
+    for (let below = 1; below < size; below = 2 * at + 1) {
+      if (below + 1 < size && this.#isBefore(this.#secondAt(below + 1), this.#markAt(below + 1), below)) below++
       this.#set(at, this.#secondAt(below), this.#markAt(below))
       at = below
     }
-    this.#set(at, second, mark)
+    this.#rise(at, second, mark)
   }
 
   #isBefore(second: number, mark: number, other: number): boolean {

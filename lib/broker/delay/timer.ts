@@ -18,16 +18,17 @@ import type { Clock, Timers } from '../../base/system.js'
 import type { Disk } from '../../disk/disk.js'
 import type { Message } from '../../store/message.js'
 import type { MessageStore } from '../../store/message-store.js'
+import type { StoredMessage } from '../../store/stored-message.js'
 import { TIMER_TOPIC } from '../config/system-topics.js'
+import { failedPuts } from './failed-puts.js'
 import { Pause } from './pause.js'
-import { putOrGiveUp } from './put-or-give-up.js'
 import { fetchWaiting } from './timer-fetch.js'
 import { TimerFiles, type TimerStart, type TimerState } from './timer-files.js'
 import { writeTimerLog } from './timer-handover.js'
-import { TimerHeap } from './timer-heap.js'
 import { cancelMessage, dueMessage, isCancelled, outMsOf, waitOf } from './timer-messages.js'
 import { TimerReader } from './timer-reader.js'
 import { TimerRoll } from './timer-roll.js'
+import { TimerWaits, type Waiting } from './timer-waits.js'
 
 /** Most messages that are delivered at once. */
 const BATCH_MESSAGES = 512
@@ -52,13 +53,6 @@ export interface TimerParts {
   readonly onProblem: (error: unknown) => void
 }
 
-/** A message that is due. */
-interface Due {
-  readonly second: number
-  readonly queueOffset: number
-  readonly isCancel: boolean
-}
-
 /** The cancellations of a second, and where the first of them stands. */
 interface Cancelled {
   readonly names: Set<string>
@@ -77,12 +71,12 @@ export interface TimedReceipt {
 export class Timer {
   readonly #parts: TimerParts
   readonly #files: TimerFiles
-  readonly #heap = new TimerHeap()
+  readonly #waits = new TimerWaits()
   readonly #reader: TimerReader
   readonly #roll: TimerRoll
   readonly #pause: Pause
   /** Taken from the heap, and not yet put. */
-  #held: readonly Due[] = []
+  #held: readonly Waiting[] = []
   readonly #cancelled = new Map<number, Cancelled>()
   /** Everything before this second has been delivered at some time. */
   #doneSecond = 0
@@ -108,12 +102,12 @@ export class Timer {
     this.#reader = new TimerReader({ store, timers, onProblem, start, waits: (one) => this.#add(one) })
     this.#endAtOpen = store.bounds(TIMER_TOPIC, 0).maxOffset
     const ageMs = Math.min(ROLL_AGE_MS, (retentionMs * 2) / 3)
-    this.#roll = new TimerRoll({ store, clock, ageMs, onProblem, heap: this.#heap })
+    this.#roll = new TimerRoll({ store, clock, timers, ageMs, onProblem, waits: this.#waits })
   }
 
   /** How many messages wait, cancellations included. */
   get waiting(): number {
-    return this.#heap.size + this.#held.length
+    return this.#waits.size
   }
 
   /** Whether what was due has been delivered, but for the last seconds; not before the topic is read that was found. */
@@ -167,13 +161,13 @@ export class Timer {
     const { store, disk, clock, timers } = this.#parts
     await store.flush()
     const state = this.#state()
-    if (this.#isEmpty) {
+    if (this.waiting === 0) {
       if (this.#isOther(state)) await this.#files.writeClosed(state, 0)
       return
     }
     const nowSecond = Math.floor(clock.now() / 1000)
     const place = { disk, directory: this.#files.logDirectory, fileBytes: this.#files.logFileBytes, nowSecond }
-    const units = await writeTimerLog({ store, timers, place, state, heap: this.#heap, aliveFrom: this.#roll.doneBelow })
+    const units = await writeTimerLog({ store, timers, place, state, waits: this.#waits })
     await this.#files.writeClosed(state, units)
   }
 
@@ -194,35 +188,25 @@ export class Timer {
     }
   }
 
-  get #isEmpty(): boolean {
-    return this.#heap.size === 0 && this.#held.length === 0
-  }
-
   #isOther({ queueOffset, firstOffset }: TimerState): boolean {
     return this.#isChanged || queueOffset !== this.#written.queueOffset || firstOffset !== this.#written.firstOffset
   }
 
   #state(): TimerState {
     const queueOffset = this.#reader.nextOffset
-    const aliveFrom = this.#roll.doneBelow
-    let firstOffset = queueOffset
-    const visit = (offset: number): void => {
-      if (offset >= aliveFrom && offset < firstOffset) firstOffset = offset
-    }
-    this.#heap.forEachOffset(visit)
-    for (const { queueOffset: offset } of this.#held) visit(offset)
-    for (const one of this.#cancelled.values()) visit(one.firstOffset)
+    let firstOffset = Math.min(queueOffset, this.#waits.firstFrom(0))
+    for (const one of this.#cancelled.values()) firstOffset = Math.min(firstOffset, one.firstOffset)
     const passed = Math.max(this.#doneSecond + 1, Math.floor(this.#parts.clock.now() / 1000))
     return { second: Math.min(this.#firstSecond, passed), queueOffset, firstOffset }
   }
 
   get #firstSecond(): number {
-    return this.#held.reduce((least, { second }) => Math.min(least, second), this.#heap.firstSecond)
+    return this.#held.reduce((least, { second }) => Math.min(least, second), this.#waits.firstSecond)
   }
 
-  #add(one: Due): void {
-    const isNext = one.second < this.#heap.firstSecond
-    this.#heap.push(one.second, one.queueOffset, one.isCancel)
+  #add(one: Waiting): void {
+    const isNext = one.second < this.#waits.firstSecond
+    this.#waits.add(one)
     if (isNext) this.#pause.end()
   }
 
@@ -232,7 +216,7 @@ export class Timer {
       try {
         if (!this.#isBegun) await this.#begin()
         if ((await this.#deliverDue()) || (await this.#roll.step())) continue
-        const untilDue = this.#heap.firstSecond * 1000 - this.#parts.clock.now()
+        const untilDue = this.#waits.firstSecond * 1000 - this.#parts.clock.now()
         await this.#pause.for(Math.max(1, Math.min(LONGEST_SLEEP_MS, untilDue)))
       } catch (error) {
         if (this.#isClosed || (error instanceof MessageStoreError && error.code === 'STORE_CLOSED')) return
@@ -253,49 +237,49 @@ export class Timer {
   /** Delivers some of what is due. @returns whether there was any */
   async #deliverDue(): Promise<boolean> {
     const nowSecond = Math.floor(this.#parts.clock.now() / 1000)
-    if (this.#heap.firstSecond > nowSecond) return false
+    if (this.#waits.firstSecond > nowSecond) return false
     // Cancellations that were acknowledged before are known before.
     await this.#reader.hasRead(this.#parts.store.bounds(TIMER_TOPIC, 0).maxOffset)
     if (this.#isClosed) return false
-    const batch: Due[] = []
-    while (batch.length < BATCH_MESSAGES && this.#heap.firstSecond <= nowSecond) {
-      const one = this.#heap.pop()
-      if (one.queueOffset >= this.#roll.doneBelow) batch.push(one)
+    const batch: Waiting[] = []
+    while (batch.length < BATCH_MESSAGES && this.#waits.firstSecond <= nowSecond) {
+      const one = this.#waits.take()
+      if (one !== undefined) batch.push(one)
     }
     this.#held = batch
     try {
       await this.#deliver(batch)
     } finally {
       // What could not be delivered stays.
-      for (const { second, queueOffset, isCancel } of this.#held) this.#heap.push(second, queueOffset, isCancel)
+      for (const one of this.#held) this.#waits.putBack(one)
       this.#held = []
     }
     this.#isChanged = true
     this.#doneSecond = Math.max(this.#doneSecond, batch.at(-1)?.second ?? 0)
-    for (const second of this.#cancelled.keys()) if (second < this.#heap.firstSecond) this.#cancelled.delete(second)
+    for (const second of this.#cancelled.keys()) if (second < this.#waits.firstSecond) this.#cancelled.delete(second)
     return true
   }
 
-  async #deliver(batch: readonly Due[]): Promise<void> {
-    let at = 0
-    const failed: Due[] = []
+  async #deliver(batch: readonly Waiting[]): Promise<void> {
+    const { store, clock, onProblem } = this.#parts
+    const failed: Waiting[] = []
     let reason: unknown
-    while (at < batch.length) {
+    for (let at = 0; at < batch.length; ) {
       const rest = batch.slice(at)
       const offsets = rest.map(({ queueOffset }) => queueOffset)
-      const messages = await fetchWaiting(this.#parts.store, offsets, (offset, error) => this.#tellLost(offset, error))
+      const messages = await fetchWaiting(store, offsets, (offset, error) => this.#tellLost(offset, error))
+      const now = clock.now()
       const puts = messages.map((message, i) => {
-        const due = rest[i]!
-        const copy = message === undefined ? undefined : this.#copyOf(due, message)
-        return copy === undefined ? undefined : putOrGiveUp(this.#parts, copy)
+        const copy = message === undefined ? undefined : this.#copyOf(rest[i]!, message, now)
+        return copy === undefined ? undefined : store.put(copy)
       })
-      const settled = await Promise.allSettled(puts)
-      settled.forEach((one, i) => {
-        if (one.status === 'rejected') {
-          failed.push(rest[i]!)
-          reason = one.reason
-        } else this.#roll.noteDelivered(rest[i]!.queueOffset)
-      })
+      const left = await failedPuts(puts, onProblem)
+      reason ??= left[0]?.error
+      const isLeft = new Set(left.map((one) => one.at))
+      for (let i = 0; i < messages.length; i++) {
+        if (isLeft.has(i)) failed.push(rest[i]!)
+        else this.#waits.settle(rest[i]!.queueOffset)
+      }
       at += messages.length
       this.#held = [...failed, ...batch.slice(at)]
     }
@@ -303,11 +287,11 @@ export class Timer {
   }
 
   /** What is put for a message that is due; nothing for a cancellation, and for what is cancelled. */
-  #copyOf({ second, queueOffset, isCancel }: Due, message: Parameters<typeof dueMessage>[0]): Message | undefined {
+  #copyOf({ second, queueOffset, isCancel }: Waiting, message: StoredMessage, now: number): Message | undefined {
     const cancels = isCancel ? waitOf(message)?.cancels : undefined
     const known = this.#cancelled.get(second)
     if (cancels === undefined)
-      return known !== undefined && isCancelled(message, known.names) ? undefined : dueMessage(message, this.#parts.clock.now())
+      return known !== undefined && isCancelled(message, known.names) ? undefined : dueMessage(message, now)
     if (known === undefined) this.#cancelled.set(second, { names: new Set([cancels]), firstOffset: queueOffset })
     else {
       known.names.add(cancels)

@@ -55,6 +55,7 @@ export class ClientRegistry<Producer extends Member = Member> {
   readonly #groupsOfMember = new Map<Member, Set<string>>()
   readonly #producers = new Producers<Producer>()
   readonly #producing = new Map<Producer, Set<string>>()
+  readonly #producersById = new Map<string, Set<Producer>>()
   readonly #telling = new Map<ConsumerGroup, Timer | undefined>()
   #scan: Timer
   #isClosed = false
@@ -148,17 +149,24 @@ export class ClientRegistry<Producer extends Member = Member> {
   producerHeartbeat(group: string, producer: Producer): void {
     this.#producers.heartbeat(group, producer, this.#options.clock.monotonic())
     addTo(this.#producing, producer, group)
+    addTo(this.#producersById, producer.clientId, producer)
   }
 
   /** Takes a producer out of a group. @returns whether it was in */
   producerLeave(group: string, producer: Producer): boolean {
     removeFrom(this.#producing, producer, group)
+    if (!this.#producing.has(producer)) removeFrom(this.#producersById, producer.clientId, producer)
     return this.#producers.leave(group, producer)
   }
 
   /** The producers of a group, in the order in which they came. */
   producers(group: string): readonly Producer[] {
     return this.#producers.of(group)
+  }
+
+  /** The producers with a client id, whatever their groups: a client that connects anew has two for a while. Newest first. */
+  producersWithId(clientId: string): readonly Producer[] {
+    return [...(this.#producersById.get(clientId) ?? [])].reverse()
   }
 
   /** The producer of a group whose turn it is to be asked, one that is ready if there is any. */
@@ -238,13 +246,13 @@ export class ClientRegistry<Producer extends Member = Member> {
   }
 }
 
-function addTo<Key>(table: Map<Key, Set<string>>, key: Key, value: string): void {
+function addTo<Key, Value>(table: Map<Key, Set<Value>>, key: Key, value: Value): void {
   const values = table.get(key)
   if (values === undefined) table.set(key, new Set([value]))
   else values.add(value)
 }
 
-function removeFrom<Key>(table: Map<Key, Set<string>>, key: Key, value: string): void {
+function removeFrom<Key, Value>(table: Map<Key, Set<Value>>, key: Key, value: Value): void {
   const values = table.get(key)
   values?.delete(value)
   if (values?.size === 0) table.delete(key)

@@ -62,12 +62,14 @@ export class Looking {
     this.#parts.checkOpen()
     checkPopped(this.#parts, request)
     const found: StoredMessage[] = []
+    let leftBytes = MAX_BYTES
     for (const { topic, queueId, offset, maxOffset } of this.#queues(request)) {
       const left = maxMessages - found.length
-      if (left <= 0) break
+      if (left <= 0 || leftBytes <= 0) break
       if (offset >= maxOffset) continue
-      const got = await this.#parts.store.get({ topic, queueId, offset, maxMessages: left, maxBytes: MAX_BYTES })
+      const got = await this.#parts.store.get({ topic, queueId, offset, maxMessages: left, maxBytes: leftBytes })
       found.push(...got.messages)
+      leftBytes -= got.messages.reduce((sum, { size }) => sum + size, 0)
     }
     return found
   }

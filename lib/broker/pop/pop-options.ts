@@ -16,7 +16,11 @@ export interface PopConsumerOptions {
   readonly invisibleMs?: number
   /** Nothing of a queue is handed out while something of it is out. All members of a group say the same. @default false */
   readonly ordered?: boolean
-  /** Where a new group begins. As in RocketMQ, `last` is the first message of a queue from which nothing has expired. @default 'last' */
+  /**
+   * Where a new group begins. As in RocketMQ, `last` is the first message of a queue from which nothing has expired.
+   *
+   * @default 'last'
+   */
   readonly startAt?: StartAt
   /** Milliseconds that closing waits for the functions that `run` has called. @default 20,000 */
   readonly handOverMs?: number

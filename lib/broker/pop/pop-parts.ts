@@ -19,7 +19,7 @@ export interface PopParts {
   readonly store: ReadPort & Pick<PutPort, 'put'> & Pick<MessageStore, 'flush'>
   readonly config: ConfigPort
   readonly topics: Pick<Topics, 'find' | 'get' | 'ensure'>
-  readonly groups: Pick<Groups, 'find' | 'get' | 'forConsuming' | 'checkForConsuming'>
+  readonly groups: Pick<Groups, 'find' | 'get' | 'isForbidden' | 'forConsuming' | 'checkForConsuming'>
   readonly offsets: Pick<ConsumerOffsets, 'find' | 'commit' | 'onMove'>
   readonly filters: FilterCache
   /** Check points and acks go this way, so that they wait until they are due where the broker can let them wait. */

@@ -26,13 +26,17 @@ import type { Turns } from './turns.js'
 const RETRY_FIRST = 0.2
 /** Revive queues are used in turn, one for each pop. */
 const REVIVE_QUEUES = 8
-const MAX_BYTES = 1024 * 1024
+/** One pop brings so many bytes at most, from all queues together; the first message always fits. RocketMQ's limit of a get. */
+const MAX_BYTES = 262_144
 /** Gets of one pop in which nothing matched: others have their turn then. */
 const MAX_EMPTY_GETS = 8
 /** Queues that are blocked, and pops that were kept out, are looked at again this often. */
 export const LOOK_EVERY_MS = 1000
 /** Longest that messages are hidden: what the timer can hold. */
 export const MAX_INVISIBLE_MS = 3 * 24 * 3600 * 1000
+
+/** Lets one look at the queues begin when it may; it may also say that there is nothing, without a look. */
+export type PopTurn = (look: () => Promise<PoppedMessage[]>) => Promise<PoppedMessage[]>
 
 /** What is popped. */
 export interface PopRequest {
@@ -48,6 +52,8 @@ export interface PopRequest {
   /** Milliseconds to wait when there is nothing. */
   readonly pollMs: number
   readonly signal?: AbortSignal | undefined
+  /** When it looks at the queues. @default at once */
+  readonly turn?: PopTurn
   /** Where a new group begins. */
   readonly startAt: StartAt
   /** Whether nothing of a queue is handed out while something of it is out. */
@@ -81,6 +87,7 @@ export function checkPopped(
   if (!Number.isSafeInteger(queueId) || queueId < -1 || queueId >= config.readQueues)
     throw new BrokerError('QUEUE_UNKNOWN', `topic ${topic} has no queue ${shown(queueId)} to read`)
   if (!groups.get(group).mayConsume) throw new BrokerError('NO_PERMISSION', `group ${group} may not consume`)
+  if (groups.isForbidden(group, topic)) throw new BrokerError('NO_PERMISSION', `group ${group} may not read ${topic}`)
   return config
 }
 
@@ -114,7 +121,8 @@ export class Popping {
     for (;;) {
       checkOpen()
       const config = this.#check(request)
-      const found = await this.#popOnce(request, config)
+      const look = (): Promise<PoppedMessage[]> => this.#popOnce(request, config)
+      const found = await (request.turn === undefined ? look() : request.turn(look))
       const left = deadline - clock.monotonic()
       if (found.length > 0 || left <= 0 || request.signal?.aborted) return found
       await watch.wait(request.topic, config.readQueues, Math.min(left, LOOK_EVERY_MS), request.signal)
@@ -153,7 +161,7 @@ export class Popping {
   async #fromQueue(pop: Pop, topic: string, queueId: number): Promise<void> {
     const { turns, onProblem } = this.#parts
     const { request, found } = pop
-    if (found.length >= request.maxMessages) return
+    if (found.length >= request.maxMessages || bytesOf(found) >= MAX_BYTES) return
     try {
       await turns.run(`${topic}@${request.group}@${queueId}`, () => this.#inTurn(pop, topic, queueId))
     } catch (error) {
@@ -164,7 +172,7 @@ export class Popping {
 
   async #inTurn(pop: Pop, topic: string, queueId: number): Promise<void> {
     const { store, offsets, orders, outstanding } = this.#parts
-    const { group, isOrdered, maxMessages, attemptId, signal, startAt } = pop.request
+    const { group, isOrdered, attemptId, signal, startAt } = pop.request
     if (signal?.aborted || outstanding.isFull) return
     if (isOrdered && orders.isBlocked({ group, topic, queueId }, attemptId)) return
     for (let gets = 0; gets < MAX_EMPTY_GETS; gets++) {
@@ -176,7 +184,7 @@ export class Popping {
       }
       const { maxOffset } = store.bounds(topic, queueId)
       if (offset === maxOffset) return
-      const { messages, nextOffset } = await this.#get(pop, topic, queueId, offset, maxMessages - pop.found.length)
+      const { messages, nextOffset } = await this.#get(pop, topic, queueId, offset)
       if (messages.length > 0) return this.#handOut(pop, { topic, queueId, startOffset: offset, nextOffset }, messages)
       if (nextOffset === offset) return
       await this.#parts.mayMove()
@@ -186,17 +194,17 @@ export class Popping {
 
   /** What matches behind an offset. A damaged message is passed over: nobody can have it. */
   async #get(
-    { request }: Pop,
+    { request, found }: Pop,
     topic: string,
     queueId: number,
     offset: number,
-    maxMessages: number,
   ): Promise<{ messages: StoredMessage[]; nextOffset: number }> {
     const { store, onProblem } = this.#parts
     const { filter } = request
     try {
       const { tags } = filter
-      const result = await store.get({ topic, queueId, offset, tags, maxMessages, maxBytes: MAX_BYTES })
+      const [maxMessages, maxBytes] = [request.maxMessages - found.length, MAX_BYTES - bytesOf(found)]
+      const result = await store.get({ topic, queueId, offset, tags, maxMessages, maxBytes })
       return { messages: result.messages.filter((one) => filter.matches(one)), nextOffset: result.nextOffset }
     } catch (error) {
       const next = error instanceof MessageStoreError ? error.details['nextOffset'] : undefined
@@ -235,4 +243,8 @@ export class Popping {
       counted.delivered(stored, attempt)
     })
   }
+}
+
+function bytesOf(found: readonly PoppedMessage[]): number {
+  return found.reduce((sum, { stored }) => sum + stored.size, 0)
 }

@@ -65,8 +65,8 @@ export class ClientPops {
   }
 
   /** Pops what is there now, or waits for it. @throws as a pop does */
-  async pop(admitted: AdmittedPop, pollMs: number, signal?: AbortSignal): Promise<PoppedMessage[]> {
-    return this.#parts.pop.popping.pop({ ...admitted, pollMs, signal })
+  async pop(admitted: AdmittedPop, pollMs: number, wait: Pick<PopRequest, 'signal' | 'turn'> = {}): Promise<PoppedMessage[]> {
+    return this.#parts.pop.popping.pop({ ...admitted, pollMs, ...wait })
   }
 
   /** How many messages stand behind the group's offsets. */

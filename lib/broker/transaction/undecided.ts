@@ -56,7 +56,10 @@ export class Undecided {
   #ops: Op[] = []
   #nextOp: number
 
-  /** @param half - the first offset of the half queue that may be undecided @param op - of the op queue, the first not done with */
+  /**
+   * @param half - the first offset of the half queue that may be undecided
+   * @param op - of the op queue, the first not done with
+   */
   constructor(half: number, op: number) {
     this.#next = half
     this.#floor = half

@@ -22,8 +22,9 @@ const meanings: Readonly<Record<keyof ServerLimits, string>> = {
   minBytesPerSecond: 'the least rate then',
   watchMs: 'time between two looks at these',
   maxConnections: 'most connections of all clients',
+  maxStrangers: 'most connections of nobody who is known, where that is asked',
   maxConnectionsPerAddress: 'most connections from one address elsewhere',
-  silentMs: 'who says nothing for so long makes room for others',
+  silentMs: 'close a connection that says nothing, or nothing that is signed, for so long',
   maxTotalBytes: 'most bytes held for all clients',
 }
 

@@ -17,9 +17,9 @@ import { listIn, nameIn, readAskedSubscription, readHeartbeat } from '../command
 import { consumeRequests } from '../commands/consume-codes.js'
 import { Refusal } from '../errors.js'
 import { optionalFlag, requiredLong, requiredText } from '../ext-fields.js'
-import type { Row, Rows } from './guard.js'
+import type { Row, RowList, Rows } from './guard.js'
 import { inquiryRows, wholeCluster } from './inquiry-rows.js'
-import { type Action, groupNeed, type Need, type Needs, topicNeed } from './needs.js'
+import { type Action, clusterNeed, groupNeed, type Needs, topicNeed } from './needs.js'
 import { popRows } from './pop-rows.js'
 
 /** How rows look at messages. */
@@ -28,7 +28,6 @@ export interface MessageLookup {
 }
 
 const nothing: Row = () => []
-const cluster: Need = { kind: 'Cluster', name: '*', actions: ['Get'] }
 
 /** Rows of all requests that a broker handles. */
 export function brokerRows(store: MessageLookup): Rows {
@@ -36,9 +35,7 @@ export function brokerRows(store: MessageLookup): Rows {
   return new Map<number, Row>(rows.flat())
 }
 
-type Entries = readonly (readonly [number, Row])[]
-
-function sendRows(store: MessageLookup): Entries {
+function sendRows(store: MessageLookup): RowList {
   return [
     [codes.SEND_MESSAGE, sending('topic', 'properties')],
     [codes.SEND_MESSAGE_V2, sending('b', 'i')],
@@ -63,7 +60,7 @@ function sending(topicField: string, propertiesField: string): Row {
     const further = parseProperties(bytes, 0, bytes.length)[PropertyName.multiDispatch]
     const queues = further?.split(',').map((queue) => topicNeed(queue, 'Pub')) ?? []
     // Messages of a batch have properties of their own. Who is allowed every topic needs none of them looked at.
-    const inBatch = command.body.includes(PropertyName.multiDispatch) ? [cluster] : []
+    const inBatch = command.body.includes(PropertyName.multiDispatch) ? [clusterNeed('Get')] : []
     return [topicNeed(requiredText(command, topicField), 'Pub'), ...queues, ...(isBatch(command) ? inBatch : [])]
   }
 }
@@ -72,7 +69,7 @@ function isBatch(command: Command): boolean {
   return command.code === codes.SEND_BATCH_MESSAGE || optionalFlag(command, 'm') || optionalFlag(command, 'batch')
 }
 
-function consumeRows(store: MessageLookup): Entries {
+function consumeRows(store: MessageLookup): RowList {
   const pull: Row = (command) => [
     topicNeed(requiredText(command, 'topic'), 'Sub'),
     groupNeed(requiredText(command, 'consumerGroup'), 'Sub'),
@@ -132,7 +129,7 @@ function assignmentNeeds(body: Buffer, action: 'Sub' | 'Update'): Needs {
   return [topicNeed(nameIn(fields, 'topic'), action), groupNeed(nameIn(fields, 'consumerGroup'), action)]
 }
 
-function questionRows(store: MessageLookup): Entries {
+function questionRows(store: MessageLookup): RowList {
   const bounds = topic('topic', 'Pub', 'Sub', 'Get')
   const byAddress: Row = async (command) => needsOf(await messageAt(store, requiredLong(command, 'offset')), 'Sub', 'Get')
   const groupOfBoth: Row = (command) => [groupNeed(requiredText(command, 'group'), 'Get')]
@@ -168,7 +165,7 @@ function questionRows(store: MessageLookup): Entries {
   ]
 }
 
-function changeRows(store: MessageLookup): Entries {
+function changeRows(store: MessageLookup): RowList {
   const resume: Row = async (command) => needsOf(await messageAt(store, requiredText(command, 'msgId')), 'Update')
   return [
     [codes.UPDATE_AND_CREATE_TOPIC, topic('topic', 'Create')],

@@ -20,6 +20,9 @@ import { isSignedWith, signatureFields } from './signature.js'
 /** What a request needs; it may have to be looked up. Throws what handlers throw when the request cannot be read. */
 export type Row = (command: Command) => Promise<Needs> | Needs
 
+/** Rows with their request codes, as tables list them. */
+export type RowList = readonly (readonly [number, Row])[]
+
 /** Rows by request code. */
 export type Rows = ReadonlyMap<number, Row>
 
@@ -67,6 +70,12 @@ export class Guard {
     return this.#admitted.has(connection)
   }
 
+  /** The access key of who spoke last over a connection; `undefined` for whoever is trusted by address. */
+  speaker(connection: GuardedConnection): string | undefined {
+    const speaker = this.#admitted.get(connection)
+    return speaker?.principal?.trusts(connection.remote.host) === true ? undefined : speaker?.accessKey
+  }
+
   /** Whether who spoke last over a connection may be told, unasked, what needs this. What they may now counts. */
   mayHear(connection: GuardedConnection, need: Need): boolean {
     const { host } = connection.remote
@@ -95,14 +104,14 @@ export class Guard {
       if (this.#handled.has(command.code)) throw refused(`nobody may send request code=${command.code}`)
       return
     }
-    const needs = needsOf(row, command)
+    const needs = rowNeeds(row, command)
     if (needs instanceof Promise) return needs.then((all) => checkNeeds(all, principal, command.code, host))
     checkNeeds(needs, principal, command.code, host)
   }
 }
 
 /** What cannot be read is told to the sender as the handler would tell it. */
-function needsOf(row: Row, command: Command): ReturnType<Row> {
+function rowNeeds(row: Row, command: Command): ReturnType<Row> {
   const fail = (error: unknown): never => {
     throw refusalOf(error)
   }

@@ -3,13 +3,13 @@ import { accountRequests, brokerRequests as codes } from '../codes.js'
 import { accountReading } from '../commands/accounts.js'
 import { consumeRequests } from '../commands/consume-codes.js'
 import { requiredText } from '../ext-fields.js'
-import type { Row } from './guard.js'
-import { type Action, groupNeed, topicNeed } from './needs.js'
+import type { Row, RowList } from './guard.js'
+import { type Action, clusterNeed, groupNeed, topicNeed } from './needs.js'
 
 /** Who may see everything. */
-export const wholeCluster: Row = () => [{ kind: 'Cluster', name: '*', actions: ['Get'] }]
+export const wholeCluster: Row = () => [clusterNeed('Get')]
 
-const cleaning: Row = () => [{ kind: 'Cluster', name: '*', actions: ['Delete'] }]
+const cleaning: Row = () => [clusterNeed('Delete')]
 
 const both =
   (groupField: string, action: Action): Row =>
@@ -24,13 +24,12 @@ const queueRows: Row = (command) => {
   return [topicNeed(requiredText(command, 'topic'), 'Sub', 'Get'), ...ofGroup]
 }
 
-const accounts = Object.values(accountRequests).map((code): readonly [number, Row] => {
-  const reads = accountReading.includes(code)
-  return [code, reads ? wholeCluster : () => [{ kind: 'Cluster', name: '*', actions: ['Update'] }]]
+const accounts: RowList = Object.values(accountRequests).map((code) => {
+  return [code, accountReading.includes(code) ? wholeCluster : () => [clusterNeed('Update')]] as const
 })
 
 /** The rows. */
-export const inquiryRows: readonly (readonly [number, Row])[] = [
+export const inquiryRows: RowList = [
   ...accounts,
   [codes.GET_ALL_CONSUMER_OFFSET, wholeCluster],
   [codes.GET_ALL_DELAY_OFFSET, wholeCluster],

@@ -4,9 +4,10 @@
  */
 import { nameServerRequests as codes } from '../codes.js'
 import type { Row, Rows } from './guard.js'
+import { clusterNeed } from './needs.js'
 
 const known: Row = () => []
-const administrator: Row = () => [{ kind: 'Cluster', name: '*', actions: ['Update'] }]
+const administrator: Row = () => [clusterNeed('Update')]
 
 /** Rows of all requests that a name server handles. */
 export const nameServerRows: Rows = new Map<number, Row>([

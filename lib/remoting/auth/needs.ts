@@ -37,6 +37,11 @@ export function groupNeed(group: string, ...some: readonly Action[]): Need {
   return { kind: 'Group', name: group, actions: some }
 }
 
+/** Something done to the broker, or to all that it holds. */
+export function clusterNeed(...some: readonly Action[]): Need {
+  return { kind: 'Cluster', name: '*', actions: some }
+}
+
 /** A need as refusals name it: `Topic:orders`. */
 export function needText({ kind, name }: Need): string {
   return `${kind}:${name}`

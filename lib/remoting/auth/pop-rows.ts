@@ -5,7 +5,7 @@ import { parseBody } from '../body-json.js'
 import { listIn, nameIn } from '../commands/client-body.js'
 import { popRequests as codes } from '../commands/consume-codes.js'
 import { requiredText } from '../ext-fields.js'
-import type { Row } from './guard.js'
+import type { Row, RowList } from './guard.js'
 import { groupNeed, type Needs, topicNeed } from './needs.js'
 
 const consuming: Row = (command) => needsFor(requiredText(command, 'topic'), requiredText(command, 'consumerGroup'))
@@ -26,7 +26,7 @@ function needsFor(topic: string, group: string): Needs {
 }
 
 /** The rows. */
-export const popRows: readonly (readonly [number, Row])[] = [
+export const popRows: RowList = [
   [codes.POP_MESSAGE, consuming],
   [codes.ACK_MESSAGE, settling],
   [codes.BATCH_ACK_MESSAGE, acknowledgements],

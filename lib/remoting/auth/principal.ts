@@ -4,6 +4,8 @@ import type { Need } from './needs.js'
 
 /** See the head of this file. */
 export interface Principal {
+  /** Its name: what requests say they are signed by. */
+  readonly accessKey: string
   /** Whether requests from an address need no signature, and nothing else. */
   trusts(address: string): boolean
   /** Whether a request is signed with its secret. */

@@ -49,9 +49,9 @@ export function readAuthSettings(value: unknown, at = 'auth'): AuthSettings {
   const fields = fieldsAt(value, at, known.auth)
   return {
     globalWhiteRemoteAddresses: textsIn(fields, 'globalWhiteRemoteAddresses', at),
-    accounts: listIn(fields, 'accounts', at, readAccount),
-    users: listIn(fields, 'users', at, readUser),
-    acls: listIn(fields, 'acls', at, readAcl),
+    accounts: itemsIn(fields, 'accounts', at, readAccount),
+    users: itemsIn(fields, 'users', at, readUser),
+    acls: itemsIn(fields, 'acls', at, readAcl),
   }
 }
 
@@ -93,11 +93,11 @@ function readUser(value: unknown, at: string): UserSettings {
 
 function readAcl(value: unknown, at: string): AclSettings {
   const fields = fieldsAt(value, at, known.acl)
-  const policies = listIn(fields, 'policies', at, (one, where): Policy => {
+  const policies = itemsIn(fields, 'policies', at, (one, where): Policy => {
     const inner = fieldsAt(one, where, known.policy)
     return {
       policyType: wordIn(inner, 'policyType', where, ['Custom', 'Default']),
-      entries: listIn(inner, 'entries', where, readEntry),
+      entries: itemsIn(inner, 'entries', where, readEntry),
     }
   })
   return { subject: textIn(fields, 'subject', at), policies }
@@ -142,13 +142,13 @@ function wordIn<Word extends string>(fields: Fields, name: string, at: string, w
 }
 
 function textsIn(fields: Fields, name: string, at: string): readonly string[] {
-  return listIn(fields, name, at, (value, where) => {
+  return itemsIn(fields, name, at, (value, where) => {
     if (typeof value !== 'string') throw wrong(where, 'a text', value)
     return value
   })
 }
 
-function listIn<Item>(fields: Fields, name: string, at: string, read: (value: unknown, at: string) => Item): readonly Item[] {
+function itemsIn<Item>(fields: Fields, name: string, at: string, read: (value: unknown, at: string) => Item): readonly Item[] {
   const value = fields[name] ?? []
   if (!Array.isArray(value)) throw wrong(`${at}.${name}`, 'a list', value)
   return value.map((one, i) => read(one, `${at}.${name}[${i}]`))

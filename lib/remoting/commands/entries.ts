@@ -22,6 +22,8 @@ export interface ServedBroker {
   listedAuth: () => AuthSettings | undefined
   /** Whether a client may be told of messages of a topic that it did not ask for. */
   mayHear: (connection: Connection, topic: string) => boolean
+  /** Who spoke last over a connection; `undefined` where nobody is asked who sends, and for who is trusted by address. */
+  speaker: (connection: Connection) => string | undefined
   /** Whose messages are read when. */
   readonly turns: ReadingTurns
   /** Ends what handlers hear of the broker, which stays when they go; for the server to call once when it closes. */
@@ -31,7 +33,11 @@ export interface ServedBroker {
 /** Some requests, by code. */
 export type Entries = readonly (readonly [code: number, handler: Handler])[]
 
-/** The groups as one table; what the broker throws becomes RocketMQ's answer. @throws {RangeError} when a code has two handlers */
+/**
+ * The groups as one table; what the broker throws becomes RocketMQ's answer.
+ *
+ * @throws {RangeError} when a code has two handlers
+ */
 export function tableOf(groups: readonly Entries[]): HandlerTable {
   const table = new Map<number, Handler>()
   for (const [code, handler] of groups.flat()) {

@@ -16,7 +16,7 @@ import type { Handler } from '../handling.js'
 import { listIn, nameIn, printSubscription, wordIn } from './client-body.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
-import { queueTableBody } from './queue-table.js'
+import { queueKeyedBody } from './queue-keys.js'
 import { progressEntries } from './statistics.js'
 
 /** The last moment that a `Date` can hold. */
@@ -53,7 +53,7 @@ function offsetHandlers({ broker, served: { store } }: ServedBroker, offsets: Cl
     })
     const { brokerName } = store
     const entries = moved.map((one) => [{ brokerName, queueId: one.queueId, topic }, one.to] as const)
-    return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries) })
+    return answer(command, responseCodes.SUCCESS, { body: queueKeyedBody('offsetTable', entries) })
   }
   const clone: Handler = (command) => {
     offsets.copy(requiredText(command, 'topic'), requiredText(command, 'srcGroup'), requiredText(command, 'destGroup'))
@@ -140,7 +140,7 @@ function questionHandlers({ served }: ServedBroker): Entries {
     const topics = [...new Set(named as string[] | undefined)]
     const queues = await progressOf(served, group, named === undefined ? topicsOf(served, group) : topics)
     const entries = progressEntries(brokerName, queues)
-    return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries, { consumeTps: 0 }) })
+    return answer(command, responseCodes.SUCCESS, { body: queueKeyedBody('offsetTable', entries, { consumeTps: 0 }) })
   }
   const consumers: Handler = (command) => {
     const groupList = groupsOf(served, requiredText(command, 'topic'))

@@ -10,6 +10,7 @@ import { Refusal } from '../errors.js'
 import { requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
 import { type Heartbeat, printSubscription, readAskedSubscription, readHeartbeat, type ToldConsumer } from './client-body.js'
+import { ClientOwners } from './client-owners.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { MembershipBounds } from './membership-bounds.js'
@@ -63,6 +64,7 @@ export function heartbeatHandlers(broker: ServedBroker, servesSql: boolean): Ent
 /** Which clients speak over which connection. */
 class ConnectedClients {
   readonly bounds = new MembershipBounds<Connection>()
+  readonly #owners = new ClientOwners()
   readonly #broker: ServedBroker
   readonly #parts: ServedParts
   readonly #byConnection = new Map<Connection, Map<string, RemoteClient>>()
@@ -76,7 +78,11 @@ class ConnectedClients {
     return this.#byConnection.get(connection)?.get(clientId)
   }
 
-  /** The client, from now on until its connection closes. @throws {Refusal} when the connection has too many, or is in too much */
+  /**
+   * The client, from now on until its connection closes.
+   *
+   * @throws {Refusal} when its id is somebody else's, and when the connection has too many clients or is in too much
+   */
   known(told: Heartbeat, command: Command, connection: Connection): RemoteClient {
     const { clientId } = told
     let clients = this.#byConnection.get(connection)
@@ -88,7 +94,12 @@ class ConnectedClients {
     if (found === undefined && clients.size >= MOST_CLIENTS)
       throw new Refusal(responseCodes.SYSTEM_BUSY, `a connection may have ${MOST_CLIENTS} clients at most`)
     // What a connection that is closed keeps would stay for ever.
-    if (connection.isOpen) this.bounds.note(connection, told)
+    if (connection.isOpen) {
+      const who = this.#broker.speaker(connection)
+      this.#owners.check(clientId, who)
+      this.bounds.note(connection, told)
+      this.#owners.claim(clientId, who, connection)
+    }
     if (found !== undefined) return found
     const made = new RemoteClient(clientId, command, connection, this.#broker)
     clients.set(clientId, made)
@@ -138,6 +149,7 @@ class ConnectedClients {
     const clients = this.#byConnection.get(connection)
     this.#byConnection.delete(connection)
     this.bounds.closed(connection)
+    this.#owners.release(clients?.keys() ?? [], connection)
     for (const client of clients?.values() ?? []) this.#parts.registry.disconnect(client)
   }
 }

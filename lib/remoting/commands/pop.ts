@@ -3,6 +3,7 @@ import { fieldsOf } from '../../broker/config/config-object.js'
 import { BrokerError } from '../../broker/errors.js'
 import type { LookRequest } from '../../broker/pop/looking.js'
 import type { PoppedMessage } from '../../broker/pop/pop-parts.js'
+import type { PopTurn } from '../../broker/pop/popping.js'
 import { type AdmittedPop, ClientPops, type SettledMessage } from '../../broker/serving/client-pops.js'
 import { parseBody } from '../body-json.js'
 import { responseCodes } from '../codes.js'
@@ -16,7 +17,7 @@ import type { Entries, ServedBroker } from './entries.js'
 import { HeldPulls } from './held-pulls.js'
 import { handlesIn, poppedFields } from './pop-fields.js'
 import { MOST_WAIT_MS, refusedPull } from './pull.js'
-import { inTurn, MOST_UNREAD_BYTES, type ReadingTurns } from './reading-turns.js'
+import { inTurn, type ReadingTurns, takesMore } from './reading-turns.js'
 
 const { SUCCESS, POLLING_FULL, POLLING_TIMEOUT, PULL_NOT_FOUND, MESSAGE_ILLEGAL, NO_MESSAGE } = responseCodes
 
@@ -50,17 +51,20 @@ function popping(pops: ClientPops, held: HeldPulls, turns: ReadingTurns): Handle
       const body = Buffer.concat(found.map((one) => pops.recordOf(one, admitted.topic)))
       return answer(command, SUCCESS, { remark: 'FOUND', ext: poppedFields(found, rest), body })
     }
-    await turns.take(connection)
-    if (connection.unreadBytes > MOST_UNREAD_BYTES) return notFound(command, POLLING_FULL, 0)
-    const found = await pops.pop(admitted, 0)
-    if (found.length > 0 || pollMs <= 0) {
+    const isAnswered = await turns.run(connection, async () => {
+      const found = takesMore(connection) ? await pops.pop(admitted, 0) : undefined
+      const mayWait = pollMs > 0 && held.hasRoomFor(connection)
+      if (found?.length === 0 && mayWait) return false
       // At once, so that what it adds to what the client has not taken is seen by the next one.
-      connection.send(command, answerWith(found))
-      return undefined
-    }
-    if (!held.hasRoomFor(connection)) return notFound(command, POLLING_FULL, 0)
+      const isFull = found === undefined || (found.length === 0 && pollMs > 0)
+      connection.send(command, isFull ? notFound(command, POLLING_FULL, 0) : answerWith(found))
+      return true
+    })
+    if (isAnswered) return undefined
     connection.hold(command)
-    const waited = await held.hold(connection, keyOf(admitted), (signal) => pops.pop(admitted, pollMs, signal))
+    // Only what is sent is popped: what comes while the client takes no answers is left to others.
+    const turn: PopTurn = (pop) => turns.run(connection, () => (takesMore(connection) ? pop() : []))
+    const waited = await held.hold(connection, keyOf(admitted), (signal) => pops.pop(admitted, pollMs, { signal, turn }))
     // At once, so that what many such answers add to what the client has not taken is seen by each.
     if (waited.kind === 'done') connection.send(command, answerWith(waited.result))
     return undefined

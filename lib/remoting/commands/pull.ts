@@ -16,7 +16,7 @@ import type { Handler } from '../handling.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { HeldPulls } from './held-pulls.js'
-import { MOST_UNREAD_BYTES } from './reading-turns.js'
+import { takesMore } from './reading-turns.js'
 
 /** Bits of a pull's `sysFlag`. */
 const PullFlag = { commit: 1, suspend: 2, subscription: 4, classFilter: 8 } as const
@@ -65,20 +65,21 @@ export function pullHandlers(
     }
     const { topic, group, queueId } = request
     const answerWith = (result: PullResult): Command => {
-      const taken = connection.unreadBytes > MOST_UNREAD_BYTES ? postponed(command, result) : result
+      const taken = takesMore(connection) ? result : postponed(command, result)
       pulls.count(admitted, taken)
       return answerOf(command, taken)
     }
     const flags = requiredInt(command, 'sysFlag')
     if (flags & PullFlag.commit) offsets.commit(topic, group, queueId, requiredLong(command, 'commitOffset'))
-    await turns.take(connection)
-    const result = await pulls.now(admitted)
     const waitMs = flags & PullFlag.suspend ? Math.min(requiredLong(command, 'suspendTimeoutMillis'), MOST_WAIT_MS) : 0
-    if (result.outcome !== 'notYet' || waitMs <= 0 || !held.hasRoomFor(connection)) {
+    const isAnswered = await turns.run(connection, async () => {
+      const result = await pulls.now(admitted)
+      if (result.outcome === 'notYet' && waitMs > 0 && held.hasRoomFor(connection)) return false
       // At once, so that what many such answers add to what the client has not taken is seen by each.
       connection.send(command, answerWith(result))
-      return undefined
-    }
+      return true
+    })
+    if (isAnswered) return undefined
     connection.hold(command)
     const waited = await held.hold(connection, keyOf(request), (signal) => pulls.wait(admitted, waitMs, signal))
     if (waited.kind === 'closed') return undefined

@@ -6,13 +6,18 @@ import { answer } from '../command.js'
 import { Refusal } from '../errors.js'
 import { optionalFlag, requiredInt, requiredLong, requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
+import { MAX_FRAME_BYTES } from '../limits.js'
 import type { Entries, ServedBroker } from './entries.js'
-import { queueTableBody } from './queue-table.js'
+import { queueKeyedBody } from './queue-keys.js'
 import { inTurn } from './reading-turns.js'
 
 /** As many messages as RocketMQ's broker returns at most to a question about a key, and to one about a unique key. */
 const MOST_FOUND = 64
 const MOST_WITH_UNIQUE_KEY = 32
+/** One answer has at most so many bytes of records; the newest message always fits. RocketMQ's answer has what it has. */
+const MOST_BYTES = 4 * 1024 * 1024
+/** What a frame holds beside the records. */
+const HEADER_BYTES = 1024
 
 /** See the head of this file. */
 export function queryHandlers(served: ServedBroker): Entries {
@@ -26,6 +31,7 @@ function messageHandlers({ served: { store, topics }, turns }: ServedBroker): En
       topic: requiredText(command, 'topic'),
       key: requiredText(command, 'key'),
       maxMessages: Math.max(1, Math.min(most, MOST_FOUND)),
+      maxBytes: MOST_BYTES,
       from: requiredLong(command, 'beginTimestamp'),
       to: requiredLong(command, 'endTimestamp'),
     })
@@ -39,7 +45,7 @@ function messageHandlers({ served: { store, topics }, turns }: ServedBroker): En
   const byAddress: Handler = async (command) => {
     const commitLogOffset = requiredLong(command, 'offset')
     const message = commitLogOffset < 0 ? undefined : await store.lookup({ commitLogOffset })
-    if (message !== undefined) return answer(command, responseCodes.SUCCESS, { body: message.record })
+    if (message !== undefined) return answer(command, responseCodes.SUCCESS, { body: recordsOf([message]) })
     throw new Refusal(responseCodes.SYSTEM_ERROR, `can not find message by the offset, ${commitLogOffset}`)
   }
   const statistics: Handler = async (command) => {
@@ -51,7 +57,7 @@ function messageHandlers({ served: { store, topics }, turns }: ServedBroker): En
         { lastUpdateTimestamp: lastTimestamp, maxOffset, minOffset },
       ] as const
     })
-    return answer(command, responseCodes.SUCCESS, { body: queueTableBody('offsetTable', entries, { topicPutTps: 0 }) })
+    return answer(command, responseCodes.SUCCESS, { body: queueKeyedBody('offsetTable', entries, { topicPutTps: 0 }) })
   }
   return [
     [codes.QUERY_MESSAGE, inTurn(turns, byKey)],
@@ -94,6 +100,11 @@ function offsetHandlers({ served: { store, topics } }: ServedBroker): Entries {
   ]
 }
 
+/** @throws {Refusal} for a message that no frame can carry: programs in the process can send such */
 function recordsOf(messages: readonly StoredMessage[]): Buffer {
-  return Buffer.concat(messages.map(({ record }) => record))
+  const records = messages.map(({ record }) => record)
+  const bytes = records.reduce((sum, { length }) => sum + length, 0)
+  if (bytes > MAX_FRAME_BYTES - HEADER_BYTES)
+    throw new Refusal(responseCodes.SYSTEM_ERROR, `the message takes ${bytes} bytes, and a frame has ${MAX_FRAME_BYTES} at most`)
+  return Buffer.concat(records)
 }

@@ -1,9 +1,10 @@
 /**
- * Who asks for messages gets them one answer after the other: one in a turn of the event loop for each connection.
+ * Who asks for messages gets them in turn: of what one connection asks, one reading begins in a turn of the event loop, a
+ * few are under way at once, and none begins while what was read fills the memory that the connection may have.
  *
  * A peer that asks for a thousand at once and takes none would otherwise have all of them read before the first answer
- * shows that it takes none. So what a connection has read for it is one answer and what it has not taken; and others,
- * who ask for little, are looked at between two answers.
+ * shows that it takes none. So what is read for a connection is what it has not taken and a few answers; and others,
+ * who ask for little, are looked at between two of them.
  */
 import type { Timers } from '../../base/system.js'
 import { responseCodes } from '../codes.js'
@@ -13,46 +14,91 @@ import type { Handler } from '../handling.js'
 
 /** A client that has not taken so many bytes gets no more messages, and is asked nothing. */
 export const MOST_UNREAD_BYTES = 1024 * 1024
+/** Readings of one connection that may be under way at once: a pop waits for the disk. */
+const MOST_READINGS = 4
+/** What a reading is taken to bring while it is under way, bytes: the limit of pulls and pops. */
+const READING_BYTES = 256 * 1024
+
+/** What is asked of a connection. */
+type ReadFor = Pick<Connection, 'unreadBytes'>
+
+interface Readings {
+  running: number
+  /** Whether one began or ended in this turn of the event loop: the next begins behind the end of it. */
+  hasMoved: boolean
+  readonly waiting: (() => void)[]
+}
 
 /** See the head of this file. */
 export class ReadingTurns {
   readonly #timers: Timers
-  /** Those who wait, of each connection for which something was read in this turn. */
-  readonly #waiting = new Map<object, (() => void)[]>()
+  readonly #readings = new Map<ReadFor, Readings>()
 
   constructor(timers: Timers) {
     this.#timers = timers
   }
 
-  /** Resolves when something may be read for a connection. `undefined`: it may be at once. */
-  take(connection: object): Promise<void> | undefined {
-    const waiting = this.#waiting.get(connection)
-    if (waiting !== undefined) return new Promise((resolve) => waiting.push(resolve))
-    this.#waiting.set(connection, [])
-    this.#timers.endOfTurn(() => this.#next(connection))
-    return undefined
+  /**
+   * Reads for a connection when it is its turn. What is read must be sent in the turn of the event loop in which `read`
+   * ends, so that the next one sees it.
+   */
+  async run<Result>(connection: ReadFor, read: () => Promise<Result> | Result): Promise<Result> {
+    let readings = this.#readings.get(connection)
+    if (readings === undefined) this.#readings.set(connection, (readings = { running: 0, hasMoved: false, waiting: [] }))
+    const { waiting } = readings
+    if (waiting.length === 0 && !readings.hasMoved && mayBegin(readings, connection)) this.#begin(connection, readings)
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+    try {
+      return await read()
+    } finally {
+      readings.running--
+      this.#later(connection, readings)
+    }
   }
 
-  #next(connection: object): void {
-    const first = this.#waiting.get(connection)?.shift()
-    if (first === undefined) {
-      this.#waiting.delete(connection)
-      return
-    }
-    first()
-    this.#timers.endOfTurn(() => this.#next(connection))
+  #begin(connection: ReadFor, readings: Readings): void {
+    readings.running++
+    this.#later(connection, readings)
   }
+
+  #later(connection: ReadFor, readings: Readings): void {
+    if (readings.hasMoved) return
+    readings.hasMoved = true
+    this.#timers.endOfTurn(() => {
+      readings.hasMoved = false
+      this.#next(connection, readings)
+    })
+  }
+
+  #next(connection: ReadFor, readings: Readings): void {
+    const { running, waiting } = readings
+    if (waiting.length === 0) {
+      if (running === 0) this.#readings.delete(connection)
+    } else if (mayBegin(readings, connection)) {
+      this.#begin(connection, readings)
+      waiting.shift()!()
+    }
+  }
+}
+
+/** The first may always: who takes nothing is told so. */
+function mayBegin({ running }: Readings, { unreadBytes }: ReadFor): boolean {
+  return running === 0 || (running < MOST_READINGS && unreadBytes + running * READING_BYTES < MOST_UNREAD_BYTES)
+}
+
+/** Whether a client may be sent more messages: it is there, and takes what it is sent. */
+export function takesMore({ isOpen, unreadBytes }: Pick<Connection, 'isOpen' | 'unreadBytes'>): boolean {
+  return isOpen && unreadBytes <= MOST_UNREAD_BYTES
 }
 
 /** A handler whose answers hold messages: it waits for its turn, and is refused while the client takes no answers. */
 export function inTurn(turns: ReadingTurns, handler: Handler): Handler {
-  return async (command, connection: Connection) => {
-    await turns.take(connection)
-    if (connection.unreadBytes > MOST_UNREAD_BYTES)
-      throw new Refusal(responseCodes.SYSTEM_BUSY, 'the client does not take its answers')
-    const response = await handler(command, connection)
-    // At once, so that what it adds to what the client has not taken is seen by the next one.
-    if (response !== undefined) connection.send(command, response)
-    return undefined
-  }
+  return (command, connection: Connection) =>
+    turns.run(connection, async () => {
+      if (!takesMore(connection)) throw new Refusal(responseCodes.SYSTEM_BUSY, 'the client does not take its answers')
+      const response = await handler(command, connection)
+      // At once, so that what it adds to what the client has not taken is seen by the next one.
+      if (response !== undefined) connection.send(command, response)
+      return undefined
+    })
 }

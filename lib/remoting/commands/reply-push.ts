@@ -22,7 +22,10 @@ export class ReplyPush {
     this.#served = served
   }
 
-  /** Stores an answer unless it is empty, pushes it, and tells the consumer what came of that: code 1 when the client did not get it. */
+  /**
+   * Stores an answer unless it is empty, pushes it, and tells the consumer what came of that: code 1 when the client did not get
+   * it.
+   */
   async answer(command: Command, message: SentMessage, store: () => Promise<ClientReceipt>): Promise<Command> {
     // The store takes no empty body, but who waits does: answers that the Go client makes are empty.
     const receipt = message.body.length === 0 ? undefined : await store()
@@ -52,10 +55,9 @@ export class ReplyPush {
   }
 
   #connectionOf(clientId: string): Connection | undefined {
-    const { registry } = this.#served.served
-    for (const group of registry.producerGroups) {
-      const producer = registry.producers(group).find((one) => one.clientId === clientId)
-      const connection = producer === undefined ? undefined : this.#served.connections.get(producer.address)
+    const { served, connections } = this.#served
+    for (const { address } of served.registry.producersWithId(clientId)) {
+      const connection = connections.get(address)
       if (connection?.isOpen) return connection
     }
     return undefined

@@ -9,7 +9,7 @@ import { Refusal } from '../errors.js'
 import { optionalFlag, requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
 import type { Entries, ServedBroker } from './entries.js'
-import { type QueueEntry, queueTable } from './queue-table.js'
+import { type QueueKeyed, queueKeyedText } from './queue-keys.js'
 
 /** Counts by the names that RocketMQ's tools ask for, with the count of what each is made of. */
 const countNames: ReadonlyMap<string, readonly [CountName, CountName]> = new Map([
@@ -69,7 +69,7 @@ function progressOfAll({ endpoint, served }: ServedBroker): Handler {
         const queues = await progressOf(served, group, [topic])
         totalDiff += queues.reduce((sum, { maxOffset, offset }) => sum + maxOffset - offset, 0)
         if (queues.length > 0)
-          topics.push(`{"consumeTps":0,"offsetTable":${queueTable(progressEntries(served.store.brokerName, queues))}}`)
+          topics.push(`{"consumeTps":0,"offsetTable":${queueKeyedText(progressEntries(served.store.brokerName, queues))}}`)
       }
       if (topics.length > 0) groups.push(`{${JSON.stringify(group)}:[${topics.join(',')}]}`)
     }
@@ -81,7 +81,7 @@ function progressOfAll({ endpoint, served }: ServedBroker): Handler {
 }
 
 /** How far a group is, as entries of a table. */
-export function progressEntries(brokerName: string, queues: readonly QueueProgress[]): QueueEntry[] {
+export function progressEntries(brokerName: string, queues: readonly QueueProgress[]): QueueKeyed[] {
   return queues.map(({ topic, queueId, maxOffset, offset, pulled, lastTimestamp }) => {
     const value = { brokerOffset: maxOffset, consumerOffset: offset, lastTimestamp, pullOffset: pulled }
     return [{ brokerName, queueId, topic }, value] as const

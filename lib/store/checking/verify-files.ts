@@ -5,7 +5,7 @@
  * a damaged file harms nobody; but whoever asks for a check wants to know of it.
  */
 import type { Disk } from '../../disk/disk.js'
-import { readWhole } from '../../disk/replace.js'
+import { openIfThere, readWhole } from '../../disk/replace.js'
 import { entryPosition } from '../../format/index-layout.js'
 import { segmentName } from '../../format/names.js'
 import { QUEUE_ENTRY_BYTES } from '../../format/queue-entry.js'
@@ -21,8 +21,8 @@ export interface FileCheckOptions {
   readonly disk: Disk
   readonly layout: StoreLayout
   readonly findings: Findings
-  /** Whether the store was closed, so that nothing can have changed since the manifest was written. */
-  readonly isClosed: boolean
+  /** Whether the store is closed, so that nothing can have changed since the manifest was written. */
+  readonly isClosed: () => boolean
   /** Slots of an index file, 0 when there is none. */
   readonly indexSlots: number
   readonly pause: () => Promise<void>
@@ -59,38 +59,38 @@ function checkQueue({ disk, layout, findings, isClosed }: FileCheckOptions, row:
   for (const { first, crc } of sums) {
     const path = `${directory}/${segmentName(first * rowBytes)}`
     const place = { file: path.slice(layout.root.length + 1), topic, queueId, queueOffset: first }
-    const stat = disk.stat(path)
-    if (stat === undefined) {
-      // Retention deletes files before the manifest says so.
-      if (isClosed) findings.add('viewFileDamaged', place, 'no file', `the entries from ${first} on`)
-      continue
-    }
-    const rows = Math.min(stat.bytes / rowBytes, (row.rows ?? row.max) - first)
+    const rows = Math.min((disk.stat(path)?.bytes ?? 0) / rowBytes, (row.rows ?? row.max) - first)
     const found = sumOf(disk, path, 0, rows * rowBytes)
-    if (found !== crc) findings.add('viewFileDamaged', place, `CRC ${found} of ${rows} entries`, `CRC ${crc}`)
+    if (found === undefined) {
+      // Retention deletes files before the manifest says so.
+      if (isClosed()) findings.add('viewFileDamaged', place, 'no file', `the entries from ${first} on`)
+    } else if (found !== crc) findings.add('viewFileDamaged', place, `CRC ${found} of ${rows} entries`, `CRC ${crc}`)
   }
 }
 
 function checkIndex({ disk, layout, findings, isClosed, indexSlots }: FileCheckOptions, row: IndexRow): void {
   const path = `${layout.index}/${row.name}`
   const place = { file: `index/${row.name}` }
-  if (disk.stat(path) === undefined) {
-    if (isClosed) findings.add('viewFileDamaged', place, 'no file', `${row.count - 1} entries`)
+  const entries = sumOf(disk, path, entryPosition(indexSlots, 1), entryPosition(indexSlots, row.count))
+  if (entries === undefined) {
+    if (isClosed()) findings.add('viewFileDamaged', place, 'no file', `${row.count - 1} entries`)
     return
   }
-  const entries = sumOf(disk, path, entryPosition(indexSlots, 1), entryPosition(indexSlots, row.count))
   if (entries !== row.entriesCrc) {
     findings.add('viewFileDamaged', place, `CRC ${entries} of ${row.count - 1} entries`, `CRC ${row.entriesCrc}`)
     return
   }
-  // Slots of a file that is being filled may be written at any time.
-  if (!isClosed || row.slotsCrc === undefined) return
+  if (!isClosed() || row.slotsCrc === undefined) return
   const slots = sumOf(disk, path, 0, entryPosition(indexSlots, 0))
-  if (slots !== row.slotsCrc) findings.add('viewFileDamaged', place, `CRC ${slots} of header and slots`, `CRC ${row.slotsCrc}`)
+  // Slots of a file that is being filled may be written at any time.
+  if (slots !== row.slotsCrc && isClosed())
+    findings.add('viewFileDamaged', place, `CRC ${slots} of header and slots`, `CRC ${row.slotsCrc}`)
 }
 
-function sumOf(disk: Disk, path: string, from: number, to: number): number {
-  const file = disk.open(path, {})
+/** `undefined` when there is no such file. */
+function sumOf(disk: Disk, path: string, from: number, to: number): number | undefined {
+  const file = openIfThere(disk, path)
+  if (file === undefined) return undefined
   try {
     return sumOfRange(file, from, to)
   } finally {

@@ -67,25 +67,10 @@ export class LogCheck {
     }
   }
 
-  /** Looks for bytes that are not zero from `end()` on, which may move on while it looks. */
+  /** The last address from `end()` on whose byte is not zero, -1 without any. What is written meanwhile moves the end. */
   async behind(end: () => number): Promise<number> {
-    const { chain, pause } = this.#options
-    const block = Buffer.alloc(256 * 1024)
-    let last = -1
-    for (let address = end(); address < chain.end; ) {
-      address = Math.max(address, end())
-      const segmentEnd = address - (address % chain.segmentBytes) + chain.segmentBytes
-      if (!chain.has(address) || chain.isHoleFrom(address)) {
-        address = segmentEnd
-        continue
-      }
-      const got = chain.readAt(block.subarray(0, Math.min(block.length, segmentEnd - address)), address)
-      const at = lastNonZero(block, got)
-      if (at >= 0) last = address + at
-      address += got
-      await pause()
-    }
-    return last
+    const last = (await this.#scanner.lastNonZero(end())) - 1
+    return last >= end() ? last : -1
   }
 
   /** Walks on behind the end, for a store that another process may be writing to. @returns where good records stop */

@@ -28,7 +28,7 @@ import { checkViewFiles } from './verify-files.js'
 import { IndexCheck } from './verify-index.js'
 import { fileOf, LogCheck } from './verify-log.js'
 import { MarkCheck } from './verify-marks.js'
-import { QueueCheck, type RecordAtAddress } from './verify-queues.js'
+import { QueueCheck, type QueueCheckOptions, type RecordAtAddress } from './verify-queues.js'
 import { Findings, type VerifyReport } from './verify-report.js'
 
 /** How far a check has come. */
@@ -49,7 +49,13 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal
 }
 
+/** How often it is looked behind the end of a log that another process may be writing. */
+const MOST_LOOKS = 3
+
 const optionFields = fieldNames<keyof VerifyOptions>({ onProgress: true, signal: true })
+
+/** The views that a check looks at. */
+type VerifiedViews = Pick<Views, 'queues' | 'batchQueues' | 'batchTopics' | 'index' | 'purges'>
 
 /** The parts of a store that a check looks at. */
 export interface VerifyParts {
@@ -60,7 +66,9 @@ export interface VerifyParts {
   /** Throws `STORE_CLOSED` from the call of close on. */
   readonly checkOpen: () => void
   readonly chain: SegmentChain
-  readonly views: Pick<Views, 'queues' | 'batchQueues' | 'batchTopics' | 'index' | 'purges'>
+  /** Takes in what another process has written, if the store follows one. */
+  readonly catchUp: () => Promise<void>
+  readonly views: () => VerifiedViews
   /** How closely the record at an address can be checked. */
   readonly levelAt: (address: number) => CheckLevel
   /** Records below this are in the views. */
@@ -75,7 +83,7 @@ export interface VerifyParts {
 
 /** Checks a store. Rejects only with the signal's reason, `STORE_CLOSED`, or when the disk fails; damage is in the report. */
 export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {}): Promise<VerifyReport> {
-  const { disk, layout, clock, chain, views, levelAt, recovery } = parts
+  const { disk, layout, clock, chain, levelAt, recovery } = parts
   checkRequest(options, optionFields, 'options')
   const { onProgress, signal } = options
   checkCallback('onProgress', onProgress)
@@ -88,12 +96,15 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
     parts.checkOpen()
   }
   const findings = new Findings()
+  const marks = new MarkCheck({ disk, layout, findings, origin: recovery.origin })
+  // Marks tell of what had been written before them, and so has to be known of the log when they are judged.
+  await parts.catchUp()
+  const views = parts.views()
   const logEnd = parts.visibleEnd()
   const logStart = (): number => chain.start
   const begin = chain.start
-  const marks = new MarkCheck({ disk, layout, findings, origin: recovery.origin })
   const isDamaged = (address: number): boolean => log.isDamaged(address)
-  const { queues, index } = viewChecks(parts, { findings, logStart, logEnd, isDamaged }, pause, onProgress)
+  const { queues, index } = viewChecks(parts, views, { findings, logStart, logEnd, isDamaged, pause }, onProgress)
   let newestMs = 0
   const log = new LogCheck({
     chain,
@@ -110,18 +121,14 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   })
   await pause()
   await log.walk(logEnd)
-  await checkBehind(parts, log, findings)
+  await checkBehind(parts, log, findings, pause)
   checkLost(parts, findings)
   await checkSeals(parts, findings, pause)
   await queues.finish()
   index?.finish()
-  const { origin } = recovery
-  if (!parts.isWriter) checkLacking(views, findings)
-  if (!parts.isWriter && (origin === 'clean' || origin === 'crash')) {
-    const indexSlots = views.index?.files[0]?.slotCount ?? 0
-    await checkViewFiles({ disk, layout, findings, isClosed: origin === 'clean', indexSlots, pause })
-  }
-  marks.finish(logEnd, newestMs)
+  if (!parts.isWriter) await checkFiles(parts, views, findings, pause)
+  // What retention took before it was walked cannot tell how new it was.
+  marks.finish(logEnd, logEnd > 0 && chain.has(logEnd - 1) ? newestMs : undefined)
   const { worst } = findings
   return {
     ok: worst === undefined || worst === 'note',
@@ -137,9 +144,9 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
 
 /** The checks of the views, which are fed with the records of the log. */
 function viewChecks(
-  { disk, layout, chain, views, levelAt }: VerifyParts,
-  common: { findings: Findings; logStart: () => number; logEnd: number; isDamaged: (address: number) => boolean },
-  pause: () => Promise<void>,
+  { disk, layout, chain, levelAt }: VerifyParts,
+  views: VerifiedViews,
+  common: Pick<QueueCheckOptions, 'findings' | 'logStart' | 'logEnd' | 'isDamaged' | 'pause'>,
   onProgress: VerifyOptions['onProgress'],
 ): { queues: QueueCheck; index: IndexCheck | undefined } {
   const queues = new QueueCheck({
@@ -150,21 +157,37 @@ function viewChecks(
     purges: views.purges,
     hasExtension: disk.stat(`${layout.root}/consumequeue_ext`) !== undefined,
     recordAt: recordReader(chain, levelAt),
-    pause,
     onProgress: (done) => onProgress?.({ phase: 'queues', done, total: views.queues.size }),
   })
   return { queues, index: views.index === undefined ? undefined : new IndexCheck({ ...common, index: views.index }) }
 }
 
+/** What is in the files of views, which opening has made anew where they were not what was written. */
+async function checkFiles(
+  parts: VerifyParts,
+  views: VerifiedViews,
+  findings: Findings,
+  pause: () => Promise<void>,
+): Promise<void> {
+  const { disk, layout, recovery } = parts
+  const { origin } = recovery
+  checkLacking(views, findings)
+  if (origin !== 'clean' && origin !== 'crash') return
+  const indexSlots = views.index?.files[0]?.slotCount ?? 0
+  // Whoever opens the store to write takes the mark away first.
+  const isClosed = (): boolean => origin === 'clean' && disk.stat(layout.clean) !== undefined
+  await checkViewFiles({ disk, layout, findings, isClosed, indexSlots, pause })
+}
+
 /** Queues that opening made anew because files of theirs are missing. */
-function checkLacking({ queues, batchQueues }: VerifyParts['views'], findings: Findings): void {
+function checkLacking({ queues, batchQueues }: VerifiedViews, findings: Findings): void {
   for (const place of [...queues.lacking, ...batchQueues.lacking]) {
     findings.add('viewFileDamaged', place, 'no file between others', 'files without a gap')
   }
 }
 
 /** What stands behind the end: zeros, or what the origin explains. */
-async function checkBehind(parts: VerifyParts, log: LogCheck, findings: Findings): Promise<void> {
+async function checkBehind(parts: VerifyParts, log: LogCheck, findings: Findings, pause: () => Promise<void>): Promise<void> {
   const { chain, recovery, isWriter } = parts
   const cut = recovery.cut
   let end = parts.writtenEnd()
@@ -176,8 +199,14 @@ async function checkBehind(parts: VerifyParts, log: LogCheck, findings: Findings
     }
     end = await log.newerEnd(end)
   }
-  const last = await log.behind(isWriter ? parts.writtenEnd : () => end)
-  if (last < 0) return
+  let last = await log.behind(isWriter ? parts.writtenEnd : () => end)
+  // A writer that is followed goes on meanwhile; what it has written by the second look are records.
+  for (let looks = 1; !isWriter && last >= end && looks < MOST_LOOKS; looks++) {
+    await pause()
+    end = await log.newerEnd(end)
+    last = await log.behind(() => end)
+  }
+  if (last < end) return
   const place = { file: fileOf(chain, last), commitLogOffset: end, to: last + 1 }
   findings.add('behindEnd', place, `bytes that are not zero up to ${last + 1}`, `zeros from ${end} on`)
 }

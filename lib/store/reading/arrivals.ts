@@ -1,10 +1,5 @@
-/** Long polls: who waits for a message in which queue. Costs nothing while nobody waits. */
-import type { Timers } from '../../base/system.js'
-
-interface Waiter {
-  readonly key: string
-  wake: () => void
-}
+/** Long polls: who waits for a message in which queue. Costs nothing while nobody waits, and next to nothing while others do. */
+import type { Timer, Timers } from '../../base/system.js'
 
 /** Stands for all topics; no topic has this name. */
 const ANY = ''
@@ -12,7 +7,8 @@ const ANY = ''
 /** Waits for messages. */
 export class Arrivals {
   readonly #timers: Timers
-  readonly #waiters = new Map<string, Set<Waiter>>()
+  /** By topic and queue: texts that name both would have to be made for every put. */
+  readonly #topics = new Map<string, Map<number, Set<Waiter>>>()
 
   constructor(timers: Timers) {
     this.#timers = timers
@@ -20,33 +16,26 @@ export class Arrivals {
 
   /** Whether anybody waits at all. */
   get isIdle(): boolean {
-    return this.#waiters.size === 0
+    return this.#topics.size === 0
   }
 
   /** Resolves when a message came into the queue, when `waitMs` passed, when `signal` fired, or when all are woken. */
   wait(topic: string, queueId: number, waitMs: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
-      const waiter: Waiter = { key: keyOf(topic, queueId), wake: () => {} }
-      // A program that only waits for messages must not end while it does.
-      const timer = this.#timers.after(waitMs, () => waiter.wake(), true)
-      const onAbort = (): void => waiter.wake()
-      waiter.wake = () => {
-        timer.cancel()
-        signal?.removeEventListener('abort', onAbort)
-        this.#remove(waiter)
+      const waiter = new Waiter(signal, () => {
+        this.#remove(topic, queueId, waiter)
         resolve()
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      const set = this.#waiters.get(waiter.key)
-      if (set === undefined) this.#waiters.set(waiter.key, new Set([waiter]))
-      else set.add(waiter)
+      })
+      // A program that only waits for messages must not end while it does.
+      waiter.timer = this.#timers.after(waitMs, () => waiter.wake(), true)
+      this.#add(topic, queueId, waiter)
       if (signal?.aborted) waiter.wake()
     })
   }
 
   /** Wakes those who wait for that queue. */
   arrived(topic: string, queueId: number): void {
-    const set = this.#waiters.get(keyOf(topic, queueId))
+    const set = this.#topics.get(topic)?.get(queueId)
     if (set !== undefined) for (const waiter of [...set]) waiter.wake()
   }
 
@@ -62,16 +51,46 @@ export class Arrivals {
 
   /** Wakes everybody: the store closes. */
   wakeAll(): void {
-    for (const set of [...this.#waiters.values()]) for (const waiter of [...set]) waiter.wake()
+    const sets = [...this.#topics.values()].flatMap((queues) => [...queues.values()])
+    for (const set of sets) for (const waiter of [...set]) waiter.wake()
   }
 
-  #remove(waiter: Waiter): void {
-    const set = this.#waiters.get(waiter.key)
+  #add(topic: string, queueId: number, waiter: Waiter): void {
+    let queues = this.#topics.get(topic)
+    if (queues === undefined) this.#topics.set(topic, (queues = new Map()))
+    const set = queues.get(queueId)
+    if (set === undefined) queues.set(queueId, new Set([waiter]))
+    else set.add(waiter)
+  }
+
+  #remove(topic: string, queueId: number, waiter: Waiter): void {
+    const queues = this.#topics.get(topic)
+    const set = queues?.get(queueId)
     set?.delete(waiter)
-    if (set?.size === 0) this.#waiters.delete(waiter.key)
+    if (set?.size === 0) queues!.delete(queueId)
+    if (queues?.size === 0) this.#topics.delete(topic)
   }
 }
 
-function keyOf(topic: string, queueId: number): string {
-  return `${topic}/${queueId}`
+/** One who waits. It is itself what listens to its signal. */
+class Waiter {
+  timer: Timer | undefined
+  readonly #signal: AbortSignal | undefined
+  readonly #woken: () => void
+
+  constructor(signal: AbortSignal | undefined, woken: () => void) {
+    this.#signal = signal
+    this.#woken = woken
+    signal?.addEventListener('abort', this, { once: true })
+  }
+
+  wake(): void {
+    this.timer?.cancel()
+    this.#signal?.removeEventListener('abort', this)
+    this.#woken()
+  }
+
+  handleEvent(): void {
+    this.wake()
+  }
 }

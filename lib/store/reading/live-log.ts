@@ -16,6 +16,7 @@ import type { SegmentChain } from '../../disk/segment-chain.js'
 import type { CheckLevel } from '../../format/record.js'
 import type { CommitLog } from '../../log/commit-log.js'
 import { LogScanner } from '../../log/scanner.js'
+import { isGone } from '../disk-failure.js'
 import type { ReloadedViews } from '../recovery/reload.js'
 import type { Views } from '../views/views.js'
 
@@ -65,6 +66,8 @@ export class LiveLog {
   #loadedEnd: number
   /** How many are using views and need their files to stay open, also when others take their place. */
   #holders = 0
+  /** Counts how often segments came or went, or other views took the place of those in use. */
+  #changes = 0
   /** Files of views that were replaced while somebody used them. */
   #retired: OpenFiles[] = []
 
@@ -125,25 +128,42 @@ export class LiveLog {
     isDoubtful: (result: Result) => boolean = () => false,
   ): Promise<Result> {
     for (let tries = 1; ; tries++) {
+      // Another question may notice a change first, while this one goes on with what it began with.
+      const changes = this.#changes
       try {
         const result = await ask()
-        if (tries === MOST_TRIES || !isDoubtful(result) || !(await this.#takeAgain(queue))) return result
+        if (tries === MOST_TRIES || !isDoubtful(result) || !(await this.#takeAgain(queue, changes))) return result
       } catch (error) {
-        if (tries === MOST_TRIES || !mayBeGone(error) || !(await this.#takeAgain(queue))) throw error
+        if (tries === MOST_TRIES || !mayBeGone(error) || !(await this.#takeAgain(queue, changes))) throw error
       }
     }
   }
 
-  /** Takes everything in anew if something is not what it was when it was taken in. @returns whether it was so */
-  async #takeAgain({ topic, queueId }: { readonly topic?: string; readonly queueId?: number }): Promise<boolean> {
-    const { chain, views, traces } = this.#options
-    const starts = [...chain.starts]
-    chain.refresh()
-    const isSame = chain.starts.length === starts.length && chain.starts.every((start, i) => start === starts[i])
-    if (isSame && traces() === this.#traces && !views().hasMoved(topic, queueId)) return false
+  /**
+   * Takes everything in anew if something is not what it was when it was taken in.
+   *
+   * @param changes - how many there had been when the question was asked
+   * @returns whether it was so
+   */
+  async #takeAgain(
+    { topic, queueId }: { readonly topic?: string; readonly queueId?: number },
+    changes: number,
+  ): Promise<boolean> {
+    const { views, traces } = this.#options
+    this.#list()
+    if (this.#changes === changes && traces() === this.#traces && !views().hasMoved(topic, queueId)) return false
     this.#traces = undefined
     await this.catchUp()
     return true
+  }
+
+  /** Lists the segments again. */
+  #list(): void {
+    const { chain } = this.#options
+    const starts = [...chain.starts]
+    chain.refresh()
+    const isSame = chain.starts.length === starts.length && chain.starts.every((start, i) => start === starts[i])
+    if (!isSame) this.#changes++
   }
 
   #closeRetired(): void {
@@ -157,7 +177,7 @@ export class LiveLog {
     const found = traces()
     if (now < this.#nextList && found === this.#traces && !this.#hasNews()) return
     this.#nextList = now + LIST_EVERY_MS
-    chain.refresh()
+    this.#list()
     if (this.#isOutdated(found) && (await this.#reload(found))) return
     // A log whose beginning a crash took ends before what is left of it, until its writer comes back and says more.
     if (log.end < chain.start && chain.start === this.#recoveredStart) return
@@ -213,6 +233,7 @@ export class LiveLog {
     // Else something on the way is damaged, or gone: what is in memory is better.
     if (!isWhole) return false
     this.#retired.push(adopt(loaded))
+    this.#changes++
     this.#closeRetired()
     log.followTo(stop.address)
     show(stop.address)
@@ -229,8 +250,5 @@ export class LiveLog {
 
 /** Whether an error may come of what the writer has deleted or replaced. */
 function mayBeGone(error: unknown): boolean {
-  if (error instanceof DiskError) return error.code === 'ENOENT'
-  if (!(error instanceof MessageStoreError)) return false
-  if (error.code === 'DISK_ERROR') return mayBeGone(error.cause)
-  return error.code === 'STORE_CORRUPT'
+  return isGone(error) || (error instanceof MessageStoreError && error.code === 'STORE_CORRUPT')
 }

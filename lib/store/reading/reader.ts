@@ -62,7 +62,7 @@ export class Reader {
   readonly #records: RecordReader
   readonly #logStart: () => number
   readonly #segmentBytes: () => number
-  readonly #cursor = new Cursor()
+  readonly #cursor = new Cursor(true)
   readonly #entries = new EntryBlock()
   readonly #batches: BatchReader
 
@@ -149,7 +149,7 @@ export class Reader {
       scan.missed()
       return true
     }
-    scan.messages.push(new StoredMessage(queue, queueOffset, address, size, cursor))
+    scan.messages.push(new StoredMessage(queue, queueOffset, address, size, this.#records.kept(cursor, size)))
     scan.took(size)
     return true
   }

@@ -3,6 +3,7 @@
  * anybody goes through here.
  */
 import { MessageStoreError } from '../../base/errors.js'
+import type { Block } from '../../format/block.js'
 import { CheckLevel, checkRecord, Finding, findingName, isRecordMagic, RecordAt, readRecord } from '../../format/record.js'
 import { Cursor, type LogBlocks } from '../../log/log-blocks.js'
 import { StoredMessage } from '../stored-message.js'
@@ -61,9 +62,16 @@ export class RecordReader {
     const { at, available } = cursor
     const bytesOfSegment = segmentBytes()
     const limit = at + bytesOfSegment - (address % bytesOfSegment)
-    const level = verify ? this.#options.levelAt(address) : CheckLevel.structure
+    // What is in the tail was checked, or worked out, when it came there, and has not been anywhere else.
+    const isChecked = !verify || cursor.chunk !== undefined
+    const level = isChecked ? CheckLevel.structure : this.#options.levelAt(address)
     const found = checkRecord(cursor.block, at, limit, available, address, level)
     return found > 0 && size > 0 && found !== size ? Finding.size : found
+  }
+
+  /** Where the record under a cursor may be kept: see {@link LogBlocks.kept}. */
+  kept(cursor: Cursor, size: number): { readonly block: Block; readonly at: number } {
+    return this.#options.blocks.kept(cursor, size)
   }
 
   /** The record at an address and the messages in it: itself, or those of its batch. `undefined` when none is intact there. */

@@ -109,6 +109,7 @@ interface QueryPlan {
   readonly topic: string
   readonly key: string
   readonly most: number
+  readonly mostBytes: number
   readonly from: number
   readonly to: number
 }
@@ -120,6 +121,7 @@ class Hits {
   /** The record looked at last, and those before it: most keys have one hit, which is no set. */
   #last = -1
   #seen: Set<number> | undefined
+  #bytes = 0
 
   constructor(plan: QueryPlan) {
     this.#plan = plan
@@ -135,10 +137,12 @@ class Hits {
 
   /** Takes what a record holds, before others move the cursor. @returns whether that is all that was asked for */
   take(cursor: Cursor, address: number): boolean {
-    const { topic, key, most, from, to } = this.#plan
+    const { topic, key, most, mostBytes, from, to } = this.#plan
     for (const message of hitsIn(cursor, address, topic, key)) {
-      const { storeTimestamp } = message
+      const { storeTimestamp, record } = message
       if (storeTimestamp < from || storeTimestamp > to) continue
+      this.#bytes += record.length
+      if (this.#bytes > mostBytes && this.messages.length > 0) return true
       this.messages.push(message)
       if (this.messages.length === most) return true
     }
@@ -155,9 +159,12 @@ function planQuery(request: QueryRequest): QueryPlan {
   if (typeof key !== 'string') throw new TypeError(`key must be a string, got ${shown(key)}`)
   if (!Number.isInteger(most) || most < 1)
     throw new RangeError(`maxMessages must be a whole number of at least 1, got ${shown(most)}`)
+  const mostBytes = request.maxBytes ?? Number.POSITIVE_INFINITY
+  if (request.maxBytes !== undefined && (!Number.isSafeInteger(mostBytes) || mostBytes < 1))
+    throw new RangeError(`maxBytes must be a whole number of at least 1, got ${shown(mostBytes)}`)
   const from = timeOf('from', request.from, 0)
   const to = timeOf('to', request.to, Number.MAX_SAFE_INTEGER)
-  return { topic, key, most, from, to }
+  return { topic, key, most, mostBytes, from, to }
 }
 
 function timeOf(name: string, value: number | undefined, preset: number): number {

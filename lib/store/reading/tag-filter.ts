@@ -20,8 +20,9 @@ const compiledLists = new WeakMap<readonly string[], TagFilter>()
  */
 export function compileTags(expression: string | readonly string[] | undefined): TagFilter | undefined {
   if (expression === undefined || expression === '*') return undefined
+  if (typeof expression === 'string') return compileText(expression)
   if (Array.isArray(expression)) return compileList(expression)
-  return compileText(expression as string)
+  throw new TypeError(`tags must be a string or a list of tags, got ${shown(expression)}`)
 }
 
 function compileText(expression: string): TagFilter | undefined {

@@ -28,7 +28,9 @@ export interface OriginFacts {
   readonly lockMs: number
   readonly clean: Mark | undefined
   readonly durable: Mark | undefined
-  /** Whether the log ends where `clean` says, and the manifest of the views was written for that end and all its queues are there. */
+  /**
+   * Whether the log ends where `clean` says, and the manifest of the views was written for that end and all its queues are there.
+   */
   readonly isAsClosed: () => boolean
 }
 

@@ -125,7 +125,10 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   }
 }
 
-/** Where to read from: queues that were damaged are made anew from the log; an index that is not whole, or not there, is completed from it. */
+/**
+ * Where to read from: queues that were damaged are made anew from the log; an index that is not whole, or not there, is completed
+ * from it.
+ */
 export function scanStart(planned: number, { index, isReset, isIndexNoted }: Views, chain: SegmentChain): number {
   if (isReset) return Math.min(planned, chain.start)
   if (index === undefined) return planned

@@ -272,7 +272,10 @@ function sizesOf(
   }
 }
 
-/** How the index files are divided, from their content: no note of ours tells. `undefined` where they have RocketMQ's length or none does. */
+/**
+ * How the index files are divided, from their content: no note of ours tells. `undefined` where they have RocketMQ's length or
+ * none does.
+ */
 function sizesFound(disk: Disk, directory: string): Manifest['indexSizes'] | undefined {
   const { indexSlots, indexEntries } = defaultSizes
   for (const { name, kind } of disk.list(directory)) {

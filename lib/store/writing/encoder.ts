@@ -6,7 +6,7 @@
  */
 import { shown } from '../../base/errors.js'
 import { type Block, zeroBlock } from '../../format/block.js'
-import { javaHash, javaHashContinue } from '../../format/hash.js'
+import { javaHash, javaHashContinue, unsigned } from '../../format/hash.js'
 import { parseHost } from '../../format/host.js'
 import { isTopic } from '../../format/names.js'
 import {
@@ -150,7 +150,8 @@ export class MessageEncoder {
   }
 
   /**
-   * The properties of a message that becomes part of a batch record; `keyHashes` has its keys. Checks the message as {@link encode} does.
+   * The properties of a message that becomes part of a batch record; `keyHashes` has its keys. Checks the message as
+   * {@link encode} does.
    */
   encodeInner(message: Message, topic: TopicBytes, now: number): Uint8Array {
     const scratch = zeroBlock(this.roomFor(message))
@@ -197,13 +198,12 @@ export class MessageEncoder {
     if (keys !== undefined) this.#writeKeys(typeof keys === 'string' ? [keys] : keys, topic)
     if (properties !== undefined) this.#writeOthers(properties, topic, message)
     if (uniqueKey !== undefined) {
-      this.#writePair(PropertyName.uniqueKey, uniqueKey)
+      const hash = unsigned(this.#writePair(PropertyName.uniqueKey, uniqueKey, topic.keySeed))
       // The unique key goes first, as in RocketMQ.
-      this.keyHashes = [keyHash(topic, uniqueKey), ...this.keyHashes]
+      this.keyHashes = this.keyHashes.length === 0 ? [hash] : [hash, ...this.keyHashes]
     }
     if (tags !== undefined) {
-      this.#writePair(PropertyName.tags, tags)
-      this.tagsCode = javaHash(tags)
+      this.tagsCode = this.#writePair(PropertyName.tags, tags)
     }
   }
 
@@ -273,9 +273,13 @@ export class MessageEncoder {
 
   /** Hashes the keys in a property that the caller encoded; the unique key goes first, as in RocketMQ. */
   #indexValue(name: string, value: string, topic: TopicBytes): void {
-    const isUnique = name === PropertyName.uniqueKey
-    const found = (isUnique ? [value] : value.split(' ').filter((key) => key !== '')).map((key) => keyHash(topic, key))
-    this.keyHashes = isUnique ? [...found, ...this.keyHashes] : [...this.keyHashes, ...found]
+    const known = this.keyHashes
+    if (name === PropertyName.uniqueKey) this.keyHashes = [keyHash(topic, value), ...known]
+    else if (!value.includes(' ')) this.keyHashes = [...known, keyHash(topic, value)]
+    else {
+      const keys = value.split(' ').filter((key) => key !== '')
+      this.keyHashes = [...known, ...keys.map((key) => keyHash(topic, key))]
+    }
     if (this.keyHashes.length > MAX_KEYS + 1) throw illegal(`${this.keyHashes.length} keys, at most ${MAX_KEYS} are allowed`)
   }
 
@@ -307,37 +311,41 @@ export class MessageEncoder {
     }
   }
 
-  #writePair(name: string, value: string): void {
+  /** @returns the hash of the value, behind that of a text */
+  #writePair(name: string, value: string, hash = 0): number {
     if (name === '' || value === '') throw illegal(`property ${shown(name)} with value ${shown(value)}: neither may be empty`)
     const { view } = this.#block!
     this.#writeText(name, name)
     view.setUint8(this.#at++, NAME_END)
-    this.#writeText(value, name)
+    const hashed = this.#writeText(value, name, hash)
     view.setUint8(this.#at++, VALUE_END)
+    return hashed
   }
 
-  /** Writes text; short ASCII, which is nearly all, without leaving JavaScript. */
-  #writeText(text: string, name: string): void {
+  /** Writes text; short ASCII, which is nearly all, without leaving JavaScript. @returns its hash, behind that of another */
+  #writeText(text: string, name: string, hash = 0): number {
     const { view, bytes } = this.#block!
     const length = text.length
     const at = this.#at
+    let hashed = hash
     for (let i = 0; i < length; i++) {
       const code = text.charCodeAt(i)
       if (code > 127 || code === NAME_END || code === VALUE_END) {
         checkText(text, name)
         this.#at = at + bytes.write(text, at)
-        return
+        return javaHashContinue(hash, text)
       }
       view.setUint8(at + i, code)
+      hashed = (Math.imul(31, hashed) + code) | 0
     }
     this.#at = at + length
+    return hashed
   }
 }
 
 /** `|hash(topic#key)|` as RocketMQ's index takes it; the smallest integer has no absolute value and counts as 0. */
 function keyHash(topic: TopicBytes, key: string): number {
-  const hash = javaHashContinue(topic.keySeed, key)
-  return hash === -0x80000000 ? 0 : Math.abs(hash)
+  return unsigned(javaHashContinue(topic.keySeed, key))
 }
 
 /** RocketMQ dispatches neither retried, nor delayed, nor its own messages to further queues. */

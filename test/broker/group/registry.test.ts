@@ -72,6 +72,22 @@ describe('members of a group', () => {
   })
 })
 
+test('producers are found by their client id, the newest first, as long as they produce for any group', () => {
+  const { registry } = opened()
+  const [old, anew, other] = [new FakeMember('a'), new FakeMember('a'), new FakeMember('b')]
+  for (const group of ['p', 'q']) registry.producerHeartbeat(group, old)
+  registry.producerHeartbeat('p', anew)
+  registry.producerHeartbeat('p', other)
+  registry.producerHeartbeat('q', old)
+  assert.deepEqual(registry.producersWithId('a'), [anew, old])
+  registry.producerLeave('p', old)
+  assert.deepEqual(registry.producersWithId('a'), [anew, old])
+  registry.producerLeave('q', old)
+  assert.deepEqual(registry.producersWithId('a'), [anew])
+  registry.disconnect(anew)
+  assert.deepEqual([registry.producersWithId('a'), registry.producersWithId('b')], [[], [other]])
+})
+
 describe('who is told', () => {
   test('is every member of a clustering group, once for all changes of a turn', async () => {
     const { registry } = opened()

@@ -1,4 +1,6 @@
-/** Who there is and what they may do: address patterns, accounts as in RocketMQ 4.9, users as in RocketMQ 5.3, and what cannot be. */
+/**
+ * Who there is and what they may do: address patterns, accounts as in RocketMQ 4.9, users as in RocketMQ 5.3, and what cannot be.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'

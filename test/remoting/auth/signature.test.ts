@@ -1,4 +1,7 @@
-/** Signatures of requests, against values that openssl computed: `printf 'AK-testerorders3hello' | openssl dgst -sha1 -hmac SK-tester`. */
+/**
+ * Signatures of requests, against values that openssl computed: `printf 'AK-testerorders3hello' | openssl dgst -sha1 -hmac
+ * SK-tester`.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -196,6 +196,19 @@ describe('messages', () => {
     refused(await ask(codes.QUERY_MESSAGE, { ext: { ...query, beginTimestamp: query.endTimestamp } }), 22, 'find')
   })
 
+  test('found by a key come in as many bytes as an answer has, and one that no frame can carry is refused', async (t) => {
+    const store = { segmentBytes: 1 << 26, maxMessageBytes: 1 << 25 }
+    const { ask, broker } = await serve(t, { options: { topics: { T: { queues: 1 } }, store } })
+    const send = (bytes: number) => broker.send({ topic: 'T', body: Buffer.alloc(bytes), keys: 'k' })
+    for (let i = 0; i < 6; i++) await send(1_500_000)
+    const found = await ask(codes.QUERY_MESSAGE, { ext: query })
+    assert.equal(recordsIn(found.body).length, 2)
+    const { commitLogOffset } = await send((1 << 24) - 1000)
+    const words = 'the message takes 16776'
+    refused(await ask(codes.QUERY_MESSAGE, { ext: query }), responseCodes.SYSTEM_ERROR, words)
+    refused(await ask(codes.VIEW_MESSAGE_BY_ID, { ext: { offset: commitLogOffset } }), responseCodes.SYSTEM_ERROR, words)
+  })
+
   test('are read at their address; where none is, the answer is 1', async (t) => {
     const { ask, broker } = await serve(t)
     const { commitLogOffset } = await broker.send({ topic: 'T', body: 'x' })

@@ -61,9 +61,9 @@ test('who may no longer send to a topic is not asked what became of its messages
   const may = { topicPerms: ['T=PUB'] }
   const { broker, server, as } = await serve(t, of({ ...first, ...may }, second))
   const asked: string[] = []
-  const heartbeat = { body: printBody({ clientID: 'c', producerDataSet: [{ groupName: 'P' }] }) }
   const clients = [first, second].map((who) => {
     const { ask } = as(who, new Map([[clientRequests.CHECK_TRANSACTION_STATE, () => void asked.push(who.accessKey)]]))
+    const heartbeat = { body: printBody({ clientID: `c-${who.accessKey}`, producerDataSet: [{ groupName: 'P' }] }) }
     return async () => assert.equal((await ask(consumeRequests.HEART_BEAT, heartbeat)).code, SUCCESS)
   })
   for (const beat of clients) await beat()

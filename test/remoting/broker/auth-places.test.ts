@@ -51,10 +51,10 @@ test('nobody is shown a message that was not there yet when it was asked who may
 test('only producers that may send to a topic are asked what became of a message of it', async (t) => {
   const { as, broker } = await serve(t)
   const asked: string[] = []
-  const heartbeat = { body: printBody({ clientID: 'c', producerDataSet: [{ groupName: 'P' }] }) }
+  const heartbeat = (clientID: string) => ({ body: printBody({ clientID, producerDataSet: [{ groupName: 'P' }] }) })
   const told = [reader, admin].map((who) => {
     const ask = as(who, new Map([[clientRequests.CHECK_TRANSACTION_STATE, () => void asked.push(who.accessKey)]]))
-    return async () => assert.equal((await ask(consumeRequests.HEART_BEAT, heartbeat)).code, SUCCESS)
+    return async () => assert.equal((await ask(consumeRequests.HEART_BEAT, heartbeat(who.accessKey))).code, SUCCESS)
   })
   for (const beat of told) await beat()
   const { commitLogOffset } = await broker.send({ topic: 'secrets', body: 'secret' })

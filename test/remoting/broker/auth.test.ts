@@ -158,7 +158,9 @@ async function serve(
   settings: NonNullable<Parameters<typeof BrokerServer.listen>[1]>['auth'] = auth,
 ): Promise<Asked> {
   const options = { topics: { T: { queues: 2 }, secrets: { queues: 1 } }, autoCreateGroups: true }
-  const served = await serveBroker(t, { options, server: { auth: settings! } })
+  // Whoever is refused all the time is heard to the end, however busy the machine is.
+  const limits = { silentMs: 600_000 }
+  const served = await serveBroker(t, { options, server: { auth: settings!, limits } })
   await served.broker.send({ topic: 'secrets', body: 'secret', queueId: 0, keys: ['k'] })
   await served.broker.served.groups.forConsuming('G')
   const asking =

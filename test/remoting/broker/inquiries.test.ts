@@ -5,7 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { RemotingClient } from '../../../lib/remoting/client.js'
 import { brokerRequests, nameServerRequests, responseCodes } from '../../../lib/remoting/codes.js'
 import { answer, type Command, type CommandParts, request } from '../../../lib/remoting/command.js'
-import { consumeRequests as codes, consumerNews } from '../../../lib/remoting/commands/consume-codes.js'
+import { consumeRequests as codes, consumerNews, popRequests } from '../../../lib/remoting/commands/consume-codes.js'
 import type { Handler } from '../../../lib/remoting/handling.js'
 import { heartbeat, pull, said } from '../../support/consumer-requests.js'
 import { ManualTime } from '../../support/manual-time.js'
@@ -232,6 +232,21 @@ test('a group is kept from a topic whatever its name', async (t) => {
     assert.equal(groups.isForbidden('G', '__proto__'), isForbidden)
   }
   assert.deepEqual([groups.isForbidden('G', 'T'), groups.isForbidden('G', 'constructor')], [false, false])
+})
+
+test('a group that is kept from a topic can neither pop it nor look at what it could pop', async (t) => {
+  const { ask, broker } = await serve(t)
+  const looked = { consumerGroup: 'G', topic: 'T', queueId: -1, maxMsgNums: 1, pollTime: 0, bornTime: 0 }
+  const popped = { ...looked, invisibleTime: 1000, initMode: 0, order: false }
+  for (const isForbidden of [true, false]) {
+    await broker.served.groups.forbid('G', 'T', isForbidden)
+    for (const code of [popRequests.POP_MESSAGE, popRequests.PEEK_MESSAGE, popRequests.NOTIFICATION]) {
+      const answered = await ask(code, { ext: popped })
+      if (!isForbidden) assert.notEqual(answered.code, responseCodes.NO_PERMISSION)
+      else
+        assert.deepEqual([answered.code, answered.remark], [responseCodes.NO_PERMISSION, 'NO_PERMISSION: group G may not read T'])
+    }
+  }
 })
 
 test('a group that is kept from a topic cannot pull it until it is let, and the file says so', async (t) => {

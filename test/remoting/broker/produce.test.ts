@@ -317,6 +317,16 @@ describe('a batch', () => {
     assert.deepEqual(said, ['false', undefined])
   })
 
+  test('gives each message its own properties, names that mean something to objects too, and none of another message', async (t) => {
+    const served = await serve(t)
+    const own: Record<string, string>[] = [{ colour: 'red', constructor: 'X' }, { TAGS: 'x' }]
+    const body = batchBody(own.map((properties, i) => ({ body: String(i), properties })))
+    const shared = { first: '1', colour: 'blue', INNER_NUM: '2' }
+    assert.equal((await served.ask(codes.SEND_BATCH_MESSAGE, inLetters({ body, properties: shared, isBatch: true }))).code, 0)
+    const said = (await stored(served)).map(({ properties }) => Object.entries(properties).slice(0, 3).flat().join(' '))
+    assert.deepEqual(said, ['first 1 colour red constructor X', 'first 1 colour blue TAGS x'])
+  })
+
   test('may come as 310 that says that it is one', async (t) => {
     const served = await serve(t)
     assert.equal((await send(served, { body: batchBody(messages), isBatch: true })).code, 0)

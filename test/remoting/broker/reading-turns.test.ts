@@ -3,51 +3,120 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { brokerRequests } from '../../../lib/remoting/codes.js'
-import { request } from '../../../lib/remoting/command.js'
-import { consumeRequests } from '../../../lib/remoting/commands/consume-codes.js'
+import { type Command, request } from '../../../lib/remoting/command.js'
+import { consumeRequests, popRequests } from '../../../lib/remoting/commands/consume-codes.js'
 import { ReadingTurns } from '../../../lib/remoting/commands/reading-turns.js'
 import type { Connection } from '../../../lib/remoting/connection.js'
 import { encodeFrame } from '../../../lib/remoting/frame.js'
 import { pull } from '../../support/consumer-requests.js'
 import { serveBroker } from '../../support/serve-broker.js'
 
-test('a connection has one turn at a time, and none waits for those of others', async () => {
+interface Reading {
+  readonly end: () => void
+}
+
+function opened() {
   const ends: (() => void)[] = []
   const timers = { endOfTurn: (action: () => void) => ends.push(action), after: () => ({ cancel: () => {} }) }
   const turns = new ReadingTurns(timers)
-  const [one, other] = [{}, {}]
-  const had: number[] = []
-  assert.equal(turns.take(one), undefined)
-  assert.equal(turns.take(other), undefined)
-  const waiting = [1, 2].map((n) => turns.take(one)!.then(() => had.push(n)))
-  for (const expected of [[1], [1, 2]]) {
+  const reading: Reading[] = []
+  /** Asks for a reading that goes on until its `end`. */
+  const read = (connection: { unreadBytes: number }): Promise<void> =>
+    turns.run(connection, () => new Promise<void>((resolve) => reading.push({ end: resolve })))
+  const turn = async (): Promise<void> => {
+    await new Promise((resolve) => setImmediate(resolve))
     for (const end of ends.splice(0)) end()
     await new Promise((resolve) => setImmediate(resolve))
-    assert.deepEqual(had, expected)
   }
-  await Promise.all(waiting)
-  for (let i = 0; i < 2; i++) for (const end of ends.splice(0)) end()
+  return { read, reading, turn, ends }
+}
+
+test('of one connection a reading begins in a turn, a few are under way at once, and none waits for those of others', async () => {
+  const { read, reading, turn, ends } = opened()
+  const [one, other] = [{ unreadBytes: 0 }, { unreadBytes: 0 }]
+  const all = [...Array.from({ length: 7 }, () => read(one)), read(other)]
+  assert.equal(reading.length, 2)
+  for (const expected of [3, 4, 5, 5, 5]) {
+    await turn()
+    assert.equal(reading.length, expected)
+  }
+  // The one of the other connection is the second.
+  reading[1]!.end()
+  await turn()
+  assert.equal(reading.length, 5)
+  for (let i = 0; i < 3; i++) {
+    reading[2 + i]!.end()
+    await turn()
+    assert.equal(reading.length, 6 + i)
+  }
+  for (const { end } of reading) end()
+  await Promise.all(all)
+  for (let i = 0; i < 3; i++) await turn()
   assert.equal(ends.length, 0)
-  assert.equal(turns.take(one), undefined)
 })
 
-test('of hundreds of pulls and questions at once, who takes no answers has few of them read for it', async (t) => {
-  let worst = 0
-  const connections: Connection[] = []
-  const onConnection = (connection: Connection): unknown => connections.push(connection)
-  const store = { segmentBytes: 1 << 24 }
-  const served = await serveBroker(t, { options: { topics: { T: { queues: 1 } }, store }, server: { onConnection } })
-  for (let i = 0; i < 16; i++) await served.broker.send({ topic: 'T', queueId: 0, body: Buffer.alloc(64 * 1024) })
-  const socket = connect(served.server.endpoint.port, '127.0.0.1')
-  socket.on('error', () => {})
-  t.after(() => socket.destroy())
-  socket.pause()
-  const asks = [request(consumeRequests.PULL_MESSAGE, pull()), request(brokerRequests.VIEW_MESSAGE_BY_ID, { ext: { offset: 0 } })]
-  socket.write(Buffer.concat(Array.from({ length: 400 }, (_, i) => encodeFrame(asks[i % 2]!)).flat()))
-  for (let turn = 0; turn < 800; turn++) {
-    await new Promise((resolve) => setImmediate(resolve))
-    for (const { unreadBytes } of connections) worst = Math.max(worst, unreadBytes)
+test('while a connection has not taken what was read, one reading is under way, which can say so', async () => {
+  const { read, reading, turn } = opened()
+  const one = { unreadBytes: 600 * 1024 }
+  const all = Array.from({ length: 4 }, () => read(one))
+  for (let i = 0; i < 5; i++) await turn()
+  assert.equal(reading.length, 2)
+  one.unreadBytes = 2 ** 30
+  for (const [ended, expected] of [
+    [0, 2],
+    [1, 3],
+    [2, 4],
+  ] as const) {
+    reading[ended]!.end()
+    for (let i = 0; i < 3; i++) await turn()
+    assert.equal(reading.length, expected)
   }
-  assert.ok(worst > 1024 * 1024, `${worst} bytes: it was not behind`)
-  assert.ok(worst < 2 * 1024 * 1024, `${worst} bytes were read for it`)
+  reading[3]!.end()
+  await Promise.all(all)
 })
+
+const POPPED = { consumerGroup: 'G', topic: 'T', queueId: 0, maxMsgNums: 1, invisibleTime: 60_000, bornTime: 0, initMode: 0 }
+
+/** How a client that takes no answers asks for messages. */
+const asks: readonly (readonly [how: string, asks: readonly Command[], messagesFirst: boolean])[] = [
+  [
+    'pulls and questions',
+    [request(consumeRequests.PULL_MESSAGE, pull()), request(brokerRequests.VIEW_MESSAGE_BY_ID, { ext: { offset: 0 } })],
+    true,
+  ],
+  ['pops', [request(popRequests.POP_MESSAGE, { ext: { ...POPPED, pollTime: 0, order: false } })], true],
+  ['pops that wait', [request(popRequests.POP_MESSAGE, { ext: { ...POPPED, pollTime: 60_000, order: false } })], false],
+  ['pulls that wait', [request(consumeRequests.PULL_MESSAGE, pull({ waitMs: 60_000 }))], false],
+]
+
+for (const flush of ['async', 'sync'] as const)
+  for (const [how, kinds, areMessagesFirst] of asks)
+    test(`of hundreds of ${how} at once, who takes no answers has few of them read for it; ${flush}`, async (t) => {
+      let worst = 0
+      const connections: Connection[] = []
+      const onConnection = (connection: Connection): unknown => connections.push(connection)
+      const options = { topics: { T: { queues: 1 } }, groups: { G: {} }, store: { segmentBytes: 1 << 26, flush } }
+      const served = await serveBroker(t, { options, server: { onConnection } })
+      const messages = Array.from({ length: 200 }, () => ({ topic: 'T', queueId: 0, body: Buffer.alloc(64 * 1024) }))
+      const send = async (): Promise<void> => {
+        for (const message of messages) await served.broker.send(message)
+      }
+      const look = async (turns: number): Promise<void> => {
+        for (let turn = 0; turn < turns; turn++) {
+          await new Promise((resolve) => setImmediate(resolve))
+          for (const { unreadBytes } of connections) worst = Math.max(worst, unreadBytes)
+        }
+      }
+      if (areMessagesFirst) await send()
+      const socket = connect(served.server.endpoint.port, '127.0.0.1')
+      socket.on('error', () => {})
+      t.after(() => socket.destroy())
+      socket.pause()
+      socket.write(Buffer.concat(Array.from({ length: 400 }, (_, i) => encodeFrame(kinds[i % kinds.length]!)).flat()))
+      await look(300)
+      if (!areMessagesFirst) await Promise.all([send(), look(1500)])
+      await look(1500)
+      assert.ok(worst > 1024 * 1024, `${worst} bytes: it was not behind`)
+      assert.ok(worst < 2 * 1024 * 1024, `${worst} bytes were read for it`)
+      assert.equal((await served.ask(brokerRequests.GET_MAX_OFFSET, { ext: { topic: 'T', queueId: 0 } })).code, 0)
+    })

@@ -1,8 +1,11 @@
 /** Replies to requests of clients: requests 324 and 325, and what the asker is pushed. */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { printBody } from '../../../lib/remoting/body-json.js'
+import { RemotingClient } from '../../../lib/remoting/client.js'
 import { brokerRequests as codes, responseCodes } from '../../../lib/remoting/codes.js'
-import { answer, type Command } from '../../../lib/remoting/command.js'
+import { answer, type Command, type CommandParts, request } from '../../../lib/remoting/command.js'
+import { consumeRequests } from '../../../lib/remoting/commands/consume-codes.js'
 import type { StoredMessage } from '../../../lib/store/stored-message.js'
 import { inLetters, inWords } from '../../support/client-messages.js'
 import { type ServedForTest, serveBroker } from '../../support/serve-broker.js'
@@ -82,5 +85,48 @@ describe('an answer to a message', () => {
     const { code, remark } = await served.ask(codes.SEND_REPLY_MESSAGE, inWords({ topic: 'unknown', properties }))
     assert.equal(code, 17)
     assert.match(remark ?? '', /unknown/)
+  })
+})
+
+describe('where senders are asked who they are', () => {
+  const [asker, other] = ['the-asker', 'the-other'].map((accessKey) => ({ accessKey, secretKey: `secret of ${accessKey}` }))
+  const accounts = [asker!, other!].map((one) => ({ ...one, defaultTopicPerm: 'PUB|SUB' as const }))
+  const heartbeat = { body: printBody({ clientID: 'c', producerDataSet: [{ groupName: 'P' }] }) }
+  const topic = 'DefaultCluster_REPLY_TOPIC'
+  const reply = inLetters({ topic, properties: { REPLY_TO_CLIENT: 'c', CORRELATION_ID: '1' }, body: 'yes' })
+
+  test('a reply goes to the account that named the client first, and to another one only when that is gone', async (t) => {
+    const { address, broker } = await serveBroker(t, { server: { auth: { accounts } } })
+    const got: string[] = []
+    const connected = (credentials: NonNullable<typeof asker>) => {
+      const take = (command: Command): Command => {
+        got.push(credentials.accessKey)
+        return answer(command, 0)
+      }
+      const client = new RemotingClient({ credentials, handlers: new Map([[326, take]]) })
+      t.after(() => client.close(100))
+      const ask = (code: number, parts: CommandParts): Promise<Command> => client.invoke(address, request(code, parts))
+      return { client, ask, beat: async () => ask(consumeRequests.HEART_BEAT, heartbeat) }
+    }
+    const [first, second] = [connected(asker!), connected(other!)]
+    assert.equal((await first.beat()).code, 0)
+    for (let i = 0; i < 2; i++) {
+      const { code, remark } = await second.beat()
+      assert.deepEqual([code, remark], [responseCodes.NO_PERMISSION, 'the client id "c" is in use by another account'])
+      assert.equal((await second.ask(codes.SEND_REPLY_MESSAGE_V2, reply)).code, 0)
+    }
+    assert.equal((await first.beat()).code, 0)
+    // Over a second connection it is the same client, and the newest way to it counts.
+    const again = connected(asker!)
+    assert.equal((await again.beat()).code, 0)
+    await first.client.close(100)
+    assert.equal((await second.beat()).code, responseCodes.NO_PERMISSION)
+    assert.equal((await second.ask(codes.SEND_REPLY_MESSAGE_V2, reply)).code, 0)
+    assert.deepEqual(got, [asker!.accessKey, asker!.accessKey, asker!.accessKey])
+    await again.client.close(100)
+    while (broker.served.registry.producerGroups.length > 0) await new Promise((resolve) => setImmediate(resolve))
+    assert.equal((await second.beat()).code, 0)
+    assert.equal((await second.ask(codes.SEND_REPLY_MESSAGE_V2, reply)).code, 0)
+    assert.deepEqual(got.slice(3), [other!.accessKey])
   })
 })

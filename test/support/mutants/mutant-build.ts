@@ -3,7 +3,7 @@
  *
  * ```
  *   copy/lib          the sources, one of them changed
- *   copy/build/lib    compiled from there, unchecked: about a second
+ *   copy/build/lib    compiled from there, unchecked, the changed file alone
  *   copy/build/test   as the project built it
  * ```
  */
@@ -24,6 +24,8 @@ export interface Outcome {
 /** See the head of this file. */
 export class MutantBuild {
   readonly #directory: string
+  /** What a changed file was compiled to before. */
+  #compiled: Buffer | undefined
 
   /** @param directory - an empty one, which the caller removes */
   constructor(directory: string) {
@@ -42,12 +44,17 @@ export class MutantBuild {
     const pieces = readFileSync(path, 'utf8').split(text)
     if (pieces.length !== 2) throw new Error(`${file} has ${pieces.length - 1} times: ${text}`)
     writeFileSync(path, pieces.join(replacement))
-    this.compile()
+    this.#compiled = readFileSync(this.#outputOf(file))
+    // What a file is compiled to depends on no other: `isolatedModules` sees to that.
+    this.#compileWith({ files: [`lib/${file}`], include: [] }, ['--noResolve', '--types', ''])
+    if (this.#compiled.equals(readFileSync(this.#outputOf(file))))
+      throw new Error(`${file} compiles to the same with ${replacement}`)
   }
 
-  /** Takes the fault back. The next `apply` or `compile` compiles. */
+  /** Takes the fault back. */
   restore({ file }: Mutant): void {
     cpSync(join(root, 'lib', file), join(this.#directory, 'lib', file))
+    writeFileSync(this.#outputOf(file), this.#compiled!)
   }
 
   /** Runs a test file until its first failure. */
@@ -84,12 +91,19 @@ export class MutantBuild {
     return code === 0 ? { result: 'passed', what: '' } : { result: 'failed', what: `the process ended with ${String(code)}` }
   }
 
-  /** Compiles the copy as it is now. */
+  /** Compiles the whole copy as it is now. */
   compile(): void {
+    this.#compileWith({ include: ['lib'] }, [])
+  }
+
+  #outputOf(file: string): string {
+    return join(this.#directory, 'build/lib', file.replace(/\.ts$/, '.js'))
+  }
+
+  #compileWith(what: { include: readonly string[]; files?: readonly string[] }, more: readonly string[]): void {
     const compiler = join(root, 'node_modules/.bin/tsc')
-    const options = ['--noCheck', '--rootDir', 'lib', '--outDir', 'build/lib', '--sourceMap', 'false']
-    const config = { extends: './tsconfig.json', include: ['lib'] }
-    writeFileSync(join(this.#directory, 'tsconfig.mutant.json'), JSON.stringify(config))
+    const options = ['--noCheck', '--rootDir', 'lib', '--outDir', 'build/lib', '--sourceMap', 'false', ...more]
+    writeFileSync(join(this.#directory, 'tsconfig.mutant.json'), JSON.stringify({ extends: './tsconfig.json', ...what }))
     execFileSync(compiler, ['-p', 'tsconfig.mutant.json', ...options], { cwd: this.#directory, stdio: 'inherit' })
   }
 }

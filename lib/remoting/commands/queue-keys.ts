@@ -10,10 +10,10 @@ import type { ConfigObject, ConfigValue } from '../../format/config-json.js'
 import { printBody } from '../body-json.js'
 
 /** A queue with what is said of it. */
-export type QueueEntry = readonly [MessageQueue, ConfigValue]
+export type QueueKeyed = readonly [MessageQueue, ConfigValue]
 
 /** Text of one such table. */
-export function queueTable(entries: readonly QueueEntry[]): string {
+export function queueKeyedText(entries: readonly QueueKeyed[]): string {
   const members = entries.map(([{ brokerName, queueId, topic }, value]) => {
     return `${printBody({ brokerName, queueId, topic }).toString()}:${printBody(value).toString()}`
   })
@@ -21,7 +21,7 @@ export function queueTable(entries: readonly QueueEntry[]): string {
 }
 
 /** Text of a body with one such table, and further members. */
-export function queueTableBody(name: string, entries: readonly QueueEntry[], others: ConfigObject = {}): Buffer {
+export function queueKeyedBody(name: string, entries: readonly QueueKeyed[], others: ConfigObject = {}): Buffer {
   const rest = Object.entries(others).map(([member, value]) => `,${JSON.stringify(member)}:${printBody(value!).toString()}`)
-  return Buffer.from(`{${JSON.stringify(name)}:${queueTable(entries)}${rest.join('')}}`)
+  return Buffer.from(`{${JSON.stringify(name)}:${queueKeyedText(entries)}${rest.join('')}}`)
 }

@@ -170,7 +170,7 @@ test('a broker of RocketMQ 5.3.3 with the same users and rules serves and refuse
     ['getUser', '-u', 'shut-out'],
     ['listAcl'],
     ['listAcl', '-s', 'writer', '-r', 'Topic'],
-    ['getAcl', '-s', 'User:nobody'],
+    ['getAcl', '-s', 'User:denied-one'],
   ]) {
     const [name, ...words] = command
     const [own, real] = await Promise.all(

@@ -47,6 +47,24 @@ export function startAdmin(t: Scope, generation: Generation, files: HomeFiles = 
   }
 }
 
+/** Runs a command that never ends, in a process of its own, until it has printed enough. @returns what it printed */
+export async function runEndless(t: Scope, generation: Generation, words: readonly string[], enough: RegExp): Promise<string> {
+  const child = spawnProgram(adminClassPath(generation), makeHome(t), 'Admin', [])
+  cleanUp(t, () => {
+    child.kill('SIGKILL')
+  })
+  child.stdin!.on('error', () => {})
+  child.stdin!.write(`${words.join('\t')}\n`)
+  let output = ''
+  for (const stream of [child.stdout!, child.stderr!]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  for (const end = performance.now() + WAIT_MS; !enough.test(output); ) {
+    if (performance.now() > end || child.exitCode !== null) throw new Error(`mqadmin ${words.join(' ')}:\n${output}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  child.kill('SIGKILL')
+  return output
+}
+
 /** Output without addresses, times and rates, its lines in an order of their own: neither side promises one. */
 export function normalized(output: string): string[] {
   return output

@@ -10,7 +10,7 @@ import { Broker } from '../../lib/broker/broker.js'
 import { BrokerServer } from '../../lib/remoting/broker-server.js'
 import { endpointText } from '../../lib/remoting/endpoint.js'
 import { freePorts } from '../support/free-ports.js'
-import { normalized, type RunAdmin, startAdmin } from './admin-process.js'
+import { normalized, type RunAdmin, runEndless, startAdmin } from './admin-process.js'
 import { cleanUp } from './clean-up.js'
 import { generations } from './java-build.js'
 import { startConsumers } from './java-consumers.js'
@@ -134,4 +134,10 @@ test('mqadmin', async (t) => {
       })
     }
   }
+  await t.test('of 5.3.3: clusterRT', async () => {
+    // It sends to the topic that has the broker's name, again and again; here alone, since theirs takes none in this directory.
+    const words = ['clusterRT', '-n', ours.names, '-a', '2', '-s', '10', '-i', '1']
+    const told = normalized(await runEndless(t, '5.3.3', words, /^DefaultCluster .*\n/m))
+    assert.ok(told.includes('DefaultCluster broker-a RATE 2 0'), told.join('\n'))
+  })
 })

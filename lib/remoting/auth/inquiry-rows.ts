@@ -24,9 +24,8 @@ const queueRows: Row = (command) => {
   return [topicNeed(requiredText(command, 'topic'), 'Sub', 'Get'), ...ofGroup]
 }
 
-const accounts = Object.values(accountRequests).map((code): readonly [number, Row] => {
-  const reads = accountReading.includes(code)
-  return [code, reads ? wholeCluster : () => [clusterNeed('Update')]]
+const accounts: RowList = Object.values(accountRequests).map((code) => {
+  return [code, accountReading.includes(code) ? wholeCluster : () => [clusterNeed('Update')]] as const
 })
 
 /** The rows. */

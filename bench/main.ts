@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- [SUITE ...] [--quick] [--no-java] [--dir DIR] [--json FILE] [--markdown]]`
+ * `npm run bench [-- [SUITE ...] [--quick] [--no-java] [--passes N] [--loads LOAD,...] [--dir DIR] [--json FILE] [--markdown]]`
  *
  * Measures mqlite beside the bare file system, lmdb, and RocketMQ's own store in Java, one after the other in
  * the same run. Figures of different runs do not compare: machines are shared and disks have moods. The
@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util'
 import { JavaStore } from './java.js'
 import { cells, line, type Measured, markdown, printHead, writeJson } from './report.js'
 import { Bed } from './run-case.js'
+import { LOADS } from './server/server-load.js'
 import { COLUMNS, type Column, type Row, suites } from './suites.js'
 import type { Outcome, Plan } from './workload.js'
 
@@ -24,6 +25,8 @@ const { values, positionals } = parseArgs({
     'no-java': { type: 'boolean', default: false },
     messages: { type: 'string' },
     'round-ms': { type: 'string' },
+    passes: { type: 'string' },
+    loads: { type: 'string' },
     dir: { type: 'string', default: tmpdir() },
     json: { type: 'string' },
     markdown: { type: 'boolean', default: false },
@@ -34,8 +37,13 @@ async function main(): Promise<void> {
   const unknown = positionals.filter((name) => !Object.hasOwn(suites, name))
   if (unknown.length > 0) throw new Error(`unknown suite ${unknown.join(', ')}; there are ${Object.keys(suites).join(', ')}`)
   const preset = values.quick ? QUICK : FULL
-  const plan = {
+  const loads = values.loads?.split(',')
+  const wrong = loads?.find((name) => !(LOADS as readonly string[]).includes(name))
+  if (wrong !== undefined) throw new Error(`unknown load ${wrong}; there are ${LOADS.join(', ')}`)
+  const plan: Plan = {
     ...preset,
+    ...(loads === undefined ? {} : { loads }),
+    passes: Number(values.passes ?? preset.passes),
     roundMs: Number(values['round-ms'] ?? preset.roundMs),
     messages: Number(values.messages ?? preset.messages),
   }
@@ -64,6 +72,7 @@ async function measureAll(bed: Bed, plan: Plan): Promise<void> {
     if (positionals.length > 0 && !positionals.includes(suite)) continue
     for (const row of rows) {
       if (row.needsJava && java === undefined) continue
+      if (row.load !== undefined && plan.loads?.includes(row.load) === false) continue
       const measured = { suite, row, outcomes: await measure(row, bed, java) }
       all.push(measured)
       console.log(line(cells(measured)))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { CaseName } from './cases/index.js'
 import type { JavaStore } from './java.js'
 import type { Bed } from './run-case.js'
-import { LENGTHS, underLoad } from './server/server-load.js'
+import { LENGTHS, LOADS, underLoad } from './server/server-load.js'
 import type { CaseOptions, Outcome } from './workload.js'
 
 /** More than the log and the index of the largest store that is read. */
@@ -21,6 +21,8 @@ export interface Row {
   readonly timing: 'hand' | 'tinybench'
   /** Nothing of it can be measured without Java. */
   readonly needsJava?: boolean
+  /** The load of a server that it tells of. */
+  readonly load?: (typeof LOADS)[number]
   readonly columns: Partial<Record<Column, (bed: Bed, java: JavaStore) => Promise<Outcome> | Outcome>>
 }
 
@@ -119,20 +121,26 @@ function served(title: string, unit: Row['unit'], name: string): Row {
   return { title: title.startsWith('...') ? title : `server: ${title}`, unit, timing: 'hand', needsJava: true, columns }
 }
 
+const LOAD_TITLES: Readonly<Record<(typeof LOADS)[number], string>> = {
+  'sync-1': 'sync sends, 1 thread',
+  'sync-32': 'sync sends, 32 threads',
+  async: 'async sends',
+  'batch-32': 'batches of 32',
+  push: 'push consumption',
+  latency: 'latency',
+}
+
 function servedWith(bytes: number): Row[] {
-  const rows: readonly (readonly [string, Row['unit'], string])[] = [
-    ['sync sends, 1 thread', '/s', 'sync-1'],
-    ['sync sends, 32 threads', '/s', 'sync-32'],
-    ['async sends', '/s', 'async'],
-    ['batches of 32', '/s', 'batch-32'],
-    ['push consumption', '/s', 'push'],
-    ['latency, p50', 'ms', 'latency-p50'],
-    ['latency, p99', 'ms', 'latency-p99'],
+  const rates = LOADS.filter((load) => load !== 'latency')
+  const titleOf = (load: (typeof LOADS)[number]): string => `${LOAD_TITLES[load]}, ${bytes} B`
+  return [
+    ...rates.map((load) => ({ ...served(titleOf(load), '/s', `${load} ${bytes}`), load })),
+    ...(['p50', 'p99'] as const).map((part) => ({
+      ...served(`latency, ${part}, ${bytes} B`, 'ms', `latency-${part} ${bytes}`),
+      load: 'latency' as const,
+    })),
+    ...rates.map((load) => ({ ...served(`... processor, ${titleOf(load)}`, 'us', `cpu ${load} ${bytes}`), load })),
   ]
-  const costs = rows
-    .slice(0, 5)
-    .map(([title, , name]) => served(`... processor, ${title}, ${bytes} B`, 'us', `cpu ${name} ${bytes}`))
-  return [...rows.map(([title, unit, name]) => served(`${title}, ${bytes} B`, unit, `${name} ${bytes}`)), ...costs]
 }
 
 export const suites: Readonly<Record<string, readonly Row[]>> = {
@@ -190,7 +198,7 @@ export const suites: Readonly<Record<string, readonly Row[]>> = {
   crc: [128, 260, 1024].flatMap(crc),
   delays: [
     {
-      title: '100,000 messages due in one second, all delivered',
+      title: '100,000 messages due in one second, from then to the last delivery',
       unit: 'ms',
       timing: 'hand',
       columns: { mqlite: own('timersDueAtOnce') },

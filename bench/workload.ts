@@ -16,6 +16,8 @@ export interface Plan {
   readonly roundMs: number
   /** Messages in a store that is read. */
   readonly messages: number
+  /** Of the loads of servers, those that are wanted. @default all */
+  readonly loads?: readonly string[]
 }
 
 /** What a case gets to do its work. */

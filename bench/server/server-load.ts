@@ -14,6 +14,9 @@ import { type RunningServer, startMqlite, startRocketMq } from './servers.js'
 /** Lengths of bodies. */
 export const LENGTHS = [128, 1024] as const
 
+/** Kinds of load, as `ServerLoad` names them. */
+export const LOADS = ['sync-1', 'sync-32', 'async', 'batch-32', 'push', 'latency'] as const
+
 /** What one kind of load told. */
 interface Told {
   rounds: number[]
@@ -66,8 +69,8 @@ async function turn(bed: Bed, column: keyof typeof starts): Promise<Map<string, 
 
 async function load(bed: Bed, { nameServer, broker }: RunningServer, bytes: number): Promise<Map<string, Told>> {
   const home = bed.empty('client')
-  const { rounds, roundMs } = bed.plan
-  const given = [nameServer, rounds, roundMs, bytes].map(String)
+  const { rounds, roundMs, loads = LOADS } = bed.plan
+  const given = [nameServer, rounds, roundMs, bytes, loads.join(',')].map(String)
   const client = spawn('java', javaLine(home, 'mqlite.bench.ServerLoad', given, ['-Xmx512m']), {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -47,7 +47,7 @@ export async function buildParts(base: BrokerSurroundings) {
   const sender = buildSender(base, tables, sending)
   const clients = buildClients(base, tables)
   const filters = new FilterCache()
-  const inflate = await loadInflater(base.options.maxInflatedBytes)
+  const inflate = await loadInflater(base.options.maxInflatedBytes, base.ports.loadDecoders)
   const sendBack = buildSendBack(base, tables, pipeline)
   const handled = new Handled({ ...tables, store: base.store, shardOf: sending.shardOf, clock: base.ports.clock })
   const members = membersOf(base, clients)

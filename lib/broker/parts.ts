@@ -3,11 +3,14 @@ import type { Emitter } from '../base/signals.js'
 import type { MessageStore } from '../store/message-store.js'
 import type { StorePorts } from '../store/options.js'
 import type { ResolvedBrokerOptions } from './broker-options.js'
+import type { Decoders } from './compression/optional-decoders.js'
 
 /** The outside world, replaceable in tests. */
 export interface BrokerPorts extends StorePorts {
   /** A number from 0 to 1, by chance. */
   readonly random: () => number
+  /** Loads what reads LZ4 and ZSTD, which consumers of this process need. @default the optional packages that are installed */
+  readonly loadDecoders?: () => Promise<Decoders>
 }
 
 /** The events of a broker. */

@@ -10,6 +10,7 @@
 import { fired } from '../base/signals.js'
 import { systemTimers } from '../base/system.js'
 import { Broker } from '../broker/broker.js'
+import { noDecoders } from '../broker/compression/optional-decoders.js'
 import { isSystemTopic } from '../broker/config/system-topics.js'
 import type { AuthSettings } from '../remoting/auth/settings.js'
 import { BrokerServer } from '../remoting/broker-server.js'
@@ -81,7 +82,10 @@ export class Serving {
     }
     try {
       const { store } = settings.broker
-      return signal.aborted ? undefined : await Broker.open(directory, { ...settings.broker, store: { ...store, onProgress } })
+      if (signal.aborted) return undefined
+      const options = { ...settings.broker, store: { ...store, onProgress } }
+      // All who consume are elsewhere, and inflate what they get themselves.
+      return await Broker.open(directory, options, { loadDecoders: () => Promise.resolve(noDecoders) })
     } catch (error) {
       if (signal.aborted && error === signal.reason) return undefined
       throw error

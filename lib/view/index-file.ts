@@ -29,6 +29,7 @@ const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previ
 const STRETCH_ENTRIES = 2048
 const MAX_SECONDS = 0x7fffffff
 const EMPTY = zeroBlock(0)
+const goOn = (): Promise<boolean> => Promise.resolve(true)
 const NOTHING_CHECKED: CheckedIndex = { count: 1, entriesCrc: 0, slotsCrc: undefined }
 
 /** What was compared with a manifest. */
@@ -76,6 +77,8 @@ export class IndexFile {
   #entriesCrc: number | undefined
   /** CRC of header and slots as they are in the file, once nothing changes them any more. */
   #slotsCrc: number | undefined
+  /** How often slots and header were made anew. */
+  #rebuilds = 0
   /** What a manifest says and nobody has compared yet. */
   #unchecked: IndexRow | undefined
   #checked: CheckedIndex | undefined
@@ -279,8 +282,12 @@ export class IndexFile {
     if (!this.isFull && this.#slots.areWorthKeeping) this.#slots.keep(this.#file, this.#written)
   }
 
-  /** Writes the entries of records that end at or below `durableEnd`, then slots and header, and flushes them. */
-  async flush(durableEnd: number): Promise<void> {
+  /**
+   * Writes the entries of records that end at or below `durableEnd`, then slots and header, and flushes them.
+   *
+   * @param pause - lets the event loop turn between parts of the slots, and says whether the file is still there
+   */
+  async flush(durableEnd: number, pause: () => Promise<boolean> = goOn): Promise<void> {
     const ready = this.#readyEntries(durableEnd)
     if (this.#make !== undefined) {
       if (ready === 0) return
@@ -295,13 +302,23 @@ export class IndexFile {
       this.#written += ready
       this.#tail.drop(ready)
     }
-    const previous = (entry: number): number =>
-      this.#tail.view.getInt32((entry - this.#written) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
-    if (this.#slots.write(this.#file, this.#written, previous)) this.#slotsCrc = undefined
+    const rebuilds = this.#rebuilds
+    // What is put in a pause is not in the file, and makes its slots dirty again.
+    for (let page = this.#writeSlots(0); page >= 0; page = this.#writeSlots(page)) {
+      if (!(await pause()) || rebuilds !== this.#rebuilds) return
+    }
     this.#writeHeader()
     const target = this.#written
     await this.#file.flush()
     this.#flushed = Math.max(this.#flushed, target)
+  }
+
+  /** @returns the page to go on with, or -1 */
+  #writeSlots(first: number): number {
+    const previous = (entry: number): number =>
+      this.#tail.view.getInt32((entry - this.#written) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
+    if (this.#slots.isDirty) this.#slotsCrc = undefined
+    return this.#slots.write(this.#file, this.#written, previous, first)
   }
 
   /**
@@ -322,6 +339,7 @@ export class IndexFile {
     if (count > 1) header.endTimestamp = isNoted && count === most ? endTimestamp : beginTimestamp + scan.seconds * 1000
     this.#tail.clear()
     this.#slots.replace(scan.slots)
+    this.#rebuilds++
     this.#written = count
     this.#pages.forgetEntries()
     this.#flushed = 0

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { deflateSync } from 'node:zlib'
 import { inflaterOf, loadInflater } from '../../lib/broker/compression/inflate.js'
 import { lz4FrameBytes } from '../../lib/broker/compression/lz4-frame.js'
+import { noDecoders } from '../../lib/broker/compression/optional-decoders.js'
 import { CompressionType } from '../../lib/broker/compression/sys-flag.js'
 import { openTestBroker, refusal, take } from '../support/open-broker.js'
 
@@ -99,6 +100,12 @@ describe('compressed bodies', () => {
     ])
     many[many.length - 4]! |= 1
     assert.throws(() => inflate(compressed('zstd', many)), refusal('BODY_UNREADABLE'))
+  })
+
+  test('are read as far as Node can where no package is to be loaded', async () => {
+    const inflate = await loadInflater(MIB, () => Promise.resolve(noDecoders))
+    assert.ok(inflate(compressed('zlib', golden('zlib'))).equals(plainBody()))
+    assert.throws(() => inflate(compressed('lz4', golden('lz4'))), refusal('BODY_UNREADABLE', 'lz4-napi'))
   })
 
   test('whose package is not installed are refused with its name, and so are unknown kinds', () => {

@@ -23,8 +23,8 @@ import { checkZstdBytes, zstdFrameBytes } from './zstd-frame.js'
 export type InflateBody = (message: Pick<StoredMessage, 'messageId' | 'body' | 'sysFlag'>) => Buffer
 
 /** Makes ready what inflates. @param maxBytes - bodies that grow beyond are refused */
-export async function loadInflater(maxBytes: number): Promise<InflateBody> {
-  return inflaterOf(await loadDecoders(), maxBytes)
+export async function loadInflater(maxBytes: number, load: () => Promise<Decoders> = loadDecoders): Promise<InflateBody> {
+  return inflaterOf(await load(), maxBytes)
 }
 
 /** As {@link loadInflater}, with what reads the kinds of compression that Node does not. */

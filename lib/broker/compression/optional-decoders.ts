@@ -18,6 +18,9 @@ interface NewZlib {
   zstdDecompressSync?: (frame: Buffer, options: { maxOutputLength: number }) => Buffer
 }
 
+/** For a process in which nothing is inflated, as where all who consume are elsewhere: both packages take memory. */
+export const noDecoders: Decoders = { lz4: undefined, zstd: undefined }
+
 let loading: Promise<Decoders> | undefined
 
 /** Loads what is installed, once. */

@@ -14,7 +14,6 @@ export type { Topics } from './broker/config/topics.js'
 export type { Consumer, ConsumerEvents, RunOptions, SeekTarget } from './broker/consuming/consumer.js'
 export type { ConsumerOptions } from './broker/consuming/consumer-options.js'
 export type { Delivery, RetryOptions } from './broker/consuming/delivery.js'
-export type { QueueName } from './broker/consuming/holding.js'
 export type { ReceivedMessage } from './broker/consuming/received-message.js'
 export type { StartAt } from './broker/consuming/start-offset.js'
 export { BrokerError, type BrokerErrorCode, brokerErrorCodes } from './broker/errors.js'
@@ -80,7 +79,16 @@ export {
   type VerifyFinding,
   type VerifyReport,
 } from './store/checking/verify-report.js'
-export type { GetRequest, GetStatus, Message, PutReceipt, PutStatus, QueryRequest, QueueBounds } from './store/message.js'
+export type {
+  GetRequest,
+  GetStatus,
+  Message,
+  PutReceipt,
+  PutStatus,
+  QueryRequest,
+  QueueBounds,
+  QueueName,
+} from './store/message.js'
 export { MessageStore } from './store/message-store.js'
 export type { DiskOptions, IndexOptions, ReplicationOptions, StoreOptions, StorePorts } from './store/options.js'
 export type { GetResult } from './store/reading/reader.js'

@@ -5,7 +5,7 @@
  * together. A file has a process of its own when its directory is one of long or delicate tests, or when it touches what
  * belongs to the process as a whole: its environment, its memory, its open files, what all its parts publish.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const MOST_FILES = 12
@@ -15,8 +15,33 @@ const touchesProcess =
 
 /** What takes longest in each tier, longest first: begun last, one would run alone in the end. */
 const longest = {
-  quick: [],
-  crash: [],
+  quick: [
+    'crash/sim-1',
+    'crash/sim-2',
+    'crash/flip',
+    'crash/flood',
+    'crash/sim-4',
+    'bench/bench',
+    'examples/examples',
+    'crash/kill',
+    'store',
+    'broker',
+    'remoting',
+  ],
+  crash: [
+    'crash/sim-2',
+    'crash/flip',
+    'crash/mutants',
+    'crash/sim-1',
+    'crash/flood',
+    'crash/live-wire',
+    'crash/sim-4',
+    'model/broker',
+    'crash/power',
+    'crash/kill',
+    'crash/failpoints',
+    'crash/syscalls',
+  ],
   interop: [],
 }
 /** What mostly waits, for the disk or for processes to start. */
@@ -24,7 +49,8 @@ const waiting = /^crash\/(kill|failpoints|syscalls|power|disk-full)$/
 
 /** The files with these names as units of one process each, in the order in which they are to begin. */
 export function unitsOf(built, tier, names) {
-  rmSync(unitDirectory(built), { recursive: true, force: true })
+  removeOld(join(built, 'units'))
+  process.once('exit', () => rmSync(unitDirectory(built), { recursive: true, force: true }))
   const together = new Map()
   const units = []
   for (const name of [...names].sort()) {
@@ -59,8 +85,24 @@ export function waits({ names }) {
   return names.every((name) => waiting.test(name))
 }
 
+/** Of this run alone: another may be under way in the same tree. */
 function unitDirectory(built) {
-  return join(built, 'units')
+  return join(built, 'units', String(process.pid))
+}
+
+/** What runs that were killed have left. */
+function removeOld(directory) {
+  if (!existsSync(directory)) return
+  for (const name of readdirSync(directory))
+    if (!isRunning(Number(name))) rmSync(join(directory, name), { recursive: true, force: true })
+}
+
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 /** Writes the module that Node's runner starts: it can be given no arguments. */
@@ -70,7 +112,10 @@ function makeUnit(built, names) {
   const report = `${stem}.json`
   mkdirSync(unitDirectory(built), { recursive: true })
   rmSync(report, { force: true })
-  const lines = ["import { runUnit } from '../support/unit.js'", `runUnit(${JSON.stringify(names)}, ${JSON.stringify(report)})`]
+  const lines = [
+    "import { runUnit } from '../../support/unit.js'",
+    `runUnit(${JSON.stringify(names)}, ${JSON.stringify(report)})`,
+  ]
   writeFileSync(`${stem}.js`, `${lines.join('\n')}\n`)
   const title =
     names.length === 1

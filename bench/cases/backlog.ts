@@ -52,7 +52,12 @@ export const backlog: Case = async ({ plan, directory }) => {
   try {
     await fill(full, plan.messages)
     const rounds: { full: Round; empty: Round }[] = []
-    for (let i = 0; i < ROUNDS; i++) rounds.push({ full: await puts(full, plan.roundMs), empty: await puts(empty, plan.roundMs) })
+    for (let i = 0; i < ROUNDS; i++) {
+      // Each is first every other time: what a round leaves to the next one falls on both.
+      const before = i % 2 === 0 ? await puts(empty, plan.roundMs) : undefined
+      const behind = await puts(full, plan.roundMs)
+      rounds.push({ full: behind, empty: before ?? (await puts(empty, plan.roundMs)) })
+    }
     const [, ...counted] = rounds
     const at = (name: 'full' | 'empty', share: number): number => {
       const times = counted.flatMap((round) => round[name].times).sort((a, b) => a - b)

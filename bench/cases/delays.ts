@@ -7,6 +7,9 @@ const MIB = 1024 * 1024
 const HOUR = 3_600_000
 const WAITING = 'rmq_sys_wheel_timer'
 
+/** The clock jumps to so long before the messages are due. */
+const AHEAD_MS = 2000
+
 /** This machine's clock, moved. */
 class MovedClock {
   movedMs = 0
@@ -51,13 +54,15 @@ export const timersDueAtOnce: Case = async ({ plan, directory }) => {
   await sendAll(broker, count, () => due)
   const delay = monitorEventLoopDelay({ resolution: 1 })
   await new Promise((resolve) => setTimeout(resolve, 1500))
+  // The timer looks at the clock once a second at least, so it knows of the jump when the second comes.
+  clock.movedMs = due - AHEAD_MS - Date.now()
+  await until(() => clock.now() >= due)
+  const lateMs = clock.now() - due
   delay.enable()
-  clock.movedMs = due - Date.now()
-  await until(() => delivered(broker) > 0)
   const started = performance.now()
   const before = process.cpuUsage()
   await until(() => delivered(broker) === count)
-  const took = performance.now() - started
+  const took = performance.now() - started + lateMs
   const { user, system } = process.cpuUsage(before)
   delay.disable()
   await broker.close()

@@ -45,6 +45,18 @@ export function isReservedProperty(name: string): boolean {
   return reserved.has(name) || name.startsWith(SystemProperty.transientPrefix)
 }
 
+const delays = [
+  SystemProperty.delayLevel,
+  SystemProperty.delaySeconds,
+  SystemProperty.delayMs,
+  SystemProperty.deliverAtMs,
+] as const
+
+/** Whether a message asks to be delivered later. */
+export function asksForDelay(properties: Readonly<Record<string, string>>): boolean {
+  return delays.some((name) => properties[name] !== undefined)
+}
+
 /** Properties with some set to a value, and those set to `undefined` removed. */
 export function withProperties(
   before: Readonly<Record<string, string>> | undefined,

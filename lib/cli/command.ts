@@ -9,6 +9,7 @@ export const exitCodes = {
   findings: { code: 1, meaning: 'damage was found' },
   usage: { code: 2, meaning: 'wrong usage' },
   unusable: { code: 3, meaning: 'the store cannot be opened or read: it is locked, no store, of other sizes' },
+  fault: { code: 70, meaning: 'a fault of mqlite itself; what was under way is as after a crash' },
   interrupted: { code: 130, meaning: 'interrupted' },
 } as const
 

@@ -19,4 +19,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     stop.abort(new DOMException('interrupted', 'AbortError'))
   })
 }
+// A promise that nobody waits for and that fails comes here too. What is in memory cannot be trusted any more: what is on the
+// disk can, and the next start recovers from there.
+process.on('uncaughtException', (error) => {
+  terminal.fatal(error)
+  process.exit(exitCodes.fault.code)
+})
 process.exitCode = await runLine(argv.slice(2), terminal)

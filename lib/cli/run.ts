@@ -47,13 +47,11 @@ async function run(line: readonly string[], terminal: Terminal): Promise<ExitNam
     await terminal.line(packageVersion())
     return 'ok'
   }
-  const isHelp = name === '--help' || name === '-h' || name === 'help'
-  const command = Object.hasOwn(commands, isHelp ? (rest[0] ?? '') : name) ? commands[isHelp ? rest[0]! : name] : undefined
-  if (isHelp && name === 'help' && rest[0] !== undefined && command === undefined) throw noCommand(rest[0])
-  if (isHelp) {
-    await terminal.line(command?.help ?? overview())
+  if (name === '--help' || name === '-h' || name === 'help') {
+    await terminal.line(helpOn(name, rest[0]))
     return 'ok'
   }
+  const command = commandOf(name)
   if (command === undefined) throw noCommand(name)
   const { positionals, values } = parseLine(rest, command)
   if (values['help'] === true) {
@@ -61,6 +59,17 @@ async function run(line: readonly string[], terminal: Terminal): Promise<ExitNam
     return 'ok'
   }
   return command.run({ positionals, values, terminal })
+}
+
+/** The help on a command, or on all. @throws {UsageError} for `help` on one that there is not */
+function helpOn(asked: string, name: string | undefined): string {
+  const command = name === undefined ? undefined : commandOf(name)
+  if (asked === 'help' && name !== undefined && command === undefined) throw noCommand(name)
+  return command?.help ?? overview()
+}
+
+function commandOf(name: string): Command | undefined {
+  return Object.hasOwn(commands, name) ? commands[name] : undefined
 }
 
 function noCommand(name: string): UsageError {
@@ -78,8 +87,13 @@ function explain(error: unknown, line: readonly string[], terminal: Terminal): E
     return 'usage'
   }
   const isKnown = error instanceof MessageStoreError || error instanceof DiskError || error instanceof BrokerError
-  terminal.problem(isKnown ? text : `unexpected: ${text}`)
-  return 'unusable'
+  // What the system refuses has a code.
+  if (isKnown || typeof (error as { code?: unknown } | null)?.code === 'string') {
+    terminal.problem(text)
+    return 'unusable'
+  }
+  terminal.fatal(error)
+  return 'fault'
 }
 
 function runsUntilStopped([name = '']: readonly string[]): boolean {

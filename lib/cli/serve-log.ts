@@ -1,6 +1,7 @@
 /** What the log tells of a server: everything that an operator may have to act on, and connections for who looks closer. */
 import type { Broker } from '../broker/broker.js'
 import type { BrokerServerOptions } from '../remoting/broker-server.js'
+import { responseCodes } from '../remoting/codes.js'
 import { endpointText } from '../remoting/endpoint.js'
 import { RemotingError } from '../remoting/errors.js'
 import type { RecoveryReport } from '../store/recovery/recover.js'
@@ -65,8 +66,10 @@ export function logServer(
       log.seldom(isTheirs ? 'info' : 'error', isTheirs ? 'cut off' : 'a request failed', fields)
     },
     onRefused({ remote, request, code, reason }) {
-      const what = request === undefined ? 'a connection was refused' : 'a request was refused'
-      log.seldom('info', what, { remote: endpointText(remote), request, code, reason })
+      // Who may not is told apart from who asks for what is not there.
+      const isForbidden = code === responseCodes.NO_PERMISSION
+      const what = request === undefined ? 'a connection' : isForbidden ? 'a request that is not permitted' : 'a request'
+      log.seldom(isForbidden ? 'warn' : 'info', `${what} was refused`, { remote: endpointText(remote), request, code, reason })
     },
     onRegistration({ server, error }) {
       const wasFailing = failing.get(server)

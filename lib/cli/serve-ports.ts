@@ -39,9 +39,17 @@ async function tryPort(endpoint: Endpoint, tls: ServerTls | undefined): Promise<
 
 /** The error to throw for a port that cannot be had. */
 export function portFault(error: unknown, port: number | undefined): unknown {
-  const { code = '', port: told } = error as { code?: string; port?: number }
+  const {
+    code = '',
+    port: told,
+    address,
+    hostname = address,
+  } = error as Partial<Record<'code' | 'address' | 'hostname', string>> & {
+    port?: number
+  }
   const why = Object.hasOwn(PORT_FAULTS, code) ? PORT_FAULTS[code] : undefined
-  return why === undefined ? error : new UsageError(`port ${told ?? port} cannot be had: ${why}`)
+  const where = hostname === undefined ? '' : ` at ${hostname}`
+  return why === undefined ? error : new UsageError(`port ${told ?? port}${where} cannot be had: ${why}`)
 }
 
 /** Answers `/metrics` and `/health` if that was asked for. @throws {UsageError} when the port cannot be had */

@@ -71,6 +71,7 @@ async function serveDirectory(
   const { command, broker } = settings
   const how = logOptions(terminal, command.log.format, command.log.level)
   const log = await openLog(how)
+  terminal.tellFatalBy(log)
   const version = packageVersion()
   const watched = new Watched({ version, directory, cluster: broker.clusterName ?? '' }, terminal.clock)
   const pages = await listenPages(command, watched, log)

@@ -143,6 +143,7 @@ async function printStored(store: MessageStore, queues: readonly Bounds[], wante
     const last: StoredMessage[] = []
     for (const queue of queues) last.push(...(await lastOf(store, queue, wanted, printer)))
     last.sort((a, b) => a.commitLogOffset - b.commitLogOffset)
+    // With a limit of 0 nothing is printed, where slice(-0) would be everything.
     for (const message of last.slice(-(wanted.limit ?? DEFAULT_LINES) || last.length)) await printer.print(message)
     return
   }

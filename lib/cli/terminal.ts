@@ -38,6 +38,7 @@ export class Terminal {
   #isGone = false
   #failure: Error | undefined
   #goOn: (() => void) | undefined
+  #log: { fatal(error: unknown): void } | undefined
 
   constructor(options: TerminalOptions) {
     this.#options = options
@@ -117,6 +118,17 @@ export class Terminal {
   /** Writes a line to standard error. */
   problem(text: string): void {
     this.#options.error.write(`mqlite: ${text.replaceAll(/\s*\n\s*/g, ' ')}\n`)
+  }
+
+  /** From now on a log tells what is fatal. */
+  tellFatalBy(log: { fatal(error: unknown): void }): void {
+    this.#log = log
+  }
+
+  /** Tells of an error that nobody expected: a fault of ours, in one line without a stack. */
+  fatal(error: unknown): void {
+    if (this.#log !== undefined) this.#log.fatal(error)
+    else this.problem(`a fault of mqlite itself: ${error instanceof Error ? error.message : String(error)}`)
   }
 
   /** Text in a colour, where colours show. */

@@ -15,6 +15,7 @@
  */
 
 import * as fs from 'node:fs'
+import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { InvariantError, shown } from '../base/errors.js'
 import { lockDirectory, type NativeLocks } from './directory-lock.js'
@@ -102,7 +103,7 @@ export class NodeDisk implements Disk {
   }
 
   makeDirectory(path: string): void {
-    attempt('makeDirectory', path, () => fs.mkdirSync(path, { recursive: true, mode: 0o700 }))
+    attempt('makeDirectory', path, () => makeDirectories(path))
   }
 
   rename(from: string, to: string): void {
@@ -304,6 +305,30 @@ function kindOf(entry: { isFile(): boolean; isDirectory(): boolean; isSymbolicLi
   if (entry.isFile()) return 'file'
   if (entry.isDirectory()) return 'directory'
   return entry.isSymbolicLink() ? 'link' : 'other'
+}
+
+/**
+ * A directory and those above it. Node's own way goes round for ever where the system says that the directory above is not
+ * there and it is, as below `/proc`.
+ */
+function makeDirectories(path: string): void {
+  try {
+    fs.mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') {
+      // Whoever made it meanwhile did our work.
+      if (isDirectory(path)) return
+      throw error
+    }
+    const above = dirname(path)
+    if (above === path || isDirectory(above)) throw error
+    makeDirectories(above)
+    makeDirectories(path)
+  }
+}
+
+function isDirectory(path: string): boolean {
+  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
 function byName(a: DirectoryEntry, b: DirectoryEntry): number {

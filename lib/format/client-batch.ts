@@ -71,14 +71,16 @@ export function encodeClientBatch(messages: readonly BatchedMessage[]): Buffer {
  * The messages in a batch. Bodies and properties share the memory of `batch`. Magic and CRC are not looked
  * at, as in RocketMQ; every length is.
  *
- * @throws {MessageStoreError} `MESSAGE_ILLEGAL` when the batch is not whole, naming the message and its place
+ * @param most - messages that it may have at most @default any number
+ * @throws {MessageStoreError} `MESSAGE_ILLEGAL` when it has more, and when it is not whole, naming the message and its place
  */
-export function decodeClientBatch(batch: Uint8Array): UnbatchedMessage[] {
+export function decodeClientBatch(batch: Uint8Array, most = Number.POSITIVE_INFINITY): UnbatchedMessage[] {
   const { bytes, view } = blockOf(batch)
   const messages: UnbatchedMessage[] = []
   let at = 0
   while (at < bytes.length) {
     const left = bytes.length - at
+    if (messages.length === most) throw new MessageStoreError('MESSAGE_ILLEGAL', `a batch may have ${most} messages at most`)
     if (left < MIN_BYTES) throw illegal(messages.length, at, `has only ${left} bytes`)
     const size = view.getInt32(at + SIZE_AT)
     if (size < MIN_BYTES || size > left) throw illegal(messages.length, at, `claims ${size} bytes, there are ${left}`)

@@ -18,8 +18,22 @@ export function parseHost(text: string): Buffer {
   return bytes
 }
 
+/** The last IPv4 host that was asked for: neighbours in a log mostly have the same. */
+const lastV4 = { bytes: new Uint8Array(8), text: '0.0.0.0:0' }
+
 /** The text of 8 or 20 bytes. IPv6 in the form of RFC 5952. */
 export function hostText(bytes: Uint8Array): string {
+  if (bytes.length !== 8) return textOf(bytes)
+  for (let i = 0; i < 8; i++) {
+    if (bytes[i] === lastV4.bytes[i]) continue
+    lastV4.text = textOf(bytes)
+    lastV4.bytes.set(bytes)
+    break
+  }
+  return lastV4.text
+}
+
+function textOf(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   const port = buffer.readInt32BE(buffer.length - 4)
   const address = addressText(buffer.subarray(0, -4))

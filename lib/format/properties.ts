@@ -8,6 +8,7 @@
 import { emptyTexts } from '../base/texts.js'
 import type { Block } from './block.js'
 import { crc32 } from './crc.js'
+import { isText } from './text.js'
 
 /** Ends a name. */
 export const NAME_END = 1
@@ -33,6 +34,8 @@ export const PropertyName = {
   transientPrefix: '__RMQ.TRANSIENT.',
 } as const
 
+/** Longer values are mostly keys, each another one. */
+const MOST_REMEMBERED = 24
 /** Bytes of the whole-record CRC property: name, 0x01, ten digits, 0x02. */
 export const CRC_PROPERTY_BYTES = 20
 const CRC_NAME = Buffer.from(PropertyName.crc32, 'latin1')
@@ -103,9 +106,8 @@ export function propertyValue(
   let from = -1
   let to = -1
   for (let at = start; at < end; ) {
-    let stop = at
-    // Properties are short: a call of `indexOf` would cost more.
-    while (stop < end && bytes[stop] !== VALUE_END) stop++
+    let stop = nextLow(block, at, end)
+    while (stop < end && bytes[stop] !== VALUE_END) stop = nextLow(block, stop + 1, end)
     const value = at + name.length + 1
     if (value < stop && bytes[value - 1] === NAME_END && startsWith(bytes, at, name)) {
       from = value
@@ -122,32 +124,83 @@ export function findProperty(block: Block, start: number, end: number, name: Buf
   return value === undefined ? undefined : block.bytes.toString('utf8', value.start, value.end)
 }
 
+/** Names of properties that are looked for together, made ready by {@link propertyNames}. */
+export interface PropertyNames {
+  readonly names: readonly Buffer[]
+  /** Length and first byte of each: most others differ in one of them. */
+  readonly marks: Int32Array
+  /** Where values were found, from and to; -1 for none. */
+  readonly places: Int32Array
+  /** The last value of each: many messages have the same. */
+  readonly last: (string | undefined)[]
+}
+
+/** Makes names ready for {@link findProperties}. */
+export function propertyNames(texts: readonly string[]): PropertyNames {
+  const names = texts.map(propertyKey)
+  const marks = Int32Array.from(names, (name) => markOf(name.length, name[0]!))
+  return { names, marks, places: new Int32Array(2 * names.length), last: names.map(() => undefined) }
+}
+
+function markOf(length: number, first: number): number {
+  return length * 256 + first
+}
+
 /** The values of several properties in one pass, `undefined` where there is none; as {@link propertyValue}. */
-export function findProperties(block: Block, start: number, end: number, names: readonly Buffer[]): (string | undefined)[] {
+export function findProperties(block: Block, start: number, end: number, wanted: PropertyNames): (string | undefined)[] {
   const { bytes } = block
-  const places: number[] = []
+  const { names, marks, places, last } = wanted
+  places.fill(-1)
   for (let at = start; at < end; ) {
-    let stop = at
+    let stop = nextLow(block, at, end)
     let split = -1
-    for (; stop < end; stop++) {
+    for (; stop < end; stop = nextLow(block, stop + 1, end)) {
       const byte = bytes[stop]
       if (byte === VALUE_END) break
       if (byte === NAME_END && split < 0) split = stop
     }
-    const length = split - at
-    if (length > 0 && split + 1 < stop) {
-      for (let i = 0; i < names.length; i++) {
-        if (names[i]!.length !== length || !startsWith(bytes, at, names[i]!)) continue
+    if (split > at && split + 1 < stop) {
+      const mark = markOf(split - at, bytes[at]!)
+      for (let i = 0; i < marks.length; i++) {
+        if (marks[i] !== mark || !startsWith(bytes, at, names[i]!)) continue
         places[2 * i] = split + 1
         places[2 * i + 1] = stop
       }
     }
     at = stop + 1
   }
-  return names.map((_, i) => {
-    const from = places[2 * i]
-    return from === undefined ? undefined : bytes.toString('utf8', from, places[2 * i + 1])
-  })
+  const found: (string | undefined)[] = []
+  for (let i = 0; i < names.length; i++) {
+    const from = places[2 * i]!
+    if (from < 0) {
+      found.push(undefined)
+      continue
+    }
+    const to = places[2 * i + 1]!
+    const known = last[i]
+    if (known !== undefined && isText(bytes, from, to, known)) found.push(known)
+    else {
+      const text = bytes.toString('utf8', from, to)
+      if (to - from <= MOST_REMEMBERED) last[i] = text
+      found.push(text)
+    }
+  }
+  return found
+}
+
+/**
+ * The first byte from `at` on that is not above 0x02, or `end`: what separates is among them. Four are looked at together,
+ * since properties are too short for a call of `indexOf`.
+ */
+function nextLow({ view }: Block, at: number, end: number): number {
+  let next = at
+  for (; next + 4 <= end; next += 4) {
+    const four = view.getInt32(next)
+    // A byte below 0x03 borrows from its highest bit.
+    if (((four - 0x03030303) & ~four & 0x80808080) !== 0) break
+  }
+  while (next < end && view.getUint8(next) > VALUE_END) next++
+  return next
 }
 
 /** A property name prepared for {@link findProperty}. */

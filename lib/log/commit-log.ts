@@ -57,7 +57,7 @@ export class CommitLog {
   /** @param end - where recovery found the end; everything below it is durable */
   constructor(chain: SegmentChain, end: number, options: CommitLogOptions) {
     this.chain = chain
-    this.#tail = new Tail(options.tailBytes)
+    this.#tail = new Tail(options.tailBytes, chain.segmentBytes)
     this.#zerosWithin = options.zerosWithin ?? 0
     this.#end = end
     this.#writtenEnd = end

@@ -36,9 +36,10 @@ export class Tail {
   #keptBytes = 0
 
   /** @param keepBytes - how much of what is written stays readable in memory */
-  constructor(keepBytes: number) {
+  constructor(keepBytes: number, segmentBytes: number) {
     this.#keepBytes = keepBytes
-    this.#chunkBytes = Math.min(1024 * 1024, Math.max(64 * 1024, keepBytes))
+    // A chunk never holds more than a segment and the record that did not fit behind it.
+    this.#chunkBytes = Math.min(1024 * 1024, Math.max(64 * 1024, keepBytes), 2 * segmentBytes)
   }
 
   /** The chunk that is being filled, or `undefined` before the first append. */

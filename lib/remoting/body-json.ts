@@ -12,14 +12,20 @@ import { Refusal } from './errors.js'
 export type BodyForm = 'fastjson' | 'standard'
 
 const MAX_DEPTH = 32
+/** Longest body, bytes: nothing else is done while it is read. A heartbeat with a thousand topics has 200 KiB. */
+const MAX_BYTES = 256 * 1024
+/** The same in the old form, which is read far more slowly, and in which only maps of a few queues come. */
+const MAX_OLD_BYTES = 32 * 1024
 
 /**
  * Reads a body in either form. Objects with integer keys come as a `Map` or as an object; `asIntegerMap` of the
  * configuration files reads both.
  *
- * @throws {Refusal} when it is no JSON
+ * @throws {Refusal} when it is no JSON, or too long
  */
-export function parseBody(body: Buffer): ConfigValue {
+export function parseBody(body: Buffer, maxBytes = MAX_BYTES): ConfigValue {
+  if (body.length > maxBytes)
+    throw new Refusal(responseCodes.SYSTEM_ERROR, `the body has ${body.length} bytes, JSON may have ${maxBytes}`)
   const text = body.toString('utf8')
   try {
     // Nearly all bodies are plain JSON, which the engine reads many times faster.
@@ -31,7 +37,7 @@ export function parseBody(body: Buffer): ConfigValue {
 
 function parseOld(text: string): ConfigValue {
   try {
-    return parseConfig(text, { maxDepth: MAX_DEPTH })
+    return parseConfig(text, { maxDepth: MAX_DEPTH, maxBytes: MAX_OLD_BYTES })
   } catch (error) {
     if (error instanceof ConfigSyntaxError) throw new Refusal(responseCodes.SYSTEM_ERROR, 'the body is no JSON')
     throw error

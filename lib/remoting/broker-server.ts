@@ -153,7 +153,7 @@ export class BrokerServer implements AsyncDisposable {
     checkServing(options)
     const principals = typeof auth === 'object' ? new CurrentPrincipals(auth) : auth && principalsOf(auth)
     broker.served.base.checkOpen()
-    const served = servedBroker(broker)
+    const served = servedBroker(broker, principals)
     try {
       const server = await listenForClients(served, { ...options, port }, principals)
       try {
@@ -257,10 +257,11 @@ function shared({ host, tls, insecure, limits, onFault, onRefused }: BrokerServe
   }
 }
 
-function servedBroker(broker: Broker): ServedBroker {
+function servedBroker(broker: Broker, principals: Principals | undefined): ServedBroker {
   const { served } = broker
   const turns = new ReadingTurns(served.base.ports.timers)
-  const unknown = { endpoint: undefined, storeHost: undefined, mayHear: () => true, speaker: () => undefined }
+  const listedAuth = () => (principals instanceof CurrentPrincipals ? principals.settings : undefined)
+  const unknown = { endpoint: undefined, storeHost: undefined, mayHear: () => true, speaker: () => undefined, listedAuth }
   return { broker, served, turns, connections: new Map(), endListening: [], ...unknown }
 }
 

@@ -66,6 +66,20 @@ export const brokerRequests = {
   RECALL_MESSAGE: 370,
 } as const
 
+/** Requests about the users of a broker, and about what they may do. */
+export const accountRequests = {
+  AUTH_CREATE_USER: 3001,
+  AUTH_UPDATE_USER: 3002,
+  AUTH_DELETE_USER: 3003,
+  AUTH_GET_USER: 3004,
+  AUTH_LIST_USER: 3005,
+  AUTH_CREATE_ACL: 3006,
+  AUTH_UPDATE_ACL: 3007,
+  AUTH_DELETE_ACL: 3008,
+  AUTH_GET_ACL: 3009,
+  AUTH_LIST_ACL: 3010,
+} as const
+
 /** Requests of a broker to its clients. */
 export const clientRequests = {
   CHECK_TRANSACTION_STATE: 39,
@@ -101,6 +115,7 @@ export const responseCodes = {
   POLLING_TIMEOUT: 210,
   FLOW_CONTROL: 215,
   ILLEGAL_OPERATION: 604,
+  USER_NOT_EXIST: 3001,
 } as const
 
 /** One of {@link responseCodes}. */

@@ -14,6 +14,7 @@
  *    are answered.
  */
 import { afterEvent, type Clock, type Timer, type Timers } from '../base/system.js'
+import type { TurnShare } from '../base/turn-share.js'
 import { asAnswer, type Command, isOneWay, isResponse } from './command.js'
 import type { Endpoint } from './endpoint.js'
 import { endpointText } from './endpoint.js'
@@ -26,6 +27,11 @@ import type { Socket } from './net.js'
 import { Watch } from './watch.js'
 import { type SharedLoad, Workload } from './workload.js'
 
+/** Requests of one peer that are taken at once though others wait for their turn. */
+const REQUESTS_AT_ONCE = 32
+/** Their bytes that are taken at once in any case: what they begin goes on behind them, and its time is not known before. */
+const BYTES_AT_ONCE = 16 * 1024
+
 /** What a connection lives on. */
 export interface ConnectionPorts {
   readonly clock: Clock
@@ -35,6 +41,8 @@ export interface ConnectionPorts {
   readonly handler: Handler
   /** Requests in work of all peers of a server. @default this one's alone */
   readonly shared?: SharedLoad
+  /** The time that requests have in a turn, with those of a server's other peers. @default as much as they take */
+  readonly share?: TurnShare
   /** Told how many bytes came or were queued, by which `heldBytes` may have grown. */
   readonly onGrowth?: (bytes: number) => void
   /** Told of each request that was refused. */
@@ -58,6 +66,7 @@ export class Connection {
   #outgoingBytes = 0
   #isDraining = false
   #isPaused = false
+  #isPostponed = false
   #hasSpoken = false
   #whenQuiet: (() => void) | undefined
 
@@ -201,13 +210,20 @@ export class Connection {
 
   /** Reads commands as long as the peer may have more in work. */
   #drain(): void {
-    if (this.#isDraining) return
+    if (this.#isDraining || this.#isPostponed) return
     this.#isDraining = true
     try {
+      const left = { requests: REQUESTS_AT_ONCE, bytes: BYTES_AT_ONCE }
       while (this.#status === 'open' && !this.#isFull()) {
+        if (this.#mustYield(left)) {
+          this.#postpone()
+          break
+        }
         const frame = this.#decoder.next()
         if (frame === undefined) break
         this.#hasSpoken = true
+        left.requests--
+        left.bytes -= frame.bytes
         this.#watch.frameEnded()
         this.#receive(frame)
       }
@@ -217,12 +233,28 @@ export class Connection {
     } finally {
       this.#isDraining = false
     }
-    if (this.#status !== 'open') return
+    if (this.#status !== 'open' || this.#isPostponed) return
     if (this.#isFull()) this.#pause()
     else if (this.#isPaused) {
       this.#isPaused = false
       this.#socket.resume()
     }
+  }
+
+  /** Whether others have their turn first, and there is something to come back for. @param left - of what may be taken at once */
+  #mustYield(left: { readonly requests: number; readonly bytes: number }): boolean {
+    const { share } = this.#ports
+    if (share === undefined || this.#decoder.waitingBytes === 0) return false
+    return (left.requests <= 0 && share.isWanted) || left.bytes <= 0 || share.isOver()
+  }
+
+  #postpone(): void {
+    this.#isPostponed = true
+    this.#pause()
+    this.#ports.share?.later(() => {
+      this.#isPostponed = false
+      this.#drain()
+    })
   }
 
   #isFull(): boolean {

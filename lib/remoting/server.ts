@@ -5,6 +5,7 @@
  * signatures of requests can be sent again by who overhears them, and who is not asked for one is believed.
  */
 import { type Clock, systemClock, systemTimers, type Timers } from '../base/system.js'
+import { TurnShare } from '../base/turn-share.js'
 import type { Guard } from './auth/guard.js'
 import type { Command } from './command.js'
 import { Connection } from './connection.js'
@@ -87,6 +88,7 @@ export class RemotingServer {
   readonly #options: RemotingServerOptions
   readonly #limits: ServerLimits
   readonly #load: SharedLoad
+  readonly #share: TurnShare
   readonly #clock: Clock
   readonly #timers: Timers
   readonly #connections = new Set<Connection>()
@@ -102,6 +104,7 @@ export class RemotingServer {
     this.#load = { bytes: 0, mostBytes: this.#limits.maxTotalBytes / 2 }
     this.#clock = options.clock ?? systemClock
     this.#timers = options.timers ?? systemTimers
+    this.#share = new TurnShare(this.#clock, this.#timers)
   }
 
   /**
@@ -148,6 +151,7 @@ export class RemotingServer {
       limits: this.#limits,
       handler: (command, from) => this.#answer(command, from),
       shared: this.#load,
+      share: this.#share,
       onGrowth: (bytes) => this.#onGrowth(bytes),
       onRefused: ({ code: request }, { code, message: reason }, { remote }) => onRefused?.({ remote, reason, request, code }),
       onFault: (error, from) => this.#options.onFault?.(error, from),

@@ -204,7 +204,10 @@ export class MessageStore implements AsyncDisposable {
     }
   }
 
-  /** The offsets of a queue that can be read; both 0 for an unknown queue. */
+  /**
+   * The offsets of a queue that can be read; both 0 for an unknown queue. A store that is only read takes in what its writer
+   * has written when messages are asked for, not here.
+   */
   bounds(topic: string, queueId = 0): QueueBounds {
     this.#store.state.checkOpen()
     checkQueue(topic, queueId)
@@ -212,7 +215,7 @@ export class MessageStore implements AsyncDisposable {
     return { minOffset: queue?.minOffset ?? 0, maxOffset: queue?.maxOffset ?? 0 }
   }
 
-  /** All queues with the offsets that can be read, by topic and id. */
+  /** All queues with the offsets that can be read, by topic and id; as {@link bounds} otherwise. */
   queues(): (QueueBounds & { topic: string; queueId: number })[] {
     this.#store.state.checkOpen()
     const { queues, batchQueues } = this.#store.views()

@@ -8,7 +8,14 @@ import { inspect } from 'node:util'
 import type { Block } from '../format/block.js'
 import { hostText } from '../format/host.js'
 import { encodeOffsetMessageId } from '../format/message-id.js'
-import { findProperty, PropertyName, parseProperties, propertyKey } from '../format/properties.js'
+import {
+  findProperties,
+  findProperty,
+  PropertyName,
+  type PropertyNames,
+  parseProperties,
+  propertyKey,
+} from '../format/properties.js'
 import { bodyAt, propertiesRange, RecordAt, readRecord, SysFlag, storeTimestampAt, topicRange } from '../format/record.js'
 import type { QueueName } from './message.js'
 
@@ -109,6 +116,12 @@ export class StoredMessage {
     return this.#property(key)
   }
 
+  /** The values of several properties, `undefined` where there is none. @param names - as {@link propertyNames} makes them */
+  values(names: PropertyNames): (string | undefined)[] {
+    const { start, end } = propertiesRange(this.#block.view, this.#at)
+    return findProperties(this.#block, start, end, names)
+  }
+
   /** When the message was made, milliseconds since 1970. */
   get bornTimestamp(): number {
     return readRecord.bornTimestamp(this.#block.view, this.#at)
@@ -171,6 +184,14 @@ export class StoredMessage {
   get encodedProperties(): Buffer {
     const { start, end } = propertiesRange(this.#block.view, this.#at)
     return Buffer.from(this.#block.bytes.subarray(start, end))
+  }
+
+  /** Body and encoded properties where they stand, for who puts the message again. The memory is shared: do not write to it. */
+  get shared(): { body: Buffer; encodedProperties: Buffer } {
+    const { view, bytes } = this.#block
+    const body = bodyAt(view, this.#at)
+    const { start, end } = propertiesRange(view, this.#at)
+    return { body: bytes.subarray(body, body + view.getInt32(body - 4)), encodedProperties: bytes.subarray(start, end) }
   }
 
   get #storeHostBytes(): Buffer {

@@ -32,11 +32,11 @@ export class DirtyPages {
     this.#count--
   }
 
-  /** Runs of dirty pages that stand together, at most `most` in one; they may be cleared meanwhile. */
-  *runs(most: number): Generator<{ from: number; to: number }> {
+  /** Runs of dirty pages that stand together, at most `most` in one, from a page on; they may be cleared meanwhile. */
+  *runs(most: number, first = 0): Generator<{ from: number; to: number }> {
     if (this.#count === 0) return
     const pages = this.#pages
-    for (let from = pages.indexOf(1); from >= 0; ) {
+    for (let from = pages.indexOf(1, first); from >= 0; ) {
       let to = from + 1
       while (to < pages.length && to - from < most && pages[to] === 1) to++
       yield { from, to }

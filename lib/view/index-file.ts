@@ -25,10 +25,10 @@ import { IndexSlots } from './index-slots.js'
 import type { IndexRow } from './manifest.js'
 
 const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previous: PREVIOUS_AT } = IndexEntry.at
-/** Entries that are walked over in a few milliseconds. */
-const STRETCH_ENTRIES = 2048
+const STRETCH_ENTRIES = 2048 // Walked over in a few milliseconds.
 const MAX_SECONDS = 0x7fffffff
 const EMPTY = zeroBlock(0)
+const goOn = (): Promise<boolean> => Promise.resolve(true)
 const NOTHING_CHECKED: CheckedIndex = { count: 1, entriesCrc: 0, slotsCrc: undefined }
 
 /** What was compared with a manifest. */
@@ -76,6 +76,8 @@ export class IndexFile {
   #entriesCrc: number | undefined
   /** CRC of header and slots as they are in the file, once nothing changes them any more. */
   #slotsCrc: number | undefined
+  /** How often slots and header were made anew. */
+  #rebuilds = 0
   /** What a manifest says and nobody has compared yet. */
   #unchecked: IndexRow | undefined
   #checked: CheckedIndex | undefined
@@ -279,22 +281,16 @@ export class IndexFile {
     if (!this.isFull && this.#slots.areWorthKeeping) this.#slots.keep(this.#file, this.#written)
   }
 
-  /**
-   * Writes the entries of records that end at or below `durableEnd` if they are as many as `least`: they need no memory then.
-   * Slots and header stay behind until `flush`, while which this must not be called.
-   */
+  /** Writes entries ahead of slots and header, if as many as `least` are below `durableEnd`. Not while `flush` runs. */
   relieve(durableEnd: number, least: number): void {
-    if (this.#tail.count < least) return
-    const ready = this.#readyEntries(durableEnd)
+    const ready = this.#tail.count < least ? -1 : this.#readyEntries(durableEnd)
     if (ready >= least) this.#writeEntries(ready)
   }
 
   #writeEntries(ready: number): void {
     if (ready === 0) return
-    if (this.#make !== undefined) {
-      this.#file = this.#make()
-      this.#make = undefined
-    }
+    if (this.#make !== undefined) this.#file = this.#make()
+    this.#make = undefined
     const bytes = ready * INDEX_ENTRY_BYTES
     this.#file.writeAt(this.#tail.bytes.subarray(0, bytes), entryPosition(this.#slotCount, this.#written))
     if (this.#entriesCrc !== undefined) this.#entriesCrc = crc32(this.#tail.block, 0, bytes, this.#entriesCrc)
@@ -303,17 +299,31 @@ export class IndexFile {
     this.#tail.drop(ready)
   }
 
-  /** Writes the entries of records that end at or below `durableEnd`, then slots and header, and flushes them. */
-  async flush(durableEnd: number): Promise<void> {
+  /**
+   * Writes the entries of records that end at or below `durableEnd`, then slots and header, and flushes them.
+   *
+   * @param pause - lets the event loop turn between parts of the slots, and says whether the file is still there
+   */
+  async flush(durableEnd: number, pause: () => Promise<boolean> = goOn): Promise<void> {
     this.#writeEntries(this.#readyEntries(durableEnd))
     if (this.#make !== undefined) return
-    const previous = (entry: number): number =>
-      this.#tail.view.getInt32((entry - this.#written) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
-    if (this.#slots.write(this.#file, this.#written, previous)) this.#slotsCrc = undefined
+    const rebuilds = this.#rebuilds
+    // What is put in a pause is not in the file, and makes its slots dirty again.
+    for (let page = this.#writeSlots(0); page >= 0; page = this.#writeSlots(page)) {
+      if (!(await pause()) || rebuilds !== this.#rebuilds) return
+    }
     this.#writeHeader()
     const target = this.#written
     await this.#file.flush()
     this.#flushed = Math.max(this.#flushed, target)
+  }
+
+  /** @returns the page to go on with, or -1 */
+  #writeSlots(first: number): number {
+    const previous = (entry: number): number =>
+      this.#tail.view.getInt32((entry - this.#written) * INDEX_ENTRY_BYTES + PREVIOUS_AT)
+    if (this.#slots.isDirty) this.#slotsCrc = undefined
+    return this.#slots.write(this.#file, this.#written, previous, first)
   }
 
   /**
@@ -334,6 +344,7 @@ export class IndexFile {
     if (count > 1) header.endTimestamp = isNoted && count === most ? endTimestamp : beginTimestamp + scan.seconds * 1000
     this.#tail.clear()
     this.#slots.replace(scan.slots)
+    this.#rebuilds++
     this.#written = count
     this.#pages.forgetEntries()
     this.#flushed = 0

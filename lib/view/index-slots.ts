@@ -15,6 +15,8 @@ import { readIndexSlot, readIndexSlots } from './index-parts.js'
 const PAGE_SLOTS = 1024
 /** Pages that are written at once, if they stand together. */
 const PAGES_WRITTEN = 64
+/** So many are written in a few milliseconds; keys are spread over all of them, and all are twenty megabytes. */
+const PAGES_AT_ONCE = 512
 /** Single slots that are read in the time that all of them take. */
 const MOST_FEW = 4096
 
@@ -103,30 +105,47 @@ export class IndexSlots {
   }
 
   /**
-   * Writes the dirty pages, those that stand together at once.
+   * Writes dirty pages, those that stand together at once, and not all of them if they are many.
    *
+   * @param first - from this page on
    * @param written - entries below are in the file; a slot whose newest entry is not gets its newest one that is
    * @param previous - the entry before one that is not in the file
-   * @returns whether there was anything to write
+   * @returns the page to go on with, or -1 when the last one is written
    */
-  write(file: DiskFile, written: number, previous: (entry: number) => number): boolean {
-    if (this.#all === undefined || !this.isDirty) return false
-    for (const { from, to } of this.#dirty.runs(PAGES_WRITTEN)) this.#writePages(file, from, to, written, previous)
-    return true
+  write(file: DiskFile, written: number, previous: (entry: number) => number, first = 0): number {
+    if (this.#all === undefined || !this.isDirty) return -1
+    let count = 0
+    for (const { from, to } of this.#dirty.runs(PAGES_WRITTEN, first)) {
+      if (count >= PAGES_AT_ONCE) return from
+      this.#writePages(file, from, to, written, previous)
+      count += to - from
+    }
+    return -1
   }
 
   #writePages(file: DiskFile, from: number, to: number, written: number, previous: (entry: number) => number): void {
     const all = this.#all!
     const first = from * PAGE_SLOTS
-    const block = zeroBlock((Math.min(to * PAGE_SLOTS, this.count) - first) * 4)
+    const end = Math.min(to * PAGE_SLOTS, this.count)
+    const block = zeroBlock((end - first) * 4)
     const unfinished = new Set<number>()
-    for (let at = 0; at < block.bytes.length; at += 4) {
-      let entry = all[first + at / 4]!
-      if (entry >= written) unfinished.add(from + Math.floor(at / (PAGE_SLOTS * 4)))
-      while (entry >= written) entry = previous(entry)
-      block.view.setInt32(at, entry)
-    }
+    if (isBelow(all, first, end, written)) {
+      new Int32Array(block.bytes.buffer, block.bytes.byteOffset, end - first).set(all.subarray(first, end))
+      block.bytes.swap32()
+    } else
+      for (let at = 0; at < block.bytes.length; at += 4) {
+        let entry = all[first + at / 4]!
+        if (entry >= written) unfinished.add(from + Math.floor(at / (PAGE_SLOTS * 4)))
+        while (entry >= written) entry = previous(entry)
+        block.view.setInt32(at, entry)
+      }
     file.writeAt(block.bytes, slotPosition(first))
     for (let page = from; page < to; page++) if (!unfinished.has(page)) this.#dirty.clear(page)
   }
+}
+
+/** Whether all newest entries of some slots are in the file. */
+function isBelow(slots: Int32Array, first: number, end: number, written: number): boolean {
+  for (let slot = first; slot < end; slot++) if (slots[slot]! >= written) return false
+  return true
 }

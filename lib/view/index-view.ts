@@ -39,6 +39,8 @@ export interface IndexViewOptions {
    * Whether the process that wrote the rows runs, so that no crash can have come between: files are checked when they are used.
    */
   readonly isLive?: boolean
+  /** Lets the event loop turn: a flush of many keys is done in parts. Without it in one. */
+  readonly pause?: () => Promise<void>
   /** What a view of the same files has checked, by name. */
   readonly checked?: CheckedFiles | undefined
 }
@@ -272,9 +274,10 @@ export class IndexView {
 
   /** Writes and flushes the entries of records that end at or below `durableEnd`. */
   async flush(durableEnd: number): Promise<void> {
+    const { pause } = this.#options
     for (const file of [...this.#files]) {
       if (!file.isDirty) continue
-      await file.flush(durableEnd)
+      await file.flush(durableEnd, pause && (() => pause().then(() => this.#files.includes(file))))
       if (file !== this.#last) file.release()
     }
     if (!this.#namesChanged) return

@@ -60,6 +60,7 @@ describe('the log of a server', () => {
     const { onRefused, onFault, onConnection } = logServer(log)
     onConnection(connection)
     onRefused({ remote, request: 310, code: 17, reason: 'TOPIC_UNKNOWN: no' })
+    onRefused({ remote, request: 310, code: 16, reason: 'Check signature failed' })
     onRefused({ remote, reason: 'too many connections' })
     onFault(new RemotingError('REMOTING_MALFORMED', 'no frame'), connection)
     onFault(new TypeError('oops'), connection)
@@ -67,6 +68,7 @@ describe('the log of a server', () => {
       parsed(lines).map(({ level, msg, remote: from, request, code }) => [level, msg, from, request, code]),
       [
         ['info', 'a request was refused', '192.0.2.1:5', 310, 17],
+        ['warn', 'a request that is not permitted was refused', '192.0.2.1:5', 310, 16],
         ['info', 'a connection was refused', '192.0.2.1:5', undefined, undefined],
         ['info', 'cut off', '192.0.2.1:5', undefined, 'REMOTING_MALFORMED'],
         ['error', 'a request failed', '192.0.2.1:5', undefined, undefined],

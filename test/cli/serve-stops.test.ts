@@ -18,7 +18,7 @@ import { RemotingClient } from '../../lib/remoting/client.js'
 import { brokerRequests } from '../../lib/remoting/codes.js'
 import { request } from '../../lib/remoting/command.js'
 import { inLetters } from '../support/client-messages.js'
-import { Kept, outcomeOf, run, runHere, start, temporary } from '../support/command-line.js'
+import { Kept, outcomeOf, run, runHere, start, startWith, temporary } from '../support/command-line.js'
 import { metricsIn } from '../support/prometheus-page.js'
 import { testCertificate, testKey } from '../support/tls-files.js'
 
@@ -80,10 +80,13 @@ describe('a start that is refused', () => {
     const cases: readonly (readonly [string[], RegExp])[] = [
       [['--host', '0.0.0.0'], /clients cannot connect to 0\.0\.0\.0: give --advertised-host/],
       [['--host', '0.0.0.0', '--advertised-host', '192.0.2.1'], /without TLS/],
-      [['--host', '192.0.2.1', '--insecure'], /port \d+ cannot be had: this machine has no such address/],
-      [['--port', String(port)], /port \d+ cannot be had: another program listens there/],
-      [['--port', '0', '--name-server-port', String(port)], /port \d+ cannot be had: another program listens there/],
-      [[...FREE, '--http-port', String(port)], /port \d+ cannot be had: another program listens there/],
+      [['--host', '192.0.2.1', '--insecure'], /port \d+ at 192\.0\.2\.1 cannot be had: this machine has no such address/],
+      [['--port', String(port)], /port \d+ at 127\.0\.0\.1 cannot be had: another program listens there/],
+      [
+        ['--port', '0', '--name-server-port', String(port)],
+        /port \d+ at 127\.0\.0\.1 cannot be had: another program listens there/,
+      ],
+      [[...FREE, '--http-port', String(port)], /port \d+ at 127\.0\.0\.1 cannot be had: another program listens there/],
       [['--port', '7', '--name-server-port', '7'], /port 7 is wanted twice/],
       [[...FREE, '--tls-key', join(root, 'no-key'), '--tls-cert', join(root, 'no-key')], /tls\.key and tls\.cert cannot be used/],
       [['--tls-key', join(root, 'absent'), '--tls-cert', join(root, 'absent')], /there is no file/],
@@ -98,6 +101,12 @@ describe('a start that is refused', () => {
       assert.match(error, /^mqlite: [^\n]+ \(see mqlite serve --help\)\n$/)
       assert.ok(!existsSync(join(root, 'new')), line.join(' '))
     }
+  })
+
+  test('where no directory can be made is told at once', async () => {
+    const { code, out, error } = await run('serve', '/proc/mqlite', ...FREE, '--log-level', 'error')
+    assert.deepEqual([code, out], [3, ''])
+    assert.match(String((JSON.parse(error) as Line)['error']), /\/proc\/mqlite/)
   })
 
   test('for want of the store tells it in the log, and ends with 3', async (t) => {
@@ -273,4 +282,30 @@ describe('a signal', () => {
     assert.equal(lines.at(-1)!.msg, 'stopped')
     assert.ok(!lines.some(({ msg }) => msg === 'listening'))
   })
+})
+
+test('a fault of ours ends the server with 70 and one line that says what and where, and the store is recovered', async (t) => {
+  const directory = temporary(t)
+  for (const [how, what] of [
+    ['setTimeout(() => { throw new Error("boom") }, MS)', 'boom'],
+    ['setTimeout(() => void Promise.reject(new TypeError("lost")), MS)', 'lost'],
+  ] as const) {
+    // Long enough for the server to begin; it is no matter if it has not.
+    const child = startWith(
+      ['--import', `data:text/javascript,${encodeURIComponent(how.replace('MS', '1500'))}`],
+      'serve',
+      directory,
+      ...FREE,
+    )
+    const { code, out, error } = await outcomeOf(child)
+    assert.deepEqual([code, out], [70, ''])
+    const lines = error.trimEnd().split('\n')
+    const { level, msg, error: why, at } = JSON.parse(lines.at(-1)!) as Line
+    assert.deepEqual([level, msg, why], ['fatal', 'ended by a fault of mqlite itself', what])
+    assert.match(String(at), /data:text/)
+    assert.ok(
+      lines.every((line) => line.startsWith('{')),
+      error,
+    )
+  }
 })

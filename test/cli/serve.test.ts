@@ -87,7 +87,10 @@ describe('mqlite serve', () => {
     assert.equal(told.nameServer, undefined)
     const taken = await run('serve', temporary(t), '--port', told.broker.split(':')[1]!)
     assert.deepEqual([taken.code, taken.out], [2, ''])
-    assert.match(taken.error, /^mqlite: port \d+ cannot be had: another program listens there \(see mqlite serve --help\)\n$/)
+    assert.match(
+      taken.error,
+      /^mqlite: port \d+ at 127\.0\.0\.1 cannot be had: another program listens there \(see mqlite serve --help\)\n$/,
+    )
     const open = await run('serve', temporary(t), '--host', '0.0.0.0', '--advertised-host', '192.0.2.1', '--port', '0')
     assert.equal(open.code, 2)
     assert.match(open.error, /without TLS/)

@@ -3,7 +3,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { cleanUp, type Scope } from './clean-up.js'
 import { adminClassPath, type Generation } from './java-build.js'
-import { makeHome, spawnProgram } from './java-servers.js'
+import { type HomeFiles, makeHome, spawnProgram } from './java-servers.js'
 
 /** Runs a command. @returns what it printed */
 export type RunAdmin = (...words: readonly string[]) => Promise<string>
@@ -11,14 +11,14 @@ export type RunAdmin = (...words: readonly string[]) => Promise<string>
 const WAIT_MS = 60_000
 
 /** Starts the process, and again whenever a command ends it; it ends with the test. Commands go one after the other. */
-export function startAdmin(t: Scope, generation: Generation): RunAdmin {
+export function startAdmin(t: Scope, generation: Generation, files: HomeFiles = {}): RunAdmin {
   let child: ChildProcess | undefined
   let output = ''
   cleanUp(t, () => {
     child?.kill('SIGKILL')
   })
   const start = (): ChildProcess => {
-    const started = spawnProgram(adminClassPath(generation), makeHome(t), 'Admin', [])
+    const started = spawnProgram(adminClassPath(generation), makeHome(t, files), 'Admin', [])
     started.stdin!.on('error', () => {})
     for (const stream of [started.stdout!, started.stderr!]) {
       stream.setEncoding('utf8').on('data', (text: string) => {

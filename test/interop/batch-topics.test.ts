@@ -12,6 +12,7 @@ import { batchSpecs } from './data.js'
 import { openOurs, small, temporary } from './ours.js'
 import { javaQueues, ourQueues, type Put, QueueBooks, type SeenQueues, timesOf } from './queue-books.js'
 import { type Batch, Shell, type Sizes, type TimeAsked } from './shell.js'
+import { told } from './told.js'
 
 const TURNS = 6
 const batchTopics = ['B', 'batches-b']
@@ -219,13 +220,4 @@ async function letGo(shell: Shell, baton: Baton, who: string, acknowledged: read
     history.push(`${who} killed`)
   }
   await shell.kill()
-}
-
-/** If something is missing, the error tells how it came to that. */
-function told({ history }: Baton, check: () => void): void {
-  try {
-    check()
-  } catch (error) {
-    throw new Error(`after ${history.join(', ') || 'nothing'}: ${String(error)}`, { cause: error })
-  }
 }

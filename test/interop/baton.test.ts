@@ -11,6 +11,7 @@ import type { Generation } from './java-build.js'
 import { openOurs, small, temporary } from './ours.js'
 import { Shell, type Sizes } from './shell.js'
 import { type Acknowledged, adopt, type Snapshot, snapshotJava, snapshotOurs } from './snapshot.js'
+import { told } from './told.js'
 import { dataFor, fill, putUntilKilled } from './workload.js'
 
 const TURNS = 10
@@ -94,11 +95,7 @@ async function letGo(shell: Shell, baton: Baton, specs: readonly Spec[]): Promis
   return 'killed'
 }
 
-/** Everything is there; if not, the error tells how it came to that. */
-function take({ acknowledged, unsure, history }: Baton, snapshot: Snapshot): Acknowledged[] {
-  try {
-    return adopt(snapshot, acknowledged, unsure)
-  } catch (error) {
-    throw new Error(`after ${history.join(', ') || 'nothing'}: ${String(error)}`, { cause: error })
-  }
+/** Everything is there. */
+function take(baton: Baton, snapshot: Snapshot): Acknowledged[] {
+  return told(baton, () => adopt(snapshot, baton.acknowledged, baton.unsure))
 }

@@ -11,6 +11,7 @@ import type { Generation } from './java-build.js'
 import { openOurs, small, temporary } from './ours.js'
 import { javaQueues, ourQueues, type Put, QueueBooks, type SeenQueues, timesOf } from './queue-books.js'
 import { Shell, type Sizes } from './shell.js'
+import { told } from './told.js'
 
 const TURNS = 6
 const NAMES = ['%LMQ%a', '%LMQ%b', '%LMQ%device-42', `%LMQ%${'n'.repeat(100)}`]
@@ -142,13 +143,4 @@ async function letGo(shell: Shell, baton: Baton, who: string): Promise<void> {
     history.push(`${who} killed`)
   }
   await shell.kill()
-}
-
-/** If something is missing, the error tells how it came to that. */
-function told({ history }: Baton, check: () => void): void {
-  try {
-    check()
-  } catch (error) {
-    throw new Error(`after ${history.join(', ') || 'nothing'}: ${String(error)}`, { cause: error })
-  }
 }

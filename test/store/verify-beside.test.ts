@@ -75,7 +75,7 @@ describe('the check of a reader finds nothing', () => {
     for (const [i, [first, before]] of all.entries()) {
       for (const [second, after] of all.slice(i + 1, i + 3)) {
         // Where the marks are read each step counts; then a sample does.
-        for (let step = 1, isDone = false; !isDone; step += step < 60 ? 1 : 11) {
+        for (let step = 1, isDone = false; !isDone; step += step < 60 ? 1 : 23) {
           assert.ok(step < 5000)
           const memory = freshDisk()
           memory.restore(before)
@@ -89,6 +89,40 @@ describe('the check of a reader finds nothing', () => {
       }
     }
   })
+})
+
+test('what a reader finds twice beside a writer that never rests is not looked for again', async () => {
+  const disk = freshDisk()
+  const writer = await open(disk)
+  await put(writer, 0, 40)
+  await flushViews(writer)
+  // Each end of a turn something has changed that the reader's views rest on.
+  const replaceViews = (): void => {
+    const bytes = disk.bytesOf('/s/ext/views')
+    disk.remove('/s/ext/views')
+    const file = disk.open('/s/ext/views', { write: true, create: true })
+    file.writeAt(bytes, 0)
+    file.close()
+  }
+  const endOfTurn = (run: () => void): void => {
+    replaceViews()
+    setImmediate(run)
+  }
+  const reader = await open(
+    disk,
+    { readOnly: true },
+    { clock: new ManualTime(), timers: { after: () => ({ cancel: () => {} }), endOfTurn } },
+  )
+  disk.overwrite('/s/commitlog/00000000000000000000', 300, Buffer.of(0xff, 0xff))
+  let rounds = 0
+  const onProgress = ({ phase, done }: { phase: string; done: number }): void => {
+    if (phase === 'queues' && done === 1) rounds++
+  }
+  const { findings } = await reader.verify({ onProgress })
+  assert.equal(findings[0]?.kind, 'recordDamaged')
+  assert.equal(rounds, 2)
+  await reader.close()
+  await writer.close()
 })
 
 describe('the check of a writer finds nothing', () => {

@@ -30,9 +30,12 @@ export interface AttackedReport {
   /** The most memory that it ever had, bytes. */
   readonly mostBytes: number
   /**
-   * The longest time for which it did something without looking at anything else, milliseconds, counted by its own work alone.
+   * The longest time since the last report for which it did something without looking at anything else, milliseconds of
+   * its own processor time.
    */
   readonly longestBusyMs: number
+  /** The third longest: what our code does comes again, a collection of garbage or code that is compiled seldom does. */
+  readonly usualBusyMs: number
   /** Connections that there are now. */
   readonly connections: number
   /** Faults of handlers, which are faults of ours. */
@@ -44,11 +47,12 @@ export interface AttackedReport {
 /** The account that may do everything where senders are asked. */
 export const attackedAccount = { accessKey: 'administrator', secretKey: 'of-the-administrator' }
 
-const TICK_MS = 10
+const TICK_MS = 5
 
 /** Watches how long the event loop stands still. What other processes take from this one is not counted. */
 class BusyWatch {
-  longestMs = 0
+  /** The longest times, the longest first. */
+  #longest = [0, 0, 0]
   #at = performance.now()
   #cpu = process.cpuUsage()
 
@@ -56,11 +60,19 @@ class BusyWatch {
     setInterval(() => this.#look(), TICK_MS).unref()
   }
 
+  /** What it has seen since it was asked last. */
+  take(): { readonly longestBusyMs: number; readonly usualBusyMs: number } {
+    const [longestBusyMs = 0, , usualBusyMs = 0] = this.#longest
+    this.#longest = [0, 0, 0]
+    return { longestBusyMs, usualBusyMs }
+  }
+
   #look(): void {
     const now = performance.now()
     const { user, system } = process.cpuUsage(this.#cpu)
     const late = now - this.#at - TICK_MS
-    this.longestMs = Math.max(this.longestMs, Math.min(late, (user + system) / 1000))
+    this.#longest.push(Math.min(late, (user + system) / 1000))
+    this.#longest = this.#longest.toSorted((a, b) => b - a).slice(0, 3)
     this.#at = now
     this.#cpu = process.cpuUsage()
   }
@@ -71,8 +83,8 @@ if (process.argv[1]?.endsWith('attacked-server.js')) await main(JSON.parse(proce
 async function main({ limits, messages }: AttackedInput): Promise<void> {
   const store = {
     segmentBytes: 1 << 24,
-    queueSegmentEntries: 1000,
-    index: { slots: 101, entries: 1000 },
+    queueSegmentEntries: 30_000,
+    index: { slots: 10_000, entries: 40_000 },
     readCacheBytes: 1 << 20,
   }
   const broker = await Broker.open('/attacked', { topics: { T: { queues: 1 } }, store }, { disk: new MemoryDisk() })
@@ -105,7 +117,7 @@ async function main({ limits, messages }: AttackedInput): Promise<void> {
   process.on('message', () => {
     const report: AttackedReport = {
       mostBytes: process.resourceUsage().maxRSS * 1024,
-      longestBusyMs: busy.longestMs,
+      ...busy.take(),
       connections,
       faults,
       commitLogEnd: broker.store.metrics.snapshot()['commitLogEnd'] ?? 0,

@@ -23,6 +23,11 @@ export function start(...line: string[]): ChildProcess {
   return spawn(process.execPath, [main, ...line], { stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
+/** Starts the command line with flags of Node. */
+export function startWith(flags: readonly string[], ...line: string[]): ChildProcess {
+  return spawn(process.execPath, [...flags, main, ...line], { stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
 /** Starts the command line with its output into an open file. */
 export function startInto(descriptor: number, ...line: string[]): ChildProcess {
   return spawn(process.execPath, [main, ...line], { stdio: ['ignore', descriptor, 'pipe'] })

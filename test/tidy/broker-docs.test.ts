@@ -57,15 +57,16 @@ describe('docs/broker.md', () => {
     )
   })
 
-  test('lists the options of the broker', () => {
-    const source = readSources().find(({ path }) => path === 'lib/broker/broker-options.ts')!
-    const declared = /export interface BrokerOptions \{\n([\s\S]*?)\n\}/.exec(source.text)![1]!
-    const names = [...declared.matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, name]) => name!)
-    assert.deepEqual(
-      rowsUnder('Options')
-        .map(([name]) => name)
-        .toSorted(),
-      names.toSorted(),
-    )
-  })
+  for (const [heading, file, type] of [
+    ['Options', 'lib/broker/broker-options.ts', 'BrokerOptions'],
+    ['Options of consumers', 'lib/broker/consuming/consumer-options.ts', 'ConsumerOptions'],
+  ] as const) {
+    test(`lists the fields of ${type}`, () => {
+      const source = readSources().find(({ path }) => path === file)!
+      const declared = new RegExp(`export interface ${type} \\{\\n([\\s\\S]*?)\\n\\}`).exec(source.text)![1]!
+      const names = [...declared.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, name]) => name!)
+      const told = rowsUnder(heading).map(([name]) => name)
+      assert.deepEqual(told.toSorted(), names.toSorted())
+    })
+  }
 })

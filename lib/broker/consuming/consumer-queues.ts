@@ -5,6 +5,7 @@
  * under its name if it has one.
  */
 import type { Clock, Timers } from '../../base/system.js'
+import type { QueueName } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import type { InflateBody } from '../compression/inflate.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
@@ -19,7 +20,7 @@ import type { HoldingHooks, SeekTarget } from './consumer.js'
 import type { ResolvedConsumerOptions } from './consumer-options.js'
 import type { RetryOptions } from './delivery.js'
 import { HeldQueue, type OnceFilter } from './held-queue.js'
-import { Holding, type QueueName } from './holding.js'
+import { Holding } from './holding.js'
 import { OffsetRanges } from './offset-ranges.js'
 import { QueueFetch } from './queue-fetch.js'
 import type { QueueHolds } from './queue-holds.js'

@@ -2,10 +2,11 @@
 import { shown } from '../../base/errors.js'
 import { Emitter } from '../../base/signals.js'
 import type { Clock, Timer, Timers } from '../../base/system.js'
+import type { QueueName } from '../../store/message.js'
 import { BrokerError } from '../errors.js'
 import type { ResolvedConsumerOptions } from './consumer-options.js'
 import type { Delivery } from './delivery.js'
-import type { Holding, QueueName } from './holding.js'
+import type { Holding } from './holding.js'
 import type { ReceivedMessage } from './received-message.js'
 
 /** What a consumer tells. */

@@ -1,5 +1,6 @@
 /** The consumers of this process: joins them to their groups, and shares out the queues as members come and go. */
 import type { Clock } from '../../base/system.js'
+import type { QueueName } from '../../store/message.js'
 import type { Groups } from '../config/groups.js'
 import { retryTopicOf } from '../config/system-topics.js'
 import { Permission } from '../config/topic-config.js'
@@ -12,7 +13,6 @@ import { average } from '../group/strategies.js'
 import { Consumer } from './consumer.js'
 import { type ConsumerOptions, type ResolvedConsumerOptions, resolveConsumerOptions } from './consumer-options.js'
 import { ConsumerQueues, type ConsumerQueuesParts } from './consumer-queues.js'
-import type { QueueName } from './holding.js'
 import { QueueHolds } from './queue-holds.js'
 
 /** Consumers of a group in a process, and what the group's members outside it are called. */

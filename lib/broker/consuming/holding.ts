@@ -6,16 +6,9 @@
  * ```
  */
 import type { Timer, Timers } from '../../base/system.js'
+import type { QueueName } from '../../store/message.js'
 import type { HeldQueue } from './held-queue.js'
 import type { QueueHolds } from './queue-holds.js'
-
-/** A queue by name. */
-export interface QueueName {
-  /** Topic of the queue. */
-  readonly topic: string
-  /** Its number in the topic. */
-  readonly queueId: number
-}
 
 /** What holding needs. */
 export interface HoldingParts {

@@ -12,6 +12,7 @@
  */
 import { MessageStoreError } from '../../base/errors.js'
 import type { Clock, Timer, Timers } from '../../base/system.js'
+import { type PropertyNames, propertyNames } from '../../format/properties.js'
 import { SCHEDULE_TOPIC } from '../../format/tags.js'
 import type { Message } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
@@ -192,13 +193,26 @@ function dueMessages(messages: readonly StoredMessage[], delayMs: number, now: n
   return waiting < 0 ? messages.length : waiting
 }
 
-/** The message that waited, on its way to its own topic; `undefined` for one that nobody may deliver. */
-export function deliveredMessage(stored: StoredMessage): Message | undefined {
-  const { body, flag, sysFlag, bornTimestamp, bornHost, reconsumeTimes } = stored
-  const topic = stored.property(SystemProperty.realTopic)
-  const queueId = Number(stored.property(SystemProperty.realQueueId) ?? 0)
+/** Where a message is on its way to. */
+const PLACE = [SystemProperty.realTopic, SystemProperty.realQueueId] as const
+const PLACE_NAMES = propertyNames(PLACE)
+
+/** What is asked of a message that is to be delivered: the first two values are for {@link deliveredMessage}. */
+export function propertiesWithPlace(...others: readonly string[]): PropertyNames {
+  return propertyNames([...PLACE, ...others])
+}
+
+/**
+ * The message that waited, on its way to its own topic; `undefined` for one that nobody may deliver.
+ *
+ * @param place - the values of its properties that {@link propertiesWithPlace} names
+ */
+export function deliveredMessage(stored: StoredMessage, place = stored.values(PLACE_NAMES)): Message | undefined {
+  const topic = place[0]
+  const queueId = Number(place[1] ?? 0)
   if (topic === undefined || topic === HALF_TOPIC || !Number.isSafeInteger(queueId)) return undefined
+  const { flag, sysFlag, bornTimestamp, bornHost, reconsumeTimes } = stored
   // As in RocketMQ, the properties still say where and how long the message waited.
-  const { encodedProperties } = stored
+  const { body, encodedProperties } = stored.shared
   return { topic, queueId, body, flag, sysFlag, bornTimestamp, bornHost, reconsumeTimes, encodedProperties }
 }

@@ -13,7 +13,7 @@ import type { StoredMessage } from '../../store/stored-message.js'
 import { TIMER_TOPIC } from '../config/system-topics.js'
 import { BrokerError } from '../errors.js'
 import { SystemProperty, withProperties } from '../system-property.js'
-import { delayLevelOf, deliveredMessage, waitingMessage } from './schedule.js'
+import { delayLevelOf, deliveredMessage, propertiesWithPlace, waitingMessage } from './schedule.js'
 
 /** The furthest time that the timer's heap can hold, seconds since 1970. */
 const LAST_SECOND = 2 ** 32 - 1
@@ -112,15 +112,19 @@ export function isCancelled(message: StoredMessage, cancelled: ReadonlySet<strin
   return cancelled.has(`${message.property(SystemProperty.realTopic)}+${uniqueKey}`) || cancelled.has(uniqueKey)
 }
 
+/** What a message that is due is asked for. */
+const DUE = propertiesWithPlace(SystemProperty.timerDequeueMs)
+
 /** The message on its way to its own topic; `undefined` for one that nobody may deliver. */
 export function dueMessage(stored: StoredMessage, now: number): Message | undefined {
-  return stamped(stored, deliveredMessage(stored), SystemProperty.timerDequeueMs, String(now))
+  const values = stored.values(DUE)
+  return stamped(stored, deliveredMessage(stored, values), SystemProperty.timerDequeueMs, String(now), values.at(-1))
 }
 
 /** The message as it is put again, to wait on in a younger segment. */
 export function rolledMessage(stored: StoredMessage): Message {
   const { body, flag, sysFlag, bornTimestamp, bornHost, reconsumeTimes, encodedProperties } = stored
-  const times = Number(stored.property(SystemProperty.timerRollTimes) ?? 0) + 1
+  const times = stored.property(SystemProperty.timerRollTimes)
   const message = {
     topic: TIMER_TOPIC,
     queueId: 0,
@@ -132,14 +136,24 @@ export function rolledMessage(stored: StoredMessage): Message {
     reconsumeTimes,
     encodedProperties,
   }
-  return stamped(stored, message, SystemProperty.timerRollTimes, String(times))
+  return stamped(stored, message, SystemProperty.timerRollTimes, String(Number(times ?? 0) + 1), times)
 }
 
-/** With a property in front of the others, which stay as they are byte for byte unless it is among them. */
-function stamped<Given extends Message | undefined>(stored: StoredMessage, message: Given, name: string, value: string): Given {
+/**
+ * With a property in front of the others, which stay as they are byte for byte unless it is among them.
+ *
+ * @param before - its value
+ */
+function stamped<Given extends Message | undefined>(
+  stored: StoredMessage,
+  message: Given,
+  name: string,
+  value: string,
+  before: string | undefined,
+): Given {
   const encoded = message?.encodedProperties
   if (message === undefined || encoded === undefined || encoded.length > ROOMY_PROPERTIES_BYTES) return message
-  if (stored.property(name) !== undefined)
+  if (before !== undefined)
     return { ...message, encodedProperties: encodeProperties(withProperties(stored.properties, { [name]: value })) }
   const bytes = Buffer.allocUnsafe(name.length + value.length + 2 + encoded.length)
   bytes.write(`${name}\x01${value}\x02`, 'latin1')

@@ -19,6 +19,8 @@ export const MEMBER_SCAN_MS = 10_000
 /** A group waits a millisecond for every so many members before it tells them of a change; at most a second. */
 const MEMBERS_PER_MS = 10
 const MOST_GATHER_MS = 1_000
+/** So many members are told in a turn of the event loop. */
+const TOLD_AT_ONCE = 512
 
 /** Why a member is out. */
 export type LeaveReason = 'left' | 'disconnected' | 'expired'
@@ -213,8 +215,7 @@ export class ClientRegistry<Producer extends Member = Member> {
     const gatherMs = Math.min(MOST_GATHER_MS, Math.floor(group.size / MEMBERS_PER_MS))
     const tell = (): void => {
       // Not when the registry was closed meanwhile.
-      if (!this.#telling.delete(group)) return
-      for (const member of group.members) member.notify({ kind: 'membersChanged', group: group.name })
+      if (this.#telling.delete(group)) this.#tell(group.name, group.members, 0)
     }
     if (gatherMs === 0) {
       this.#telling.set(group, undefined)
@@ -222,6 +223,15 @@ export class ClientRegistry<Producer extends Member = Member> {
     } else {
       this.#telling.set(group, this.#options.timers.after(gatherMs, tell))
     }
+  }
+
+  #tell(group: string, members: readonly Member[], from: number): void {
+    const end = Math.min(members.length, from + TOLD_AT_ONCE)
+    for (let i = from; i < end; i++) members[i]!.notify({ kind: 'membersChanged', group })
+    if (end === members.length) return
+    this.#options.timers.endOfTurn(() => {
+      if (!this.#isClosed) this.#tell(group, members, end)
+    })
   }
 
   #scanLater(): Timer {

@@ -1,7 +1,7 @@
 /** Where the parts of a broker say what happens, so that it is counted, and published to those who subscribe. */
 import type { Message, PutReceipt } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
-import { SystemProperty } from '../system-property.js'
+import { asksForDelay, SystemProperty } from '../system-property.js'
 import { channels } from './channels.js'
 import type { Counters, MessageKind, QueueCounter } from './counters.js'
 
@@ -90,16 +90,9 @@ export class QueueNumbers {
   }
 }
 
-const delays = [
-  SystemProperty.delayLevel,
-  SystemProperty.delaySeconds,
-  SystemProperty.delayMs,
-  SystemProperty.deliverAtMs,
-] as const
-
 /** What RocketMQ takes a message for, from its properties. */
 function kindOf(properties: Readonly<Record<string, string>>): MessageKind {
   if (properties[SystemProperty.transactionPrepared] === 'true') return 'transaction'
-  if (delays.some((name) => properties[name] !== undefined)) return 'delay'
+  if (asksForDelay(properties)) return 'delay'
   return properties[SystemProperty.shardingKey] === undefined ? 'normal' : 'fifo'
 }

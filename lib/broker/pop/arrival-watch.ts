@@ -6,6 +6,9 @@ import type { ReadPort } from '../store-port.js'
 /** Longest that the store is asked to wait at once. */
 const WAIT_MS = 20_000
 
+/** So many who wait for one topic are woken in a turn of the event loop: each of them looks at its queues. */
+const WOKEN_AT_ONCE = 128
+
 interface Watch {
   readonly waiting: Set<() => void>
   /** One for each queue: many listeners on one signal look like a leak to Node. */
@@ -45,12 +48,22 @@ export class ArrivalWatch {
   /** Wakes those who wait for a topic. */
   wake(topic: string): void {
     const watch = this.#watches.get(topic)
-    if (watch !== undefined) for (const done of [...watch.waiting]) done()
+    if (watch === undefined) return
+    // Who waits from now on waits for the next message.
+    this.#watches.delete(topic)
+    this.#wake([...watch.waiting], 0)
+  }
+
+  #wake(waiting: readonly (() => void)[], from: number): void {
+    const end = Math.min(waiting.length, from + WOKEN_AT_ONCE)
+    // Who has gone meanwhile wakes to nothing.
+    for (let i = from; i < end; i++) waiting[i]!()
+    if (end < waiting.length) this.#timers.endOfTurn(() => this.#wake(waiting, end))
   }
 
   /** Wakes everybody. */
   wakeAll(): void {
-    for (const topic of [...this.#watches.keys()]) this.wake(topic)
+    for (const { waiting } of [...this.#watches.values()]) for (const done of [...waiting]) done()
   }
 
   #watchOf(topic: string, queues: number): Watch {

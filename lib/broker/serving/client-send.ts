@@ -23,6 +23,9 @@ import type { ServedParts } from './served.js'
 /** The region that clients are told, for their traces. */
 export const REGION = 'DefaultRegion'
 
+/** A batch may have so many messages: nothing else is done while they are written. RocketMQ bounds their bytes alone. */
+export const MOST_IN_BATCH = 1024
+
 /** A message, or a batch of them, as a client sends it. */
 export interface ClientMessage {
   /** The group of the producer: of a transaction, whoever is in it may say how it ended. */
@@ -123,7 +126,7 @@ export class ClientSend {
     const given = parsePropertiesText(batch.properties)
     const uniqueKey = topic.attributes['queue.type'] === 'BatchCQ' ? given[SystemProperty.uniqueKey] || undefined : undefined
     const shared = without(given, UNIQUE_KEY)
-    const inner = decodeClientBatch(batch.body)
+    const inner = decodeClientBatch(batch.body, MOST_IN_BATCH)
     if (inner.length === 0) throw illegal('the batch is empty')
     const place = { topic: topic.topic, queueId }
     const messages = inner.map((one): Message => {

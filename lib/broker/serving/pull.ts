@@ -11,6 +11,7 @@
  * A client says which messages it wants with the pull, or its group has said so with its heartbeats.
  */
 import { MessageStoreError } from '../../base/errors.js'
+import { TurnShare } from '../../base/turn-share.js'
 import type { GetStatus } from '../../store/message.js'
 import type { GetResult } from '../../store/reading/reader.js'
 import type { StoredMessage } from '../../store/stored-message.js'
@@ -98,6 +99,8 @@ export class Pulls {
   readonly #offsets: ClientOffsets
   readonly #servesSql: boolean
   readonly #mostMessages: number
+  /** All pulls together: a filter may take long. */
+  readonly #filtering: TurnShare
 
   /** @param servesSql - whether clients may filter with SQL; @param mostMessages - in one answer */
   constructor(parts: ServedParts, offsets: ClientOffsets, servesSql: boolean, mostMessages = MOST_MESSAGES) {
@@ -105,6 +108,8 @@ export class Pulls {
     this.#offsets = offsets
     this.#servesSql = servesSql
     this.#mostMessages = mostMessages
+    const { clock, timers } = parts.base.ports
+    this.#filtering = new TurnShare(clock, timers)
   }
 
   /**
@@ -207,6 +212,7 @@ export class Pulls {
   async #select(filter: MessageFilter, offset: number, get: (from: number) => Promise<GetResult>): Promise<PullResult> {
     let from = offset
     for (;;) {
+      await this.#filtering.pause()
       const result = told(await get(from), from)
       if (result.outcome !== 'found') return from === offset ? result : { ...result, ...nothing, nextOffset: from }
       const messages = result.messages.filter((message) => filter.matches(message))

@@ -14,15 +14,7 @@ import { SysFlag } from '../../format/record.js'
 import type { Message } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import { HALF_TOPIC, UNDECIDED_TOPIC } from '../config/system-topics.js'
-import { SystemProperty, withProperties } from '../system-property.js'
-
-/** Properties by which a message asks to be delivered later: the way into the store must look at them. */
-const delays = [
-  SystemProperty.delayLevel,
-  SystemProperty.delaySeconds,
-  SystemProperty.delayMs,
-  SystemProperty.deliverAtMs,
-] as const
+import { asksForDelay, SystemProperty, withProperties } from '../system-property.js'
 
 /** A message as it waits for the end of its transaction. A delay by level is dropped, as RocketMQ's clients drop it. */
 export function halfMessageOf(message: Message, group: string): Message {
@@ -65,8 +57,8 @@ export function committedMessage(half: StoredMessage): Message | undefined {
     sysFlag: (half.sysFlag & ~SysFlag.transactionMask) | SysFlag.transactionCommit,
     preparedTransactionOffset: half.commitLogOffset,
   }
-  const isDelayed = delays.some((name) => half.properties[name] !== undefined)
-  if (isDelayed) return { ...committed, properties: half.properties }
+  // The way into the store must look at one that is to come later.
+  if (asksForDelay(half.properties)) return { ...committed, properties: half.properties }
   return { ...committed, encodedProperties: half.encodedProperties }
 }
 

@@ -1,5 +1,6 @@
 /** What the questions of administrators need: about the whole broker, about a topic as a group sees it, about one queue. */
-import { brokerRequests as codes } from '../codes.js'
+import { accountRequests, brokerRequests as codes } from '../codes.js'
+import { accountReading } from '../commands/accounts.js'
 import { consumeRequests } from '../commands/consume-codes.js'
 import { requiredText } from '../ext-fields.js'
 import type { Row, RowList } from './guard.js'
@@ -23,8 +24,14 @@ const queueRows: Row = (command) => {
   return [topicNeed(requiredText(command, 'topic'), 'Sub', 'Get'), ...ofGroup]
 }
 
+const accounts = Object.values(accountRequests).map((code): readonly [number, Row] => {
+  const reads = accountReading.includes(code)
+  return [code, reads ? wholeCluster : () => [clusterNeed('Update')]]
+})
+
 /** The rows. */
 export const inquiryRows: RowList = [
+  ...accounts,
   [codes.GET_ALL_CONSUMER_OFFSET, wholeCluster],
   [codes.GET_ALL_DELAY_OFFSET, wholeCluster],
   [codes.VIEW_BROKER_STATS_DATA, wholeCluster],

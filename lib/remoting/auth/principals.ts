@@ -19,15 +19,24 @@ export interface Principals {
 /** Everybody who is listed now: the list may be exchanged while requests come in. */
 export class CurrentPrincipals implements Principals {
   #listed: Principals
+  #settings: AuthSettings
 
   /** @throws as {@link principalsOf} */
   constructor(auth: AuthSettings) {
-    this.#listed = principalsOf(auth)
+    this.#settings = readAuthSettings(auth)
+    this.#listed = principalsOf(this.#settings)
+  }
+
+  /** The list. It has the secrets. */
+  get settings(): AuthSettings {
+    return this.#settings
   }
 
   /** Takes another list. @throws as {@link principalsOf}, and then the old one stays */
   become(auth: AuthSettings): void {
-    this.#listed = principalsOf(auth)
+    const settings = readAuthSettings(auth)
+    this.#listed = principalsOf(settings)
+    this.#settings = settings
   }
 
   trusts(address: string): boolean {

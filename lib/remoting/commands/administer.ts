@@ -1,4 +1,5 @@
 /** The requests of administrators: topics, groups, messages and offsets, the broker itself. */
+import { accountHandlers } from './accounts.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { groupHandlers } from './groups.js'
 import { queryHandlers } from './queries.js'
@@ -9,6 +10,7 @@ import { topicHandlers } from './topics.js'
 /** See the head of this file. */
 export function administerHandlers(served: ServedBroker): Entries {
   return [
+    ...accountHandlers(served),
     ...topicHandlers(served),
     ...groupHandlers(served),
     ...queryHandlers(served),

@@ -1,6 +1,7 @@
 /** How the requests to a broker are written down: a code with what is done for it, in groups. */
 import type { Broker } from '../../broker/broker.js'
 import type { ServedParts } from '../../broker/serving/served.js'
+import type { AuthSettings } from '../auth/settings.js'
 import type { Connection } from '../connection.js'
 import type { Endpoint } from '../endpoint.js'
 import type { Handler, HandlerTable } from '../handling.js'
@@ -17,6 +18,8 @@ export interface ServedBroker {
   storeHost: string | undefined
   /** The connections of clients, by where these are: `ip:port`. */
   readonly connections: Map<string, Connection>
+  /** Who may do what, where that is listed; `undefined` where nobody is asked, or somebody else is. */
+  listedAuth: () => AuthSettings | undefined
   /** Whether a client may be told of messages of a topic that it did not ask for. */
   mayHear: (connection: Connection, topic: string) => boolean
   /** Who spoke last over a connection; `undefined` where nobody is asked who sends, and for who is trusted by address. */

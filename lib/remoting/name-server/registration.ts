@@ -28,6 +28,8 @@ export interface TopicEntry extends QueueData {
   readonly order?: boolean
 }
 
+/** What a broker tells of all its topics may have so many bytes: those of 20,000 topics. */
+const MAX_TABLE_BYTES = 4 * 1024 * 1024
 /** A compressed body inflates to so many bytes at most. */
 const MAX_INFLATED_BYTES = 16 * 1024 * 1024
 /** Up to which release the body was the topics alone. */
@@ -62,7 +64,7 @@ type Topics = Pick<Registration, 'dataVersion' | 'topics' | 'mappings'>
 
 function plain({ body, version }: Command): Topics {
   if (body.length === 0) return { dataVersion: NO_VERSION, topics: new Map() }
-  const whole = parseBody(body)
+  const whole = parseBody(body, MAX_TABLE_BYTES)
   const wrapper = memberOf(version >= V3_0_11 ? memberOf(whole, 'topicConfigSerializeWrapper') : whole)
   const topics = new Map<string, QueueData>()
   for (const [topic, entry] of Object.entries(memberOf(wrapper['topicConfigTable']))) topics.set(topic, queueDataOf(entry))

@@ -56,6 +56,14 @@ class Window {
   count = 0
 }
 
+/** Entries of a queue that follow one another; valid until the next ones are asked for. */
+interface Piece {
+  /** Offset of the first one. */
+  readonly first: number
+  readonly got: number
+  readonly view: DataView
+}
+
 /** See the head of this file. */
 export class QueueCheck {
   readonly #options: QueueCheckOptions
@@ -179,22 +187,32 @@ export class QueueCheck {
     }
   }
 
-  async #walk(queue: ConsumeQueue): Promise<void> {
-    const { findings, logStart, logEnd, pause } = this.#options
+  /** Reads a queue from front to back; where no file holds entries, `onHole` is told. Ends where files are damaged. */
+  async *#pieces(queue: ConsumeQueue, count: number, onHole: (from: number, to: number) => void): AsyncGenerator<Piece> {
     const block = new EntryBlock()
-    const start = logStart()
-    let previous = -1
-    let pointing = 0
     for (let offset = queue.minOffset; offset < queue.maxOffset; ) {
-      const got = this.#read(queue, offset, WALK_ENTRIES, block)
+      const got = this.#read(queue, offset, count, block)
       if (this.#unreadable.has(queue)) return
       if (got === 0) {
         const to = queue.nextFileStart(offset)
-        this.#tellEmpty(queue, offset, `no file holds the entries ${offset} to ${to}`)
+        onHole(offset, to)
         offset = to
         continue
       }
-      const { view } = block
+      yield { first: offset, got, view: block.view }
+      await this.#options.pause()
+      // Purges and retention may have moved the minimum meanwhile.
+      offset = Math.max(offset + got, queue.minOffset)
+    }
+  }
+
+  async #walk(queue: ConsumeQueue): Promise<void> {
+    const { findings, logStart, logEnd } = this.#options
+    const start = logStart()
+    let previous = -1
+    let pointing = 0
+    const onHole = (from: number, to: number): void => this.#tellEmpty(queue, from, `no file holds the entries ${from} to ${to}`)
+    for await (const { first, got, view } of this.#pieces(queue, WALK_ENTRIES, onHole)) {
       for (let i = 0; i < got; i++) {
         const at = i * QUEUE_ENTRY_BYTES
         const address = entryOffset(view, at)
@@ -204,45 +222,31 @@ export class QueueCheck {
         }
         this.entries++
         if (!isEntry(view, at)) {
-          this.#tellEmpty(queue, offset + i, 'an empty entry')
+          this.#tellEmpty(queue, first + i, 'an empty entry')
           continue
         }
         if (address >= start && address < logEnd) pointing++
-        if (address <= previous && !this.#isTold(queue, offset + i)) {
-          this.#tell(queue, offset + i)
-          const run = { key: nameOf(queue), position: offset + i }
-          findings.add('entryDisorder', placeOf(queue, offset + i), `address ${address}`, `one above ${previous}`, run)
+        if (address <= previous && !this.#isTold(queue, first + i)) {
+          this.#tell(queue, first + i)
+          const run = { key: nameOf(queue), position: first + i }
+          findings.add('entryDisorder', placeOf(queue, first + i), `address ${address}`, `one above ${previous}`, run)
         } else previous = address
       }
-      offset += got
-      await pause()
-      // Purges and retention may have moved the minimum meanwhile.
-      offset = Math.max(offset, queue.minOffset)
     }
-    if (pointing !== (this.#matched.get(queue) ?? 0)) await this.#follow(queue)
+    if (!this.#unreadable.has(queue) && pointing !== (this.#matched.get(queue) ?? 0)) await this.#follow(queue)
   }
 
   /** Follows every entry of a queue to its record. */
   async #follow(queue: ConsumeQueue): Promise<void> {
-    const { logStart, logEnd, pause, isDamaged } = this.#options
-    const block = new EntryBlock()
-    for (let offset = queue.minOffset; offset < queue.maxOffset; ) {
-      const got = this.#read(queue, offset, WINDOW_ENTRIES, block)
-      if (this.#unreadable.has(queue)) return
-      if (got === 0) {
-        offset = queue.nextFileStart(offset)
-        continue
-      }
+    const { logStart, logEnd, isDamaged } = this.#options
+    for await (const { first, got, view } of this.#pieces(queue, WINDOW_ENTRIES, () => {})) {
       for (let i = 0; i < got; i++) {
         const at = i * QUEUE_ENTRY_BYTES
-        const address = entryOffset(block.view, at)
-        const size = entrySize(block.view, at)
-        if (size === FILLER_SIZE || !isEntry(block.view, at) || address < logStart() || address >= logEnd) continue
-        if (!isDamaged(address) && !this.#isTold(queue, offset + i)) this.#followOne(queue, offset + i, address, size)
+        const address = entryOffset(view, at)
+        const size = entrySize(view, at)
+        if (size === FILLER_SIZE || !isEntry(view, at) || address < logStart() || address >= logEnd) continue
+        if (!isDamaged(address) && !this.#isTold(queue, first + i)) this.#followOne(queue, first + i, address, size)
       }
-      offset += got
-      await pause()
-      offset = Math.max(offset, queue.minOffset)
     }
   }
 

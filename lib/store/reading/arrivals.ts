@@ -1,6 +1,9 @@
 /** Long polls: who waits for a message in which queue. Costs nothing while nobody waits, and next to nothing while others do. */
 import type { Timer, Timers } from '../../base/system.js'
 
+/** So many who wait for one queue are woken in a turn of the event loop: each of them reads. */
+const WOKEN_AT_ONCE = 128
+
 /** Stands for all topics; no topic has this name. */
 const ANY = ''
 
@@ -35,8 +38,20 @@ export class Arrivals {
 
   /** Wakes those who wait for that queue. */
   arrived(topic: string, queueId: number): void {
-    const set = this.#topics.get(topic)?.get(queueId)
-    if (set !== undefined) for (const waiter of [...set]) waiter.wake()
+    const queues = this.#topics.get(topic)
+    const set = queues?.get(queueId)
+    if (set === undefined) return
+    // Who waits from now on waits for the next message.
+    queues!.delete(queueId)
+    if (queues!.size === 0) this.#topics.delete(topic)
+    this.#wake([...set], 0)
+  }
+
+  #wake(waiters: readonly Waiter[], from: number): void {
+    const end = Math.min(waiters.length, from + WOKEN_AT_ONCE)
+    // Who has gone meanwhile wakes to nothing.
+    for (let i = from; i < end; i++) waiters[i]!.wake()
+    if (end < waiters.length) this.#timers.endOfTurn(() => this.#wake(waiters, end))
   }
 
   /** Resolves when the visible end of the log moved, or as {@link wait} does. */

@@ -1,48 +1,23 @@
 /** The views of a store, loaded together and kept together. */
-import { MessageStoreError } from '../../base/errors.js'
-import type { Disk } from '../../disk/disk.js'
 import type { Block } from '../../format/block.js'
-import { indexFileBytes } from '../../format/index-layout.js'
-import { isIndexFileName } from '../../format/names.js'
 import { readRecord, SysFlag } from '../../format/record.js'
-import { BatchConsumeQueue } from '../../view/batch-consume-queue.js'
+import type { BatchConsumeQueue } from '../../view/batch-consume-queue.js'
 import { BatchTopics } from '../../view/batch-topics.js'
 import { ConsumeQueue } from '../../view/consume-queue.js'
 import { Dispatcher, isInnerBatch } from '../../view/dispatcher.js'
-import { inferIndexSizes } from '../../view/index-sizes.js'
-import { type CheckedFiles, IndexView } from '../../view/index-view.js'
-import type { Manifest, QueueRow } from '../../view/manifest.js'
+import type { IndexView } from '../../view/index-view.js'
+import type { Manifest } from '../../view/manifest.js'
 import { Purges } from '../../view/purges.js'
-import type { RecordBounds } from '../../view/queue-rows.js'
-import { queueSegmentEntries } from '../../view/queue-sizes.js'
-import { QueueTable, unlessDamaged } from '../../view/queue-table.js'
+import { type QueueTable, unlessDamaged } from '../../view/queue-table.js'
 import { readBatchTopics } from '../keeping/config-file.js'
-import { defaultSizes, type ResolvedOptions } from '../options.js'
 import type { RecoverInput } from '../recovery/recover.js'
 import type { FurtherPlace, PendingPut } from '../writing/pending.js'
 import { dispatchedRecord } from './dispatch-record.js'
+import { dropIndex, indexSizesOf, type KnownViews, loadIndex, loadQueues } from './load-views.js'
 import { PlainDispatch } from './plain-dispatch.js'
 
 const NO_INDEX = { slots: 0, entries: 0 }
 const NO_PLACES: readonly FurtherPlace[] = []
-
-/** What is known of the view files before they are loaded. */
-export interface KnownViews {
-  /** Where the log begins. */
-  readonly logStart: number
-  /** Entries of records that end above this are not believed. */
-  readonly trustedEnd: number
-  /** Where the log can have records. */
-  readonly recordBounds: RecordBounds
-  /** What the files are known to hold, if there is a manifest to believe. */
-  readonly manifest: Manifest | undefined
-  /** Sizes of the index files, if a manifest of ours tells. */
-  readonly indexSizes: Manifest['indexSizes'] | undefined
-  /** Whether the process that wrote the manifest runs and is followed. */
-  readonly isLive?: boolean
-  /** What the views that these replace have checked of the index. */
-  readonly checkedIndex?: CheckedFiles | undefined
-}
 
 /** A queue of either kind. */
 export type AnyQueue = ConsumeQueue | BatchConsumeQueue
@@ -66,49 +41,21 @@ export class Views {
   /** The start of the log that minimum offsets follow; -1 when it is not known. */
   #trimmedTo: number
 
-  constructor({ layout, options, ports, files }: RecoverInput, known: KnownViews) {
-    const { logStart, trustedEnd, recordBounds, manifest, indexSizes } = known
+  constructor(input: RecoverInput, known: KnownViews) {
+    const { layout, options, ports } = input
+    const { manifest } = known
     this.#trimmedTo = manifest?.logStart ?? -1
     this.#delayLevelsMs = options.message.delayLevelsMs
-    const isLive = known.isLive === true && manifest !== undefined
-    const common = { disk: ports.disk, files, writable: !options.readOnly, tmpDirectory: layout.temporary, trustedEnd, isLive }
-    const asked = options.views.queueSegmentEntries
-    const entriesPerSegment = queueSegmentEntries(ports.disk, layout.consumeQueue, asked, defaultSizes.queueSegmentEntries)
-    const table = { ...common, recordBounds, entriesPerSegment, mayHaveShrunk: logStart > (manifest?.logStart ?? 0) }
     this.purges = Purges.load(ports.disk, layout.purged)
-    // The queue of that name that stands in the files now may be another one already.
-    const isGone = (row: QueueRow): boolean => isLive && this.purges.deletes(row.topic, row.lastEnd)
-    const rows = (isBatch: boolean) => manifest?.queues.filter((row) => (row.rows !== undefined) === isBatch && !isGone(row))
-    this.queues = QueueTable.load({
-      ...table,
-      directory: layout.consumeQueue,
-      rows: rows(false),
-      load: (queue) => new ConsumeQueue(queue),
-    })
-    this.batchQueues = QueueTable.load({
-      ...table,
-      directory: layout.batchConsumeQueue,
-      rows: rows(true),
-      load: (queue) => new BatchConsumeQueue(queue),
-    })
-    this.batchTopics = new BatchTopics(this.queues, this.batchQueues, readBatchTopics(ports.disk, layout.config))
-    const { indexSlots, indexEntries } = options.views
-    const isAsked = indexSlots !== undefined || indexEntries !== undefined
-    this.#indexSizes = sizesOf(options.views, indexSizes ?? (isAsked ? undefined : sizesFound(ports.disk, layout.index)))
+    const { queues, batchQueues } = loadQueues(input, known, this.purges)
+    this.queues = queues
+    this.batchQueues = batchQueues
+    this.batchTopics = new BatchTopics(queues, batchQueues, readBatchTopics(ports.disk, layout.config))
+    this.#indexSizes = indexSizesOf(input, known)
     // An index that was off has no sizes: what was put meanwhile is missing from it.
     this.isIndexNoted = manifest !== undefined && manifest.indexSizes.slots > 0
-    const indexRows = this.isIndexNoted ? manifest?.index : undefined
-    const cache = { clock: ports.clock, cacheBytes: options.log.readCacheBytes }
-    const place = {
-      ...common,
-      ...this.#indexSizes,
-      ...cache,
-      directory: layout.index,
-      rows: indexRows,
-      logStart,
-      checked: known.checkedIndex,
-    }
-    this.index = options.views.indexEnabled ? IndexView.load(place) : undefined
+    const rows = this.isIndexNoted ? manifest?.index : undefined
+    this.index = options.views.indexEnabled ? loadIndex(input, known, this.#indexSizes, rows) : undefined
     if (this.index === undefined && !options.readOnly) dropIndex(ports.disk, layout.index)
     this.#dispatcher = new Dispatcher(this)
     this.#plain = new PlainDispatch(this.#dispatcher)
@@ -256,45 +203,5 @@ export class Views {
     const deleted = [...this.queues.trim(logStart), ...this.batchQueues.trim(logStart), ...(this.index?.trim(logStart) ?? [])]
     this.#trimmedTo = logStart
     return deleted
-  }
-}
-
-/** @throws {MessageStoreError} `STORE_INCOMPATIBLE` when other sizes are asked for than the index files have */
-function sizesOf(
-  { indexSlots, indexEntries }: ResolvedOptions['views'],
-  known: Manifest['indexSizes'] | undefined,
-): Manifest['indexSizes'] {
-  for (const [option, asked, found] of [
-    ['index.slots', indexSlots, known?.slots],
-    ['index.entries', indexEntries, known?.entries],
-  ] as const) {
-    if (asked === undefined || found === undefined || asked === found) continue
-    throw new MessageStoreError('STORE_INCOMPATIBLE', `option ${option} is ${asked}, the index files were made with ${found}`)
-  }
-  return {
-    slots: indexSlots ?? known?.slots ?? defaultSizes.indexSlots,
-    entries: indexEntries ?? known?.entries ?? defaultSizes.indexEntries,
-  }
-}
-
-/**
- * How the index files are divided, from their content: no note of ours tells. `undefined` where they have RocketMQ's length or
- * none does.
- */
-function sizesFound(disk: Disk, directory: string): Manifest['indexSizes'] | undefined {
-  const { indexSlots, indexEntries } = defaultSizes
-  for (const { name, kind } of disk.list(directory)) {
-    const path = `${directory}/${name}`
-    if (kind !== 'file' || !isIndexFileName(name) || disk.stat(path)?.bytes === indexFileBytes(indexSlots, indexEntries)) continue
-    const sizes = inferIndexSizes(disk, path)
-    if (sizes !== undefined) return sizes
-  }
-  return undefined
-}
-
-/** An index that is not kept would miss what is put meanwhile. Without files it is made anew when it is wanted again. */
-function dropIndex(disk: Disk, directory: string): void {
-  for (const { name, kind } of disk.list(directory)) {
-    if (kind === 'file' && isIndexFileName(name)) disk.remove(`${directory}/${name}`)
   }
 }

@@ -18,6 +18,7 @@ import {
   NAME_END,
   PropertyName,
   propertyKey,
+  propertyNames,
   VALUE_END,
 } from '../../format/properties.js'
 import { closeRecord, propertiesRange, type RecordFields, writeRecordHead, writeRecordTopic } from '../../format/record.js'
@@ -34,12 +35,12 @@ const NO_HASHES: readonly number[] = []
 const CRC = propertyKey(PropertyName.crc32)
 const MULTI_QUEUE_OFFSET = propertyKey(PropertyName.multiQueueOffset)
 /** What is looked at in properties that the caller encoded. */
-const COPIED = [
-  ...[PropertyName.tags, PropertyName.uniqueKey, PropertyName.keys].map(propertyKey),
-  ...[PropertyName.wait, PropertyName.delayLevel, PropertyName.multiDispatch].map(propertyKey),
-  CRC,
-]
-const CRC_OF_COPIED = COPIED.length - 1
+const COPIED = propertyNames([
+  ...[PropertyName.tags, PropertyName.uniqueKey, PropertyName.keys],
+  ...[PropertyName.wait, PropertyName.delayLevel, PropertyName.multiDispatch],
+  PropertyName.crc32,
+])
+const CRC_OF_COPIED = COPIED.names.length - 1
 
 /** What a topic contributes to each of its records. */
 export interface TopicBytes {

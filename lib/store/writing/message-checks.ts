@@ -75,7 +75,8 @@ export function roomFor(message: Message, maxBodyBytes: number): number {
 /** Room for the offsets in further queues that encoded properties may name. */
 function roomForOffsets(encoded: Uint8Array): number {
   const { buffer, byteOffset, length } = encoded
-  return Buffer.from(buffer, byteOffset, length).includes(MULTI_DISPATCH) ? length * OFFSET_ROOM : 0
+  const bytes = Buffer.isBuffer(encoded) ? encoded : Buffer.from(buffer, byteOffset, length)
+  return bytes.includes(MULTI_DISPATCH) ? length * OFFSET_ROOM : 0
 }
 
 function keysRoom(keys: unknown): number {

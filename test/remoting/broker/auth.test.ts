@@ -11,7 +11,7 @@ import type { Credentials } from '../../../lib/remoting/auth/signature.js'
 import { printBody } from '../../../lib/remoting/body-json.js'
 import { BrokerServer } from '../../../lib/remoting/broker-server.js'
 import { RemotingClient } from '../../../lib/remoting/client.js'
-import { brokerRequests, nameServerRequests, responseCodes } from '../../../lib/remoting/codes.js'
+import { accountRequests, brokerRequests, nameServerRequests, responseCodes } from '../../../lib/remoting/codes.js'
 import { type Command, type CommandParts, request } from '../../../lib/remoting/command.js'
 import { consumeRequests, popRequests } from '../../../lib/remoting/commands/consume-codes.js'
 import { endpointText } from '../../../lib/remoting/endpoint.js'
@@ -130,6 +130,9 @@ const requests: readonly (readonly [code: number, parts: CommandParts, mayReader
   [p.NOTIFICATION, popped, true],
   [p.POLLING_INFO, popped, true],
   [c.SET_MESSAGE_REQUEST_MODE, { body: printBody(share) }, false],
+  ...Object.values(accountRequests).map(
+    (code) => [code, { ext: { username: 'the-reader', subject: 'User:the-reader' } }, false] as const,
+  ),
 ]
 
 /** The numbers that requests have: up to 5,000, and those of pop. */

@@ -268,3 +268,16 @@ test('a group that is kept from a topic cannot pull it until it is let, and the 
   await forbid(true)
   assert.equal((await served.ask(codes.PULL_MESSAGE, pull())).code, 0)
 })
+
+test('a body of JSON beyond its bound is refused unread, also in the old form, and so is none', async (t) => {
+  const { ask } = await serve(t)
+  const body = (text: string): Command['body'] => Buffer.from(`{"clientID":"c","x":[${text}]}`)
+  const asked = async (text: string): Promise<unknown> => {
+    const { code, remark } = await ask(codes.HEART_BEAT, { body: body(text) })
+    return code === 0 ? 0 : remark
+  }
+  assert.equal(await asked('"'.padEnd(200 * 1024, 'x').concat('"')), 0)
+  assert.match(String(await asked('"'.padEnd(256 * 1024, 'x').concat('"'))), /^the body has \d+ bytes, JSON may have 262144$/)
+  assert.equal(await asked('{0:1}'), 0)
+  for (const text of ['{0:1},'.repeat(6000).concat('1'), '{0:']) assert.equal(await asked(text), 'the body is no JSON')
+})

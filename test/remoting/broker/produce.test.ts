@@ -281,6 +281,13 @@ describe('a batch', () => {
     { body: 'c' },
   ]
 
+  test('of more than 1,024 messages is refused as a whole', async (t) => {
+    const served = await serve(t)
+    const of = (count: number) => ({ body: batchBody(Array.from({ length: count }, () => ({ body: 'a' }))), isBatch: true })
+    refused(await send(served, of(1025)), responseCodes.MESSAGE_ILLEGAL, 'a batch may have 1024 messages at most')
+    assert.equal((await send(served, of(1024))).code, 0)
+  })
+
   test('becomes messages one behind the other, each with its own properties and those of the batch', async (t) => {
     const served = await serve(t)
     const shared = { UNIQ_KEY: 'A1,A2', colour: 'red' }

@@ -1,0 +1,64 @@
+/** Requests have so long in a turn of the event loop, all connections of a server together; the rest goes on in later turns. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TurnShare } from '../../lib/base/turn-share.js'
+import { answer, request } from '../../lib/remoting/command.js'
+import { encodeFrame } from '../../lib/remoting/frame.js'
+import type { Handler } from '../../lib/remoting/handling.js'
+import { RemotingServer } from '../../lib/remoting/server.js'
+import { ManualTime, settled } from '../support/manual-time.js'
+import { MemoryNet } from '../support/memory-net.js'
+
+test('who comes too late in a turn goes on in a later one, one in each, in order', () => {
+  const time = new ManualTime()
+  const ends: (() => void)[] = []
+  const share = new TurnShare(time, { endOfTurn: (action) => ends.push(action) })
+  const turn = (): void => {
+    for (const end of ends.splice(0)) end()
+  }
+  assert.equal(share.isOver(), false)
+  time.advance(4)
+  assert.equal(share.isOver(), false)
+  time.advance(1)
+  assert.equal(share.isOver(), true)
+  const had: number[] = []
+  for (const n of [1, 2, 3]) share.later(() => had.push(n))
+  assert.equal(share.isWanted, true)
+  for (const expected of [[1], [1, 2], [1, 2, 3]]) {
+    turn()
+    assert.deepEqual(had, expected)
+  }
+  turn()
+  assert.deepEqual([share.isWanted, ends.length, share.isOver()], [false, 0, false])
+})
+
+test('requests of one connection that take long are handled over several turns, others between them, all in order', async (t) => {
+  const time = new ManualTime()
+  const net = new MemoryNet()
+  const had: string[] = []
+  const handler: Handler = (command) => {
+    had.push(`${command.extFields['from']}${command.opaque}`)
+    time.advance(2)
+    return answer(command, 0)
+  }
+  const server = await RemotingServer.listen({ port: 0, net, clock: time, timers: time, handlers: new Map([[1, handler]]) })
+  t.after(() => server.close(100))
+  const sends = (from: string, count: number): void => {
+    const frames = Array.from({ length: count }, (_, opaque) => encodeFrame({ ...request(1, { ext: { from } }), opaque }))
+    net.connectFrom('127.0.0.1', server.endpoint).write([Buffer.concat(frames.flat())])
+  }
+  sends('a', 12)
+  sends('b', 4)
+  await settled(40)
+  assert.deepEqual(
+    had.filter((one) => one.startsWith('a')),
+    Array.from({ length: 12 }, (_, i) => `a${i}`),
+  )
+  assert.deepEqual(
+    had.filter((one) => one.startsWith('b')),
+    Array.from({ length: 4 }, (_, i) => `b${i}`),
+  )
+  // Three take the time of a turn, and then the other one has its own.
+  assert.ok(had.indexOf('b0') < had.indexOf('a6'), had.join(' '))
+  assert.ok(had.indexOf('b3') < had.indexOf('a11'), had.join(' '))
+})

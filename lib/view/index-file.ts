@@ -25,8 +25,7 @@ import { IndexSlots } from './index-slots.js'
 import type { IndexRow } from './manifest.js'
 
 const { keyHash: HASH_AT, commitLogOffset: OFFSET_AT, seconds: SECONDS_AT, previous: PREVIOUS_AT } = IndexEntry.at
-/** Entries that are walked over in a few milliseconds. */
-const STRETCH_ENTRIES = 2048
+const STRETCH_ENTRIES = 2048 // Walked over in a few milliseconds.
 const MAX_SECONDS = 0x7fffffff
 const EMPTY = zeroBlock(0)
 const goOn = (): Promise<boolean> => Promise.resolve(true)

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
+import type { Timers } from '../../lib/base/system.js'
 import { Guard } from '../../lib/remoting/auth/guard.js'
 import { principalsOf } from '../../lib/remoting/auth/principals.js'
 import { signed } from '../../lib/remoting/auth/signature.js'
@@ -254,6 +255,39 @@ describe('a server with all its places taken', () => {
       [known, ...sockets.slice(4)].map(({ isClosed }) => isClosed),
       [false, false, true, false, false, false],
     )
+  })
+
+  test('that asks who sends keeps those for a while who have spoken and wait for their turn', async (t) => {
+    const time = new ManualTime()
+    const ends: (() => void)[] = []
+    const timers: Timers = { after: (ms, action) => time.after(ms, action), endOfTurn: (action) => ends.push(action) }
+    const { server, from } = await open(t, {
+      guard,
+      clock: time,
+      timers,
+      limits: { ...limits, maxConnections: 5, maxStrangers: 2 },
+    })
+    const say = encodeFrame(signed(request(1), account))
+    const [silent, spoke, wrong] = ['a', 'b', 'c'].map((host) => from(host))
+    await settled()
+    // Begins a turn, and all that is to be done in it takes its time.
+    wrong!.write(encodeFrame(signed(request(1), { ...account, secretKey: 'wrong' })))
+    await settled()
+    time.advance(300)
+    spoke!.write(say)
+    await settled()
+    const next = from('d')
+    await settled()
+    const areClosed = (): boolean[] => [silent, spoke, wrong, next].map((one) => one!.isClosed)
+    assert.deepEqual(areClosed(), [true, false, true, false])
+    for (const end of ends.splice(0)) end()
+    await settled()
+    time.advance(300)
+    from('e').write(say)
+    from('f')
+    await settled()
+    assert.deepEqual(areClosed(), [true, false, true, true])
+    assert.equal(server.connections.length, 3)
   })
 
   test('or not, closes who says nothing that counts for long, and waits for what is on its way', async (t) => {

@@ -259,35 +259,23 @@ describe('a server with all its places taken', () => {
 
   test('that asks who sends keeps those for a while who have spoken and wait for their turn', async (t) => {
     const time = new ManualTime()
-    const ends: (() => void)[] = []
-    const timers: Timers = { after: (ms, action) => time.after(ms, action), endOfTurn: (action) => ends.push(action) }
-    const { server, from } = await open(t, {
-      guard,
-      clock: time,
-      timers,
-      limits: { ...limits, maxConnections: 5, maxStrangers: 2 },
-    })
-    const say = encodeFrame(signed(request(1), account))
-    const [silent, spoke, wrong] = ['a', 'b', 'c'].map((host) => from(host))
+    const timers: Timers = { after: (ms, action) => time.after(ms, action), endOfTurn: () => {} }
+    const { from } = await open(t, { guard, clock: time, timers, limits: { ...limits, maxConnections: 5, maxStrangers: 2 } })
+    const sockets = ['a', 'b', 'c'].map((host) => from(host))
+    // All that is to be done in a turn takes its time, and the turn never ends.
+    sockets[0]!.write(encodeFrame(signed(request(1), { ...account, secretKey: 'wrong' })))
     await settled()
-    // Begins a turn, and all that is to be done in it takes its time.
-    wrong!.write(encodeFrame(signed(request(1), { ...account, secretKey: 'wrong' })))
-    await settled()
-    time.advance(300)
-    spoke!.write(say)
-    await settled()
-    const next = from('d')
-    await settled()
-    const areClosed = (): boolean[] => [silent, spoke, wrong, next].map((one) => one!.isClosed)
-    assert.deepEqual(areClosed(), [true, false, true, false])
-    for (const end of ends.splice(0)) end()
-    await settled()
-    time.advance(300)
-    from('e').write(say)
-    from('f')
-    await settled()
-    assert.deepEqual(areClosed(), [true, false, true, true])
-    assert.equal(server.connections.length, 3)
+    for (const [passes, closed] of [
+      [300, [true, false, true, false]],
+      [5000, [true, true, true, false, false]],
+    ] as const) {
+      time.advance(passes)
+      sockets[1]!.write(encodeFrame(signed(request(1), account)))
+      await settled()
+      sockets.push(from(`${passes}`))
+      await settled()
+      assert.deepEqual([sockets.map(({ isClosed }) => isClosed)], [closed])
+    }
   })
 
   test('or not, closes who says nothing that counts for long, and waits for what is on its way', async (t) => {

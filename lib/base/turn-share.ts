@@ -2,7 +2,7 @@
  * How long some kind of work may go on before the event loop turns: timers, new connections, the disk and those who have
  * asked for little come between. Whoever is not done goes on in a later turn, in the order in which they were stopped.
  */
-import type { Clock, Timers } from './system.js'
+import { afterEvent, type Clock, type Timers } from './system.js'
 
 /** Milliseconds in a turn. The step that is begun last is finished. */
 const TURN_MS = 5
@@ -48,9 +48,21 @@ export class TurnShare {
     this.#since = now
     this.#timers.endOfTurn(() => {
       this.#since = undefined
-      // One, since what it begins goes on behind it, and is over before anything else is looked at.
-      this.#waiting.shift()?.()
-      if (this.isWanted && this.#since === undefined) this.#begin(this.#clock.monotonic())
+      if (!this.isWanted) return
+      // Before anybody new, who would otherwise have all the time of every turn.
+      this.#begin(this.#clock.monotonic())
+      this.#goOn()
     })
+  }
+
+  /** Those who wait go on one behind the other while there is time, and in any case one. */
+  #goOn(): void {
+    this.#waiting.shift()?.()
+    if (!this.isWanted) return
+    const next = (): void => {
+      if (this.isWanted && !this.isOver()) this.#goOn()
+    }
+    // What it began goes on behind it, and is over before the next: only then is it known how long it took.
+    queueMicrotask(() => afterEvent(next))
   }
 }

@@ -313,17 +313,22 @@ function kindOf(entry: { isFile(): boolean; isDirectory(): boolean; isSymbolicLi
  */
 function makeDirectories(path: string): void {
   try {
+    makeOne(path)
+  } catch (error) {
+    const above = dirname(path)
+    if (codeOf(error) !== 'ENOENT' || above === path) throw error
+    if (!isDirectory(above)) makeDirectories(above)
+    // Also when somebody else has made the one above in this moment.
+    makeOne(path)
+  }
+}
+
+function makeOne(path: string): void {
+  try {
     fs.mkdirSync(path, { mode: 0o700 })
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') {
-      // Whoever made it meanwhile did our work.
-      if (isDirectory(path)) return
-      throw error
-    }
-    const above = dirname(path)
-    if (above === path || isDirectory(above)) throw error
-    makeDirectories(above)
-    makeDirectories(path)
+    // Whoever made it meanwhile did our work.
+    if (codeOf(error) === 'ENOENT' || !isDirectory(path)) throw error
   }
 }
 

@@ -106,6 +106,11 @@ export class Connection {
     return this.#hasSpoken
   }
 
+  /** Whether what has come waits until others have had their turn. */
+  get waitsForTurn(): boolean {
+    return this.#isPostponed
+  }
+
   /** Bytes for the peer that it has not taken. */
   get unreadBytes(): number {
     return this.#socket.queuedBytes + this.#outgoingBytes

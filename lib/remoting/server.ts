@@ -183,11 +183,14 @@ export class RemotingServer {
   /** Closes strangers, those that have been there for longest first, until there is a place for one more. */
   #makeRoom(maxStrangers: number): void {
     const now = this.#clock.monotonic()
+    const { maxConnections, silentMs } = this.#limits
     for (const connection of this.#strangers.keys()) if (!this.#isStranger(connection)) this.#strangers.delete(connection)
     for (const [connection, since] of this.#strangers) {
       const areTooMany = this.#options.guard !== undefined && this.#strangers.size >= maxStrangers
-      if (!areTooMany && this.#connections.size < this.#limits.maxConnections) return
+      if (!areTooMany && this.#connections.size < maxConnections) return
       if (now - since < STRANGER_MS) return
+      // Who has spoken and was not heard yet, because there is much to do, is no stranger for that.
+      if (connection.waitsForTurn && now - since < silentMs) continue
       this.#dismiss(connection, 'silent, and others want its place')
     }
   }

@@ -213,6 +213,16 @@ describe('a message that waits', () => {
     assert.deepEqual([...site.problems, ...next.problems], [])
     await next.broker.close()
   })
+
+  test('is put again also where no segment takes a batch of all that wait', async () => {
+    const site = await openSite({ store: { retentionHours: 3, delayLevels: '1s', segmentBytes: 16_384 } })
+    const sent = Array.from({ length: 100 }, (_, i) => `${i}${'x'.repeat(400)}`)
+    for (const body of sent) await send(site, body, DAY / 4)
+    for (let hour = 0; hour < 7; hour++) await pass(site.time, 3_600_000, 120_000)
+    assert.deepEqual([await arrived(site), site.problems], [sent, []])
+    assert.ok(site.broker.store.bounds(TIMER, 0).maxOffset >= 3 * sent.length)
+    await site.broker.close()
+  })
 })
 
 describe('many messages for the same second', () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
+import type { Timers } from '../../lib/base/system.js'
 import { Guard } from '../../lib/remoting/auth/guard.js'
 import { principalsOf } from '../../lib/remoting/auth/principals.js'
 import { signed } from '../../lib/remoting/auth/signature.js'
@@ -254,6 +255,27 @@ describe('a server with all its places taken', () => {
       [known, ...sockets.slice(4)].map(({ isClosed }) => isClosed),
       [false, false, true, false, false, false],
     )
+  })
+
+  test('that asks who sends keeps those for a while who have spoken and wait for their turn', async (t) => {
+    const time = new ManualTime()
+    const timers: Timers = { after: (ms, action) => time.after(ms, action), endOfTurn: () => {} }
+    const { from } = await open(t, { guard, clock: time, timers, limits: { ...limits, maxConnections: 5, maxStrangers: 2 } })
+    const sockets = ['a', 'b', 'c'].map((host) => from(host))
+    // All that is to be done in a turn takes its time, and the turn never ends.
+    sockets[0]!.write(encodeFrame(signed(request(1), { ...account, secretKey: 'wrong' })))
+    await settled()
+    for (const [passes, closed] of [
+      [300, [true, false, true, false]],
+      [5000, [true, true, true, false, false]],
+    ] as const) {
+      time.advance(passes)
+      sockets[1]!.write(encodeFrame(signed(request(1), account)))
+      await settled()
+      sockets.push(from(`${passes}`))
+      await settled()
+      assert.deepEqual([sockets.map(({ isClosed }) => isClosed)], [closed])
+    }
   })
 
   test('or not, closes who says nothing that counts for long, and waits for what is on its way', async (t) => {

@@ -9,27 +9,67 @@ import { RemotingServer } from '../../lib/remoting/server.js'
 import { ManualTime, settled } from '../support/manual-time.js'
 import { MemoryNet } from '../support/memory-net.js'
 
-test('who comes too late in a turn goes on in a later one, one in each, in order', () => {
-  const time = new ManualTime()
+/** A share whose turns of the event loop the test makes. */
+function shareOf(time: ManualTime) {
   const ends: (() => void)[] = []
   const share = new TurnShare(time, { endOfTurn: (action) => ends.push(action) })
-  const turn = (): void => {
+  const turn = async (): Promise<void> => {
     for (const end of ends.splice(0)) end()
+    await settled(1)
   }
+  return { share, ends, turn }
+}
+
+test('who comes too late in a turn goes on in later ones, as many in each as there is time for, in order', async () => {
+  const time = new ManualTime()
+  const { share, ends, turn } = shareOf(time)
   assert.equal(share.isOver(), false)
   time.advance(4)
   assert.equal(share.isOver(), false)
   time.advance(1)
   assert.equal(share.isOver(), true)
   const had: number[] = []
-  for (const n of [1, 2, 3]) share.later(() => had.push(n))
+  for (const n of [1, 2, 3, 4, 5, 6]) {
+    share.later(async () => {
+      had.push(n)
+      // The time that it takes is seen, though it takes it behind the call.
+      for (let i = 0; i < 10; i++) await undefined
+      time.advance(n === 4 ? 5 : 2)
+    })
+  }
   assert.equal(share.isWanted, true)
-  for (const expected of [[1], [1, 2], [1, 2, 3]]) {
-    turn()
+  for (const expected of [
+    [1, 2, 3],
+    [1, 2, 3, 4],
+    [1, 2, 3, 4, 5, 6],
+  ]) {
+    await turn()
     assert.deepEqual(had, expected)
   }
-  turn()
+  await turn()
   assert.deepEqual([share.isWanted, ends.length, share.isOver()], [false, 0, false])
+})
+
+test('who waits for a later turn comes before those who come in that one, however many these are', async () => {
+  const time = new ManualTime()
+  const { share, turn } = shareOf(time)
+  let waited = 0
+  let had = 0
+  const come = (): void => {
+    had++
+    time.advance(1)
+  }
+  for (let n = 0; n < 100; n++) {
+    share.later(() => {
+      waited++
+      time.advance(1)
+    })
+  }
+  for (let turns = 0; turns < 20; turns++) {
+    await turn()
+    for (let n = 0; n < 50 && !share.isOver(); n++) come()
+  }
+  assert.deepEqual([waited, had], [100, 0])
 })
 
 test('requests of one connection that take long are handled over several turns, others between them, all in order', async (t) => {

@@ -2,7 +2,9 @@
  * Puts messages that have waited long again, at the end of the timer's queue, before the segment that they stand in may
  * expire. The oldest come first. A step is short, however many wait.
  */
+import { MessageStoreError } from '../../base/errors.js'
 import type { Clock, Timers } from '../../base/system.js'
+import type { Message } from '../../store/message.js'
 import type { MessageStore } from '../../store/message-store.js'
 import { TIMER_TOPIC } from '../config/system-topics.js'
 import { fetchWaiting } from './timer-fetch.js'
@@ -59,6 +61,7 @@ export class TimerRoll {
     this.#isSweeping = waits.sweep(SWEPT)
     return this.#isSweeping
   }
+
   /** Where what is not old yet begins. */
   #oldEnd(): Promise<number> | number {
     const { store, clock, ageMs, waits } = this.#options
@@ -78,8 +81,20 @@ export class TimerRoll {
     const messages = await fetchWaiting(store, offsets, (offset, error) =>
       onProblem(new Error(`message ${offset} of ${TIMER_TOPIC} can no longer be read and is not delivered`, { cause: error })),
     )
-    const kept = messages.filter((message) => message !== undefined)
-    if (kept.length > 0) await store.putBatch(kept.map(rolledMessage))
+    await this.#putAll(messages.filter((message) => message !== undefined).map(rolledMessage))
     for (let i = 0; i < messages.length; i++) waits.settle(offsets[i]!)
+  }
+  /** Small segments, or a small bound on what is not flushed, take no batch of many: then in halves. */
+  async #putAll(messages: readonly Message[]): Promise<void> {
+    if (messages.length === 0) return
+    try {
+      await this.#options.store.putBatch(messages)
+    } catch (error) {
+      const isTooLarge = error instanceof MessageStoreError && error.code === 'MESSAGE_TOO_LARGE'
+      if (!isTooLarge || messages.length === 1) throw error
+      const half = Math.ceil(messages.length / 2)
+      await this.#putAll(messages.slice(0, half))
+      await this.#putAll(messages.slice(half))
+    }
   }
 }

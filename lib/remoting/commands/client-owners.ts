@@ -8,35 +8,36 @@ import { responseCodes } from '../codes.js'
 import type { Connection } from '../connection.js'
 import { Refusal } from '../errors.js'
 
-interface Owned {
-  readonly who: string | undefined
-  readonly connections: Set<Connection>
-}
-
 /** See the head of this file. */
 export class ClientOwners {
-  readonly #byId = new Map<string, Owned>()
+  /** Over which connections a client speaks, and who spoke for it there last. */
+  readonly #byId = new Map<string, Map<Connection, string | undefined>>()
 
   /** @param who - who sends; all for whom it is `undefined` count as one. @throws {Refusal} when the id is somebody else's */
-  check(clientId: string, who: string | undefined): void {
-    const owned = this.#byId.get(clientId)
-    if (owned === undefined || owned.who === who) return
-    throw new Refusal(responseCodes.NO_PERMISSION, `the client id ${shown(clientId)} is in use by another account`)
+  check(clientId: string, who: string | undefined, connection: Connection): void {
+    const owners = this.#byId.get(clientId)
+    if (owners === undefined) return
+    // Whose the connection is stays so: what has changed is who is asked for a signature.
+    if (owners.has(connection)) owners.set(connection, who)
+    for (const its of owners.values()) {
+      if (its !== who)
+        throw new Refusal(responseCodes.NO_PERMISSION, `the client id ${shown(clientId)} is in use by another account`)
+    }
   }
 
   /** Notes that a client, whose id was checked, speaks over a connection, which is open. */
   claim(clientId: string, who: string | undefined, connection: Connection): void {
-    const owned = this.#byId.get(clientId)
-    if (owned === undefined) this.#byId.set(clientId, { who, connections: new Set([connection]) })
-    else owned.connections.add(connection)
+    const owners = this.#byId.get(clientId)
+    if (owners === undefined) this.#byId.set(clientId, new Map([[connection, who]]))
+    else owners.set(connection, who)
   }
 
   /** A connection is closed: its clients are gone. */
   release(clientIds: Iterable<string>, connection: Connection): void {
     for (const clientId of clientIds) {
-      const owned = this.#byId.get(clientId)
-      owned?.connections.delete(connection)
-      if (owned?.connections.size === 0) this.#byId.delete(clientId)
+      const owners = this.#byId.get(clientId)
+      owners?.delete(connection)
+      if (owners?.size === 0) this.#byId.delete(clientId)
     }
   }
 }

@@ -96,7 +96,7 @@ class ConnectedClients {
     // What a connection that is closed keeps would stay for ever.
     if (connection.isOpen) {
       const who = this.#broker.speaker(connection)
-      this.#owners.check(clientId, who)
+      this.#owners.check(clientId, who, connection)
       this.bounds.note(connection, told)
       this.#owners.claim(clientId, who, connection)
     }

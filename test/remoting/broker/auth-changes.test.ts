@@ -79,6 +79,28 @@ test('who may no longer send to a topic is not asked what became of its messages
   assert.deepEqual(await askAll(), [second.accessKey])
 })
 
+test('a client keeps its id when its address is trusted from now on, or no longer', async (t) => {
+  const { server, as } = await serve(t, of(first, second))
+  const heartbeat = { body: printBody({ clientID: 'c', producerDataSet: [{ groupName: 'P' }] }) }
+  const [one, again, other] = [as(first), as(first), as(second)].map(
+    ({ ask }) =>
+      async () =>
+        (await ask(consumeRequests.HEART_BEAT, heartbeat)).code,
+  )
+  assert.equal(await one!(), SUCCESS)
+  const trusting = of({ ...first, whiteRemoteAddress: '127.0.0.1' }, second)
+  for (const auth of [trusting, of(first, second), { ...of(first, second), globalWhiteRemoteAddresses: ['127.0.0.1'] }]) {
+    server.changeAuth(auth)
+    assert.equal(await one!(), SUCCESS)
+  }
+  server.changeAuth(of(first, second))
+  assert.deepEqual([await one!(), await other!(), await again!()], [SUCCESS, NO_PERMISSION, SUCCESS])
+  // Over two connections it is known again once it has spoken over both, as it does every thirty seconds.
+  server.changeAuth(trusting)
+  await one!()
+  assert.deepEqual([await again!(), await one!(), await other!()], [SUCCESS, SUCCESS, NO_PERMISSION])
+})
+
 test('somebody who was found elsewhere stays who it was found to be', () => {
   const found = principalsOf(() => first)
   const before = found.find(first.accessKey)

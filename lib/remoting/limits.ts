@@ -54,7 +54,7 @@ export interface ServerLimits extends ConnectionLimits {
   readonly maxConnectionsPerAddress: number
   /**
    * Time in which a connection must bring its first whole frame, of somebody who is known where that is asked; it has
-   * longer while a frame is on its way. @default 5 s
+   * longer while a frame is on its way, and where nobody is asked while half of the places are free. @default 5 s
    */
   readonly silentMs: number
   /**

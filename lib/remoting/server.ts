@@ -4,7 +4,7 @@
  * A place that others can reach must have TLS, and must know who they are, unless that is refused in so many words:
  * signatures of requests can be sent again by who overhears them, and who is not asked for one is believed.
  */
-import { type Clock, systemClock, systemTimers, type Timers } from '../base/system.js'
+import { type Clock, systemClock, systemTimers, type Timer, type Timers } from '../base/system.js'
 import { TurnShare } from '../base/turn-share.js'
 import type { Guard } from './auth/guard.js'
 import type { Command } from './command.js'
@@ -201,16 +201,25 @@ export class RemotingServer {
     return guard === undefined ? !connection.hasSpoken : !guard.hasAdmitted(connection)
   }
 
-  /** Closes a connection that stays a stranger, unless something that it says is on its way, which has bounds of its own. */
+  /**
+   * Closes a connection that stays a stranger, unless something that it says is on its way, which has bounds of its own. Where
+   * nobody is asked who they are it may stay while there are places: clients keep connections for later.
+   */
   #watchStranger(connection: Connection): void {
-    const { silentMs } = this.#limits
+    const { silentMs, maxConnections } = this.#limits
+    const { guard } = this.#options
+    let timer: Timer
     const look = (): void => {
       if (!this.#connections.has(connection) || !this.#isStranger(connection)) return
-      if (connection.incomingBytes > 0) this.#watchStranger(connection)
+      const hasPlace = guard === undefined && this.#connections.size < maxConnections / 2
+      if (hasPlace || connection.incomingBytes > 0) wait()
       else this.#dismiss(connection, `silent for ${silentMs} ms`)
     }
-    // What has come meanwhile is read before.
-    const timer = this.#timers.after(silentMs, () => this.#timers.endOfTurn(look))
+    const wait = (): void => {
+      // What has come meanwhile is read before.
+      timer = this.#timers.after(silentMs, () => this.#timers.endOfTurn(look))
+    }
+    wait()
     connection.onClose(() => timer.cancel())
   }
 

@@ -281,10 +281,10 @@ describe('a batch', () => {
     { body: 'c' },
   ]
 
-  test('of more than 1,024 messages is refused as a whole', async (t) => {
+  test('of more than 16,384 messages is refused as a whole', async (t) => {
     const served = await serve(t)
     const of = (count: number) => ({ body: batchBody(Array.from({ length: count }, () => ({ body: 'a' }))), isBatch: true })
-    refused(await send(served, of(1025)), responseCodes.MESSAGE_ILLEGAL, 'a batch may have 1024 messages at most')
+    refused(await send(served, of(16_385)), responseCodes.MESSAGE_ILLEGAL, 'a batch may have 16384 messages at most')
     assert.equal((await send(served, of(1024))).code, 0)
   })
 

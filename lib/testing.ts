@@ -5,6 +5,7 @@
  * topics and groups on first use, and takes milliseconds to start.
  */
 import { checkRequest, type FieldNames } from './base/arguments.js'
+import { shown } from './base/errors.js'
 import { type Clock, systemTimers, type Timer, type Timers } from './base/system.js'
 import { Broker } from './broker/broker.js'
 import { type BrokerOptions, brokerOptionFields } from './broker/broker-options.js'
@@ -78,6 +79,8 @@ export class TestBroker implements AsyncDisposable {
 export async function startTestBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
   checkRequest(options, optionFields, 'the options object of a test broker')
   const { clock, directory, store, server, autoCreateTopics = true, ...others } = options
+  if (clock !== undefined && !(clock instanceof ManualClock))
+    throw new TypeError(`clock must be a ManualClock, got ${shown(clock)}`)
   const disk = directory === undefined ? new MemoryDisk() : nodeDisk
   const time = clock === undefined ? {} : { clock, timers: clock }
   const broker = await Broker.open(

@@ -45,8 +45,8 @@ async function main(): Promise<boolean> {
   heading('5  Look at it')
   table(['', 'files', 'length', 'on the disk'], sizesOf(directory))
   console.log(`\n  the directory    ${directory}`)
-  console.log(`  look inside      npx mqlite inspect ${directory}`)
-  console.log(`  check all of it  npx mqlite verify ${directory}`)
+  console.log(`  look inside      node dist/cli/main.js inspect ${directory}`)
+  console.log(`  check all of it  node dist/cli/main.js verify ${directory}`)
   console.log(`\n  ${isProved ? 'Nothing acknowledged was lost' : 'NOT EVERYTHING WAS PROVED'}; ${elapsed(started)}.`)
   return isProved
 }

@@ -1,13 +1,14 @@
 /** `mqlite inspect DIR log`: the records of the log, one after the other. */
+
 import { nodeDisk } from '../disk/node-disk.js'
 import { OpenFiles } from '../disk/open-files.js'
 import { readWhole } from '../disk/replace.js'
 import { SegmentChain } from '../disk/segment-chain.js'
+import { findingWords } from '../format/finding-words.js'
 import { CheckLevel, checkRecord, Finding } from '../format/record.js'
 import { isStandIn } from '../format/stand-in.js'
 import { decodeRanges } from '../log/ranges.js'
 import { LogScanner } from '../log/scanner.js'
-import { findingWords } from '../store/checking/verify-log.js'
 import { levelIn } from '../store/recovery/recover.js'
 import { StoredMessage } from '../store/stored-message.js'
 import { type CommandInput, directoryOf, type ExitName, numberOption, optionalNumber } from './command.js'

@@ -1,5 +1,7 @@
 /** `mqlite inspect DIR [log|queue|index|checkpoint]`: shows what the files hold, decoded. */
+
 import { shown } from '../base/errors.js'
+import { findingWords } from '../format/finding-words.js'
 import { type Command, type CommandInput, commonOptions, directoryOf, type ExitName, refuseMore, UsageError } from './command.js'
 import { inspectCheckpoint } from './inspect-checkpoint.js'
 import { inspectIndex } from './inspect-index.js'
@@ -83,7 +85,9 @@ async function overview(input: CommandInput): Promise<ExitName> {
       ['not finished', cut === undefined ? undefined : `${cut.to - cut.from} bytes at ${cut.from}, which opening cuts off`],
     ])
     for (const { from, to, finding } of corruption)
-      await terminal.line(`  ${terminal.paint('red', 'damaged')}  log ${from} to ${to}: ${finding}; mqlite repair mends it`)
+      await terminal.line(
+        `  ${terminal.paint('red', 'damaged')}  log ${from} to ${to}: ${findingWords(finding)}; mqlite repair mends it`,
+      )
     await terminal.line()
     const rows = queues.map((row) => [plain(row.topic), row.queueId, row.minOffset, row.maxOffset, row.maxOffset - row.minOffset])
     await writeTable(terminal, ['topic', 'queue', 'first', 'end', 'messages'], rows)

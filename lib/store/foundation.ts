@@ -1,7 +1,9 @@
 /** The reading side of a store, which every store has: state, log, records, queues, searches. */
+
 import { Emitter } from '../base/signals.js'
 import type { DiskLock } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
+import { findingWords } from '../format/finding-words.js'
 import { CheckLevel } from '../format/record.js'
 import { CommitLog } from '../log/commit-log.js'
 import { inRanges, type LogRange } from '../log/ranges.js'
@@ -109,7 +111,7 @@ function stateAfter({ options, recovered }: StoreInput): StoreState {
   const { corruption, noSpace } = recovered.report
   const first = corruption[0]
   if (first !== undefined) {
-    const what = `the log is damaged from ${first.from} to ${first.to} (${first.finding}); mqlite repair mends it`
+    const what = `the log is damaged from ${first.from} to ${first.to} (${findingWords(first.finding)}); mqlite repair mends it`
     return new StoreState('readOnly', { code: 'STORE_CORRUPT', what })
   }
   if (options.readOnly) return new StoreState('readOnly', { code: 'STORE_READ_ONLY', what: 'the store was opened to be read' })

@@ -152,8 +152,14 @@ describe('what cannot be is refused with its place, its value and what was expec
   const wrong: readonly (readonly [Told, RegExp])[] = [
     [{ line: '--port 70000' }, /^--port must be a whole number from 0 to 65535, got "70000"$/],
     [{ line: '--flush never' }, /^--flush must be sync or async, got "never"$/],
-    [{ line: '--topic :3' }, /^--topic must be a name, or name:queues, got ":3"$/],
-    [{ line: '--topic t:0' }, /^--topic must be a name, or name:queues, got "t:0"$/],
+    [
+      { line: '--topic :3' },
+      /^--topic must be a name of letters, digits, %, \|, - and _, or name:queues with at least one queue, got ":3"$/,
+    ],
+    [
+      { line: '--topic t:0' },
+      /^--topic must be a name of letters, digits, %, \|, - and _, or name:queues with at least one queue, got "t:0"$/,
+    ],
     [{ file: { topics: ['t'] } }, /^topics in c\.json must be an object by name, such as .*, got an array of 1$/],
     [{ line: '--name-servers here' }, /^--name-servers must be host:port, several with ; between them, got "here"$/],
     [{ line: '--disk-force-at 85' }, /^--disk-force-at must be a number from 0 to 1, or off, got "85"$/],

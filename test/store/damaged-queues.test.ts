@@ -21,11 +21,15 @@ test('an entry that leads to a message of another queue, or of another offset, i
   const store = await openSmall(disk, { readOnly: true })
   for (const offset of [1, 2, 3]) {
     const details = { topic: 'topic-0', queueId: 0, offset, nextOffset: offset + 1 }
-    await assert.rejects(store.get({ topic: 'topic-0', queueId: 0, offset }), (error: { code: string; details: object }) => {
-      assert.equal(error.code, 'STORE_CORRUPT')
-      assert.deepEqual({ ...error.details, ...details }, error.details)
-      return true
-    })
+    await assert.rejects(
+      store.get({ topic: 'topic-0', queueId: 0, offset }),
+      (error: Error & { code: string; details: object }) => {
+        assert.equal(error.code, 'STORE_CORRUPT')
+        assert.match(error.message, new RegExp(`, offset ${offset} of "topic-0" queue 0 is damaged: it is another message`))
+        assert.deepEqual({ ...error.details, ...details }, error.details)
+        return true
+      },
+    )
   }
   const { messages } = await store.get({ topic: 'topic-0', queueId: 0, offset: 4, maxMessages: 1 })
   assert.deepEqual([messages[0]?.topic, messages[0]?.queueOffset], ['topic-0', 4])

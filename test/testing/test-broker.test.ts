@@ -99,4 +99,5 @@ test('an option that there is not is told with all that there are, those of the 
       new RegExp(`^TypeError: .* test broker has an unknown field "topic"; .*\\b${known}\\b`),
     )
   await assert.rejects(startTestBroker({ server: { prot: 0 } as never }), /unknown field "prot"/)
+  await assert.rejects(startTestBroker({ clock: 5 as never }), /^TypeError: clock must be a ManualClock, got 5$/)
 })

@@ -115,7 +115,7 @@ export const names: Kind = {
 /** Topics by name. The texts `name` and `name:queues` are read, several with a comma between them; no topic of 0 queues. */
 export const topics: Kind = {
   placeholder: 'NAME[:QUEUES]',
-  expected: 'a name, or name:queues',
+  expected: 'a name of letters, digits, %, |, - and _, or name:queues with at least one queue',
   expectedInFile: 'an object by name, such as {"orders": {"queues": 4}}',
   read(value) {
     // Not an object before it is whole: a topic may be called `__proto__`.

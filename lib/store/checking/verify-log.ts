@@ -2,7 +2,8 @@
  * The log's part of `verify`: every record from start to end, the blanks between, and what stands behind the end.
  */
 import type { SegmentChain } from '../../disk/segment-chain.js'
-import { BLANK_BYTES, type CheckLevel, Finding, findingName } from '../../format/record.js'
+import { findingWords } from '../../format/finding-words.js'
+import { BLANK_BYTES, type CheckLevel, Finding } from '../../format/record.js'
 import { LogScanner, type RecordVisitor } from '../../log/scanner.js'
 import type { Findings } from './verify-report.js'
 
@@ -120,23 +121,6 @@ export class LogCheck {
 export function fileOf(chain: SegmentChain, address: number): string {
   const path = chain.pathOf(chain.startOf(address))
   return path.slice(chain.directory.lastIndexOf('/') + 1)
-}
-
-const WORDS: Readonly<Record<string, string>> = {
-  unwritten: 'zeros',
-  blank: 'a blank',
-  size: 'an impossible length',
-  magic: 'no known magic',
-  lengths: 'lengths that do not add up',
-  offset: 'a record of another address',
-  bodyCrc: 'a body that does not match its CRC',
-  recordCrc: 'a record that does not match its CRC',
-  recordCrcMissing: 'a record without its CRC',
-}
-
-/** A finding of the record check, in words. */
-export function findingWords(finding: number): string {
-  return WORDS[findingName(finding)] ?? 'no record'
 }
 
 function lastNonZero(bytes: Buffer, length: number): number {

@@ -2,9 +2,10 @@
  * Reads single records and checks that they are what they should be. Everything that hands a record to
  * anybody goes through here.
  */
-import { MessageStoreError } from '../../base/errors.js'
+import { MessageStoreError, shown } from '../../base/errors.js'
 import type { Block } from '../../format/block.js'
-import { CheckLevel, checkRecord, Finding, findingName, isRecordMagic, RecordAt, readRecord } from '../../format/record.js'
+import { findingWords } from '../../format/finding-words.js'
+import { CheckLevel, checkRecord, Finding, isRecordMagic, RecordAt, readRecord } from '../../format/record.js'
 import { Cursor, type LogBlocks } from '../../log/log-blocks.js'
 import { StoredMessage } from '../stored-message.js'
 import { isBatchRecord, unwrapBatch } from '../writing/inner-batch.js'
@@ -95,10 +96,12 @@ export class RecordReader {
 
   /** The error for a record that is not what it should be. @param address - -1 when nobody knows it any more */
   corrupt(address: number, finding: number, details: Record<string, unknown>): MessageStoreError {
+    const { topic, queueId, offset } = details
+    const ofQueue = offset === undefined ? '' : `, offset ${shown(offset)} of ${shown(topic)} queue ${shown(queueId)}`
     if (address < 0)
-      return new MessageStoreError('STORE_CORRUPT', 'the log is damaged where the record of this offset stood', { details })
-    const what = finding > 0 ? 'it is another message than the queue says' : findingName(finding)
-    return new MessageStoreError('STORE_CORRUPT', `the record at ${address} is damaged: ${what}`, {
+      return new MessageStoreError('STORE_CORRUPT', `the log is damaged where a record stood${ofQueue}`, { details })
+    const what = finding > 0 ? 'it is another message than the queue says' : findingWords(finding)
+    return new MessageStoreError('STORE_CORRUPT', `the record at ${address}${ofQueue} is damaged: ${what}`, {
       details: { commitLogOffset: address, ...details },
     })
   }

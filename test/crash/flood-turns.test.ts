@@ -91,7 +91,7 @@ const dear: readonly DearRequests[] = [
     bytes: frame(popRequests.BATCH_ACK_MESSAGE, { body: Buffer.from(`{"brokerName":"mqlite","acks":[${many(3500, ack)}]}`) }),
     ...{ peers: 4, times: 10 },
   },
-  { what: 'batches of as many messages as may be', bytes: batch(1000), peers: 8, times: 2, isStored: true },
+  { what: 'batches of a thousand messages', bytes: batch(1000), peers: 8, times: 2, isStored: true },
   { what: 'batches beyond all bounds', bytes: batch(160_000), peers: 4, times: 2 },
   {
     what: 'messages as large as may be',

@@ -8,7 +8,7 @@
  */
 import { MessageStoreError } from '../../base/errors.js'
 import { emptyTexts } from '../../base/texts.js'
-import { decodeClientBatch } from '../../format/client-batch.js'
+import { decodeClientBatch, type UnbatchedMessage } from '../../format/client-batch.js'
 import { checkTopic } from '../../format/names.js'
 import { parseProperties, parsePropertiesText } from '../../format/properties.js'
 import { SysFlag } from '../../format/record.js'
@@ -90,6 +90,8 @@ const UNIQUE_KEY: readonly string[] = [SystemProperty.uniqueKey]
 export class ClientSend {
   readonly #parts: ServedParts
   readonly #nextUniqueKey: () => string
+  /** The last large batch. */
+  #large: Promise<unknown> = Promise.resolve()
 
   constructor(parts: ServedParts) {
     this.#parts = parts
@@ -128,11 +130,24 @@ export class ClientSend {
     if (batch.topic.startsWith(RETRY_PREFIX)) throw illegal('a batch cannot be sent to the retries of a group')
     const topic = this.#knownTopic(batch) ?? (await this.#madeTopic(batch))
     const queueId = this.#queueOf(batch, topic)
+    const inner = decodeClientBatch(batch.body, MOST_IN_BATCH)
+    if (inner.length === 0) throw illegal('the batch is empty')
+    if (inner.length <= READY_AT_ONCE) return this.#storeBatch(batch, topic, queueId, inner)
+    // Many messages take memory and time: of such batches one is made ready after the other.
+    const stored = this.#large.then(() => this.#storeBatch(batch, topic, queueId, inner))
+    this.#large = stored.catch(() => {})
+    return stored
+  }
+
+  async #storeBatch(
+    batch: ClientMessage,
+    topic: TopicConfig,
+    queueId: number,
+    inner: readonly UnbatchedMessage[],
+  ): Promise<ClientReceipt> {
     const given = parsePropertiesText(batch.properties)
     const uniqueKey = topic.attributes['queue.type'] === 'BatchCQ' ? given[SystemProperty.uniqueKey] || undefined : undefined
     const shared = without(given, UNIQUE_KEY)
-    const inner = decodeClientBatch(batch.body, MOST_IN_BATCH)
-    if (inner.length === 0) throw illegal('the batch is empty')
     const place = { topic: topic.topic, queueId }
     const messages: Message[] = []
     for (const one of inner) {
@@ -140,7 +155,7 @@ export class ClientSend {
       if (isCompacted(topic) && propertiesOf(properties)[SystemProperty.keys] === undefined)
         throw illegal('a topic that is compacted needs keys')
       messages.push(toStore(batch, place, one, this.#finished(propertiesOf(properties, shared))))
-      if (messages.length % READY_AT_ONCE === 0) await this.#nextTurn()
+      if (messages.length % READY_AT_ONCE === 0 && messages.length < inner.length) await this.#nextTurn()
     }
     const { backlog, pipeline } = this.#parts
     const store = (): Promise<PutReceipt[]> => pipeline.putBatch(messages, uniqueKey)

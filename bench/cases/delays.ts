@@ -84,8 +84,8 @@ export const manyWaiting: Case = async ({ plan, directory }) => {
   delay.reset()
   const opening = performance.now()
   const second = await openBroker(directory, clock)
-  // A message that is due waits until all before it have been read.
-  await second.send({ ...messageOf(0), delayMs: 1 })
+  // A message that is due waits until all before it have been read; one that is due when it is sent would not.
+  await second.send({ ...messageOf(0), delayMs: 50 })
   await until(() => delivered(second) === 1)
   const took = performance.now() - opening
   delay.disable()

@@ -28,7 +28,7 @@ function check({ failures, silentlyWrong, dropped }: FlipCounts): void {
 describe('FLIP', () => {
   for (const ending of ['closed', 'killed'] as const) {
     test(`a flipped bit anywhere in a ${ending} store is harmless, noticed or refused`, { timeout: TIME_LIMIT_MS }, async (t) => {
-      const options = { ending, seed: seedOf(1), bits: isFull ? 'every' : 'one', every: sized(4, 1) } as const
+      const options = { ending, seed: seedOf(1), bits: isFull ? 'every' : 'one', every: sized(6, 1) } as const
       const counts = await runApart(module, flipBits, options, t.signal)
       t.diagnostic(textOf(counts))
       check(counts)

@@ -49,6 +49,11 @@ export const systemTimers: Timers = {
   },
 }
 
+/** Resolves once the current turn of the event loop has handled its events: between the steps of long work. */
+export function nextTurn(timers: Pick<Timers, 'endOfTurn'>): Promise<void> {
+  return new Promise((resolve) => timers.endOfTurn(resolve))
+}
+
 /** Runs `action` once an event, and all that follows of it without waiting for another, has been handled. */
 export function afterEvent(action: () => void): void {
   process.nextTick(action)

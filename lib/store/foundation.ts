@@ -1,6 +1,7 @@
 /** The reading side of a store, which every store has: state, log, records, queues, searches. */
 
 import { Emitter } from '../base/signals.js'
+import { nextTurn } from '../base/system.js'
 import type { DiskLock } from '../disk/disk.js'
 import type { OpenFiles } from '../disk/open-files.js'
 import { findingWords } from '../format/finding-words.js'
@@ -67,7 +68,7 @@ export function layFoundation(input: StoreInput): Foundation {
     verify: options.log.verifyReads,
     visibleEnd: () => visible.end,
   })
-  const pause = (): Promise<void> => new Promise((resolve) => ports.timers.endOfTurn(resolve))
+  const pause = (): Promise<void> => nextTurn(ports.timers)
   const events = new Emitter<StoreEvents>(storeEvents)
   const damaged = { count: 0 }
   const pauseWhileOpen = async (): Promise<void> => {

@@ -8,20 +8,10 @@ import { signed } from '../../lib/remoting/auth/signature.js'
 import { answer, request } from '../../lib/remoting/command.js'
 import { encodeFrame } from '../../lib/remoting/frame.js'
 import type { Handler, HandlerTable } from '../../lib/remoting/handling.js'
-import { RemotingServer, type RemotingServerOptions } from '../../lib/remoting/server.js'
+import type { RemotingServer, RemotingServerOptions } from '../../lib/remoting/server.js'
 import { ManualTime, settled } from '../support/manual-time.js'
 import { MemoryNet } from '../support/memory-net.js'
-
-const handlers: HandlerTable = new Map<number, Handler>([
-  [1, (command) => answer(command, 0, { body: command.body })],
-  [2, async (command, connection) => answer(command, 0, { body: (await connection.invoke(request(9), 3000)).body })],
-])
-
-async function serve(t: TestContext, options: Partial<RemotingServerOptions> = {}): Promise<RemotingServer> {
-  const server = await RemotingServer.listen({ port: 0, handlers, ...options })
-  t.after(() => server.close(100))
-  return server
-}
+import { handlers, serveRemoting } from '../support/serve-remoting.js'
 
 /** Three write what `written` makes of a size; the one with the most is cut off, the others are not. */
 async function assertWorstIsCut(
@@ -49,7 +39,15 @@ describe('a server with all its places taken', () => {
   const open = async (t: TestContext, options: Partial<RemotingServerOptions> = {}) => {
     const net = new MemoryNet()
     const time = new ManualTime()
-    const server = await serve(t, { net, clock: time, timers: time, limits, host: '10.0.0.1', insecure: true, ...options })
+    const server = await serveRemoting(t, {
+      net,
+      clock: time,
+      timers: time,
+      limits,
+      host: '10.0.0.1',
+      insecure: true,
+      ...options,
+    })
     const from = (host: string) => net.connectFrom(host, server.endpoint)
     return { time, server, from }
   }
@@ -218,14 +216,14 @@ describe('a server with all its places taken', () => {
     const sizes: HandlerTable = new Map([
       [1, (command) => answer(command, 0, { body: Buffer.alloc(Number(command.extFields['size'])) })],
     ])
-    const server = await serve(t, { net, clock: time, timers: time, handlers: sizes, limits: { maxTotalBytes: 100_000 } })
+    const server = await serveRemoting(t, { net, clock: time, timers: time, handlers: sizes, limits: { maxTotalBytes: 100_000 } })
     await assertWorstIsCut(net, server, (size) => encodeFrame(request(1, { ext: { size } })))
   })
 
   test('cuts off the worst of those that send most of a frame and stop, when all together hold too much', async (t) => {
     const net = new MemoryNet()
     const time = new ManualTime()
-    const server = await serve(t, { net, clock: time, timers: time, limits: { maxTotalBytes: 100_000 } })
+    const server = await serveRemoting(t, { net, clock: time, timers: time, limits: { maxTotalBytes: 100_000 } })
     const frame = Buffer.concat(encodeFrame(request(1, { body: Buffer.alloc(90_000) })))
     await assertWorstIsCut(net, server, (size) => [frame.subarray(0, size)])
   })
@@ -237,7 +235,7 @@ describe('a server with all its places taken', () => {
     const slow: HandlerTable = new Map<number, Handler>([
       [1, (command) => new Promise((resolve) => open.push(() => resolve(answer(command, 0))))],
     ])
-    const server = await serve(t, { net, clock: time, timers: time, handlers: slow, limits: { maxTotalBytes: 100_000 } })
+    const server = await serveRemoting(t, { net, clock: time, timers: time, handlers: slow, limits: { maxTotalBytes: 100_000 } })
     for (let i = 0; i < 4; i++) {
       const socket = net.connectFrom('127.0.0.1', server.endpoint)
       const frame = encodeFrame(request(1, { body: Buffer.alloc(10_000) }))

@@ -8,22 +8,12 @@ import { RemotingClient, type RemotingClientOptions } from '../../lib/remoting/c
 import { answer, request } from '../../lib/remoting/command.js'
 import { endpointText, isLoopback, parseEndpoint } from '../../lib/remoting/endpoint.js'
 import { encodeFrame } from '../../lib/remoting/frame.js'
-import type { Handler, HandlerTable } from '../../lib/remoting/handling.js'
-import { RemotingServer, type RemotingServerOptions } from '../../lib/remoting/server.js'
+import type { HandlerTable } from '../../lib/remoting/handling.js'
+import { RemotingServer } from '../../lib/remoting/server.js'
 import { settled } from '../support/manual-time.js'
 import { MemoryNet } from '../support/memory-net.js'
+import { handlers, serveRemoting } from '../support/serve-remoting.js'
 import { testCertificate, testKey } from '../support/tls-files.js'
-
-const handlers: HandlerTable = new Map<number, Handler>([
-  [1, (command) => answer(command, 0, { body: command.body })],
-  [2, async (command, connection) => answer(command, 0, { body: (await connection.invoke(request(9), 3000)).body })],
-])
-
-async function serve(t: TestContext, options: Partial<RemotingServerOptions> = {}): Promise<RemotingServer> {
-  const server = await RemotingServer.listen({ port: 0, handlers, ...options })
-  t.after(() => server.close(100))
-  return server
-}
 
 function client(t: TestContext, options: RemotingClientOptions = {}): RemotingClient {
   const made = new RemotingClient(options)
@@ -37,7 +27,7 @@ const guard = new Guard(principalsOf({ accounts: [account] }), new Map([[1, () =
 
 describe('over sockets', () => {
   test('requests of every size are answered, and both sides may ask', async (t) => {
-    const server = await serve(t)
+    const server = await serveRemoting(t)
     const address = endpointText(server.endpoint)
     const own: HandlerTable = new Map([[9, (command) => answer(command, 0, { body: Buffer.from('from the client') })]])
     const one = client(t, { handlers: own })
@@ -54,7 +44,7 @@ describe('over sockets', () => {
   })
 
   test("an unknown code gets RocketMQ's own answer", async (t) => {
-    const server = await serve(t)
+    const server = await serveRemoting(t)
     const { code, remark } = await client(t).invoke(endpointText(server.endpoint), request(25))
     assert.deepEqual([code, remark], [3, ' request type 25 not supported'])
   })
@@ -68,13 +58,13 @@ describe('over sockets', () => {
     await first.close(100)
     await assert.rejects(one.invoke(address, request(1)), { code: 'REMOTING_UNREACHABLE' })
     assert.deepEqual(closed, [address])
-    await serve(t, { port: first.endpoint.port })
+    await serveRemoting(t, { port: first.endpoint.port })
     assert.equal((await one.invoke(address, request(1))).code, 0)
   })
 
   test('garbage closes its connection, and others go on', async (t) => {
     const faults: Error[] = []
-    const server = await serve(t, { onFault: (error) => faults.push(error) })
+    const server = await serveRemoting(t, { onFault: (error) => faults.push(error) })
     const one = client(t)
     const address = endpointText(server.endpoint)
     await one.invoke(address, request(1))
@@ -90,7 +80,7 @@ describe('over sockets', () => {
   })
 
   test('a peer that never reads does not make the server hold more than the limits, and others go on', async (t) => {
-    const server = await serve(t, { limits: { maxUnreadBytes: 100_000 } })
+    const server = await serveRemoting(t, { limits: { maxUnreadBytes: 100_000 } })
     const greedy: Socket = connectSocket(server.endpoint.port, '127.0.0.1')
     t.after(() => greedy.destroy())
     greedy.pause()
@@ -117,13 +107,13 @@ describe('over sockets', () => {
     finish()
     assert.equal((await asked).code, 0)
     await closing
-    await serve(t, { port: server.endpoint.port })
+    await serveRemoting(t, { port: server.endpoint.port })
   })
 })
 
 describe('TLS', () => {
   test('serves clients that trust the certificate, and nobody else', async (t) => {
-    const server = await serve(t, { tls })
+    const server = await serveRemoting(t, { tls })
     const { port } = server.endpoint
     const trusting = client(t, { tls: { ca: testCertificate } })
     assert.equal((await trusting.invoke(`127.0.0.1:${port}`, request(1))).code, 0)
@@ -139,7 +129,7 @@ describe('TLS', () => {
   })
 
   test('can ask clients for a certificate', async (t) => {
-    const server = await serve(t, { tls: { ...tls, ca: testCertificate, requireClientCertificate: true } })
+    const server = await serveRemoting(t, { tls: { ...tls, ca: testCertificate, requireClientCertificate: true } })
     const address = endpointText(server.endpoint)
     assert.equal((await client(t, { tls: { ...tls, ca: testCertificate } }).invoke(address, request(1))).code, 0)
     await assert.rejects(client(t, { tls: { ca: testCertificate } }).invoke(address, request(1)), (error: Error) =>
@@ -152,11 +142,11 @@ describe('TLS', () => {
     for (const host of ['0.0.0.0', '::', '192.168.1.7', 'example', '127.0.0.1.example', '']) {
       await assert.rejects(RemotingServer.listen({ host, port: 1, handlers, net }), RangeError)
     }
-    for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) await serve(t, { host, port: 1, net })
-    await serve(t, { host: '0.0.0.0', port: 1, net, insecure: true })
+    for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) await serveRemoting(t, { host, port: 1, net })
+    await serveRemoting(t, { host: '0.0.0.0', port: 1, net, insecure: true })
     await assert.rejects(RemotingServer.listen({ host: '::', port: 1, handlers, net, tls }), /asking who sends/)
-    await serve(t, { host: '::', port: 1, net, tls: { ...tls, ca: testCertificate, requireClientCertificate: true } })
-    await serve(t, { host: '::', port: 2, net, tls, guard })
+    await serveRemoting(t, { host: '::', port: 1, net, tls: { ...tls, ca: testCertificate, requireClientCertificate: true } })
+    await serveRemoting(t, { host: '::', port: 2, net, tls, guard })
     await assert.rejects(RemotingServer.listen({ host: '::', port: 3, handlers, net, guard }), /without TLS/)
   })
 })

@@ -10,7 +10,7 @@
  * `timercheck` is replaced last when closing and first when opening, so that no moment leaves less than what waits.
  * `timerwheel` is removed: RocketMQ makes it anew from the units.
  */
-import type { Timers } from '../../base/system.js'
+import { nextTurn, type Timers } from '../../base/system.js'
 import type { Disk, DiskFile } from '../../disk/disk.js'
 import { readWhole, replaceFile } from '../../disk/replace.js'
 import {
@@ -188,7 +188,7 @@ async function readUnits(
     }
     units += wanted
     if (got < PIECE_UNITS) break
-    await new Promise<void>((resolve) => timers.endOfTurn(resolve))
+    await nextTurn(timers)
   }
   return units
 }

@@ -1,5 +1,5 @@
 /** Leaves what waits to RocketMQ's broker, and to us: reads the queue once more and writes a unit for each that waits. */
-import type { Timers } from '../../base/system.js'
+import { nextTurn, type Timers } from '../../base/system.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import { TIMER_TOPIC } from '../config/system-topics.js'
 import type { ReadPort } from '../store-port.js'
@@ -35,7 +35,7 @@ export async function writeTimerLog(handover: TimerHandover): Promise<number> {
       last = wait === undefined ? message : undefined
     }
     offset = nextOffset
-    await new Promise<void>((resolve) => handover.timers.endOfTurn(resolve))
+    await nextTurn(handover.timers)
   }
   if (last?.queueOffset === end - 1) await writer.mark(last, state.second)
   await writer.finish()

@@ -1,6 +1,6 @@
 /** Follows the timer's queue, from the first message that may wait to the end and on as messages come. */
 import { MessageStoreError } from '../../base/errors.js'
-import type { Timers } from '../../base/system.js'
+import { nextTurn, type Timers } from '../../base/system.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import { TIMER_TOPIC } from '../config/system-topics.js'
 import type { ReadPort } from '../store-port.js'
@@ -104,7 +104,7 @@ export class TimerReader {
     for (const message of messages) this.#take(message)
     this.#moveTo(nextOffset)
     // A long queue must not keep others from their turn.
-    if (messages.length > 0) await new Promise<void>((resolve) => timers.endOfTurn(resolve))
+    if (messages.length > 0) await nextTurn(timers)
   }
 
   #take(message: StoredMessage): void {

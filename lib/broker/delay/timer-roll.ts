@@ -3,7 +3,7 @@
  * expire. The oldest come first. A step is short, however many wait.
  */
 import { MessageStoreError } from '../../base/errors.js'
-import type { Clock, Timers } from '../../base/system.js'
+import { type Clock, nextTurn, type Timers } from '../../base/system.js'
 import type { Message } from '../../store/message.js'
 import type { MessageStore } from '../../store/message-store.js'
 import { TIMER_TOPIC } from '../config/system-topics.js'
@@ -44,7 +44,7 @@ export class TimerRoll {
     const { clock, timers, waits } = this.#options
     if (this.#isSweeping) {
       this.#isSweeping = waits.sweep(SWEPT)
-      await new Promise<void>((resolve) => timers.endOfTurn(resolve))
+      await nextTurn(timers)
       return true
     }
     if (this.#bound === 0) {

@@ -6,7 +6,9 @@
  * Whether the topic is open for writing is not asked: clients learn that from the route, and messages that are under
  * way when it is closed still come in.
  */
+
 import { MessageStoreError } from '../../base/errors.js'
+import { nextTurn } from '../../base/system.js'
 import { emptyTexts } from '../../base/texts.js'
 import { decodeClientBatch, type UnbatchedMessage } from '../../format/client-batch.js'
 import { checkTopic } from '../../format/names.js'
@@ -155,17 +157,13 @@ export class ClientSend {
       if (isCompacted(topic) && propertiesOf(properties)[SystemProperty.keys] === undefined)
         throw illegal('a topic that is compacted needs keys')
       messages.push(toStore(batch, place, one, this.#finished(propertiesOf(properties, shared))))
-      if (messages.length % READY_AT_ONCE === 0 && messages.length < inner.length) await this.#nextTurn()
+      if (messages.length % READY_AT_ONCE === 0 && messages.length < inner.length) await nextTurn(this.#parts.base.ports.timers)
     }
     const { backlog, pipeline } = this.#parts
     const store = (): Promise<PutReceipt[]> => pipeline.putBatch(messages, uniqueKey)
     const puts = await (backlog === undefined ? store() : backlog.admitNow(topic.topic, messages.length, store))
     this.#count(messages, puts)
     return { puts, uniqueKey, isOneRecord: uniqueKey !== undefined }
-  }
-
-  #nextTurn(): Promise<void> {
-    return new Promise((resolve) => this.#parts.base.ports.timers.endOfTurn(resolve))
   }
 
   /** What a group tries again did not come in now. */

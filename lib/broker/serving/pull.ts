@@ -10,7 +10,9 @@
  *
  * A client says which messages it wants with the pull, or its group has said so with its heartbeats.
  */
+
 import { MessageStoreError } from '../../base/errors.js'
+import { nextTurn } from '../../base/system.js'
 import { TurnShare } from '../../base/turn-share.js'
 import type { GetStatus } from '../../store/message.js'
 import type { GetResult } from '../../store/reading/reader.js'
@@ -159,7 +161,7 @@ export class Pulls {
       if (result.outcome !== 'again' || result.nextOffset === offset || rest === 0) return result
       // What came is not what this client wants.
       offset = result.nextOffset
-      await new Promise<void>((resolve) => timers.endOfTurn(resolve))
+      await nextTurn(timers)
     }
   }
 

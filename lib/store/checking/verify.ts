@@ -13,7 +13,7 @@
  */
 import { checkCallback, checkRequest, checkSignal, fieldNames } from '../../base/arguments.js'
 import { abortReason } from '../../base/signals.js'
-import type { Clock, Timers } from '../../base/system.js'
+import { type Clock, nextTurn, type Timers } from '../../base/system.js'
 import type { Disk } from '../../disk/disk.js'
 import type { SegmentChain } from '../../disk/segment-chain.js'
 import { allocateBlock } from '../../format/block.js'
@@ -91,7 +91,7 @@ export async function verifyStore(parts: VerifyParts, options: VerifyOptions = {
   const started = clock.monotonic()
   const pause = async (): Promise<void> => {
     if (signal?.aborted) throw abortReason(signal)
-    await new Promise<void>((resolve) => parts.timers.endOfTurn(resolve))
+    await nextTurn(parts.timers)
     // A store that is being closed lets its files go.
     parts.checkOpen()
   }

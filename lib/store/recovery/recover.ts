@@ -2,6 +2,7 @@
  * Opens log and views of a directory in the state that a crash, a clean close or a Java store left, and
  * brings them to where they can be used.
  */
+import { nextTurn } from '../../base/system.js'
 import type { Disk } from '../../disk/disk.js'
 import type { OpenFiles } from '../../disk/open-files.js'
 import { readWhole } from '../../disk/replace.js'
@@ -94,7 +95,7 @@ export async function recoverStore(input: RecoverInput): Promise<RecoveredStore>
   const scanner = new LogScanner({
     chain,
     levelAt: levelIn(ranges),
-    pause: () => new Promise((resolve) => ports.timers.endOfTurn(resolve)),
+    pause: () => nextTurn(ports.timers),
     onProgress: (address) =>
       onProgress?.({ phase: 'recovery', doneBytes: address - plan.scanFrom, totalBytes: chain.end - plan.scanFrom }),
   })

@@ -1,5 +1,7 @@
 /** How the views of a store are loaded: where their files are, how they are divided, and what is known of them. */
+
 import { MessageStoreError } from '../../base/errors.js'
+import { nextTurn } from '../../base/system.js'
 import type { Disk } from '../../disk/disk.js'
 import { indexFileBytes } from '../../format/index-layout.js'
 import { isIndexFileName } from '../../format/names.js'
@@ -85,7 +87,7 @@ export function loadIndex(
     ...commonOf(input, known),
     ...sizes,
     clock: ports.clock,
-    pause: () => new Promise((resolve) => ports.timers.endOfTurn(resolve)),
+    pause: () => nextTurn(ports.timers),
     cacheBytes: options.log.readCacheBytes,
     directory: layout.index,
     rows,

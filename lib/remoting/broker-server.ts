@@ -259,7 +259,8 @@ function shared({ host, tls, insecure, limits, onFault, onRefused }: BrokerServe
 
 function servedBroker(broker: Broker, principals: Principals | undefined): ServedBroker {
   const { served } = broker
-  const turns = new ReadingTurns(served.base.ports.timers)
+  const { clock, timers } = served.base.ports
+  const turns = new ReadingTurns(clock, timers)
   const listedAuth = () => (principals instanceof CurrentPrincipals ? principals.settings : undefined)
   const unknown = { endpoint: undefined, storeHost: undefined, mayHear: () => true, speaker: () => undefined, listedAuth }
   return { broker, served, turns, connections: new Map(), endListening: [], ...unknown }

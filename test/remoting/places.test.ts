@@ -253,4 +253,32 @@ describe('a server with all its places taken', () => {
     assert.equal(open.length, 0)
     assert.equal(server.connections.length, 4)
   })
+
+  test('reads nobody further who has a request in work while all together have too many of them, as small as they are', async (t) => {
+    const net = new MemoryNet()
+    const time = new ManualTime()
+    let open = 0
+    const all = new AbortController()
+    const slow: HandlerTable = new Map<number, Handler>([
+      [
+        1,
+        async (command) => {
+          open++
+          if (!all.signal.aborted) await new Promise((resolve) => all.signal.addEventListener('abort', resolve))
+          return answer(command, 0)
+        },
+      ],
+    ])
+    const server = await serveRemoting(t, { net, clock: time, timers: time, handlers: slow, limits: { maxTotalBytes: 100_000 } })
+    const ten = Array<Buffer>(10).fill(Buffer.concat(encodeFrame(request(1))))
+    for (let i = 0; i < 4; i++) {
+      net.connectFrom('127.0.0.1', server.endpoint).write(ten)
+      await settled(20)
+    }
+    // 24 fill half of the limit, with what is made of each: of the third peer four are in work, of the last one.
+    assert.equal(open, 25)
+    all.abort()
+    await settled(20)
+    assert.equal(open, 40)
+  })
 })

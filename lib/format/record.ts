@@ -21,7 +21,7 @@
 import type { Block } from './block.js'
 import { CRC_MASK, crc32, crc32Copied, crc32OfBoth } from './crc.js'
 import { getI64, setI64 } from './i64.js'
-import { CRC_PROPERTY_BYTES, crcPropertyAt, readCrcProperty, writeCrcDigits, writeCrcPropertyFrame } from './properties.js'
+import { CRC_PROPERTY_BYTES, crcPropertyAt, hasCrcDigits, writeCrcDigits, writeCrcPropertyFrame } from './properties.js'
 import { BlankHead, HostV4, HostV6, RecordBodyHead, RecordHead, RecordStored } from './tables.js'
 
 /** Marks a record whose topic length is one byte. Persistent: never renumber. */
@@ -342,7 +342,7 @@ function checkInside(
   const crcAt = crcPropertyAt(block, properties, end)
   if (crcAt >= 0) {
     const crc = copy === undefined ? crc32(block, at, crcAt) : crc32Copied(block, at, crcAt, copy.block, copy.at)
-    if ((crc & CRC_MASK) === readCrcProperty(block, crcAt)) return copied(block, at, size, crcAt, copy)
+    if (hasCrcDigits(block, crcAt, crc)) return copied(block, at, size, crcAt, copy)
     if (level === CheckLevel.record) return Finding.recordCrc
   } else if (level === CheckLevel.record) return Finding.recordCrcMissing
   if (bodyLength > 0 && (crc32(block, body, topicLengthAt) & CRC_MASK) !== view.getInt32(at + BODY_CRC_AT)) return Finding.bodyCrc

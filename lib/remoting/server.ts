@@ -120,7 +120,8 @@ export class RemotingServer {
     checkListening({ ...options, host, isGuarded: options.guard !== undefined })
     const server = new RemotingServer(options)
     const maxSockets = server.#limits.maxConnections + SPARE_SOCKETS
-    server.#listener = await net.listen({ host, port, tls, maxSockets }, (socket) => server.#accept(socket))
+    const onRefused = (remote: Endpoint, reason: string): void => options.onRefused?.({ remote, reason })
+    server.#listener = await net.listen({ host, port, tls, maxSockets, onRefused }, (socket) => server.#accept(socket))
     return server
   }
 

@@ -199,7 +199,7 @@ export class Writer {
     const last = puts[puts.length - 1]!
     last.waits = drafts.some(({ waits }) => waits)
     const answer = last.promise(receipts)
-    for (const put of puts) this.#options.groups.add(put)
+    this.#options.groups.addBatch(puts)
     return answer
   }
 

@@ -173,10 +173,30 @@ describe('a server with all its places taken', () => {
       await settled()
       assert.equal(slow!.isClosed, false)
       assert.deepEqual(
-        refused.filter((reason) => reason.startsWith('silent')),
-        Array(asks ? 2 : 1).fill('silent for 5000 ms'),
+        refused.filter((reason) => reason.endsWith('5000 ms')),
+        ['silent for 5000 ms', ...(asks ? ['nobody who is known for 5000 ms'] : [])],
       )
     }
+  })
+
+  test('that asks who sends closes in the end who says one thing after the other that does not count', async (t) => {
+    const { time, from } = await open(t, { guard, limits: { ...limits, maxConnections: 100 } })
+    const [endless, slow] = [from('a'), from('b')]
+    const wrong = Buffer.concat(encodeFrame(request(1, { body: Buffer.alloc(1000) })))
+    const first = Buffer.concat(encodeFrame(signed(request(1, { body: Buffer.alloc(1_000_000) }), account)))
+    let sent = 0
+    for (let seconds = 0; seconds < 25; seconds++) {
+      // Of what it says there is always a part that has not come yet.
+      endless.write([seconds === 0 ? wrong.subarray(0, 900) : Buffer.concat([wrong.subarray(900), wrong.subarray(0, 900)])])
+      slow.write([first.subarray(sent, (sent += 2000))])
+      await settled()
+      time.advance(1000)
+      await settled()
+      if (seconds === 15) assert.equal(endless.isClosed, false)
+    }
+    assert.equal(endless.isClosed, true)
+    // What somebody begins with may be long.
+    assert.equal(slow.isClosed, false)
   })
 
   test('keeps a silent connection while half of the places are free and nobody is asked who it is', async (t) => {

@@ -46,16 +46,13 @@ const refusalCodes: Readonly<Record<PullRefusalReason, { readonly code: number; 
 }
 
 /** See the head of this file. @param servesSql - whether clients may filter with SQL; @param most - messages in one answer */
-export function pullHandlers(
-  { served, turns }: ServedBroker,
-  offsets: ClientOffsets,
-  servesSql: boolean,
-  most?: number,
-): Entries {
+export function pullHandlers(broker: ServedBroker, offsets: ClientOffsets, servesSql: boolean, most?: number): Entries {
+  const { served, turns } = broker
   const pulls = new Pulls(served, offsets, servesSql, most)
-  const held = new HeldPulls()
+  const held = new HeldPulls(broker)
   offsets.onReset((place) => held.wake(keyOf(place)))
   const pull: Handler = async (command, connection) => {
+    const { rules } = held
     const request = readPull(command)
     let admitted: AdmittedPull
     try {
@@ -81,7 +78,9 @@ export function pullHandlers(
     })
     if (isAnswered) return undefined
     connection.hold(command)
-    const waited = await held.hold(connection, keyOf(request), (signal) => pulls.wait(admitted, waitMs, signal))
+    const waited = await held.hold(connection, { command, key: keyOf(request), rules }, (signal) =>
+      pulls.wait(admitted, waitMs, signal),
+    )
     if (waited.kind === 'closed') return undefined
     const late = waited.kind === 'done' ? waited.result : await pulls.now(admitted)
     connection.send(command, answerWith(late))

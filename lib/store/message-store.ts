@@ -1,7 +1,6 @@
 /** The one door to a store. It forwards; the logic is in the parts that `open.ts` wires together. */
 
-import { checkQueue } from '../base/arguments.js'
-import { shown } from '../base/errors.js'
+import { checkFunction, checkQueue } from '../base/arguments.js'
 import type { VerifyOptions } from './checking/verify.js'
 import type { VerifyReport } from './checking/verify-report.js'
 import { storeErrorOf } from './disk-failure.js'
@@ -80,7 +79,7 @@ export class MessageStore implements AsyncDisposable {
    */
   standAt(address?: string): void {
     this.#store.state.checkOpen()
-    this.#store.writer.standAt(address ?? this.storeHost)
+    this.#store.writer.standAt(address === undefined ? this.storeHost : address)
   }
 
   /** The option `delayLevels`, in milliseconds, from level 1 on. */
@@ -267,7 +266,7 @@ export class MessageStore implements AsyncDisposable {
    */
   keepFrom(floor: () => Promise<number>): () => void {
     this.#store.state.checkOpen()
-    if (typeof floor !== 'function') throw new TypeError(`floor must be a function, got ${shown(floor)}`)
+    checkFunction('floor', floor)
     return this.#store.upkeep.keepFrom(floor)
   }
 

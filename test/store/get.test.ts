@@ -118,14 +118,18 @@ describe('tags', () => {
     const store = await openStore(t)
     await assert.rejects(store.get({ topic: 'a', offset: 0, tags: ' || ' }), RangeError)
     await assert.rejects(store.get({ topic: 'a', offset: 0, tags: [] }), RangeError)
-    for (const tags of [5, { tags: 'a' }, [5], ['']])
+    await assert.rejects(store.get({ topic: 'a', offset: 0, tags: [''] }), bad(RangeError, 'tags[0]', 'must be'))
+    for (const tags of [5, { tags: 'a' }, [5]])
       await assert.rejects(store.get({ topic: 'a', offset: 0, tags: tags as never }), bad(TypeError, 'tags', 'must be'))
   })
 
   test('a filter of another language is refused with what was given and what is expected', async (t) => {
     const store = await openStore(t)
     for (const tags of ['a && b', 'a || b && c', '&& a', 'a | b', 'a ||| b && c'])
-      await assert.rejects(store.get({ topic: 'a', offset: 0, tags }), bad(TypeError, tags, 'joined by ||', "'paid || refunded'"))
+      await assert.rejects(
+        store.get({ topic: 'a', offset: 0, tags }),
+        bad(RangeError, tags, 'joined by ||', "'paid || refunded'"),
+      )
   })
 
   test('tags of odd characters are found, in a text or in a list', async (t) => {

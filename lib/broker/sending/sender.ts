@@ -40,11 +40,18 @@ export interface SenderOptions {
   readonly checkOpen: () => void
 }
 
+/** The queue that is next. */
+interface Turn {
+  queueId: number
+}
+
 /** See the head of this file. */
 export class Sender {
   readonly #options: SenderOptions
   /** For each topic the queue that is next in turn. */
-  readonly #turns = new Map<string, number>()
+  readonly #turns = new Map<string, Turn>()
+  /** The topic of the last message, which mostly is that of the next. */
+  #last: { readonly topic: TopicConfig; readonly turn: Turn } | undefined
 
   constructor(options: SenderOptions) {
     this.#options = options
@@ -161,10 +168,19 @@ export class Sender {
     return batchQueueId ?? this.#turn(topic)
   }
 
-  #turn({ topic, writeQueues }: TopicConfig): number {
-    const turn = this.#turns.get(topic) ?? 0
-    this.#turns.set(topic, turn + 1 >= writeQueues ? 0 : turn + 1)
-    return turn < writeQueues ? turn : 0
+  #turn(topic: TopicConfig): number {
+    const turn = this.#last?.topic === topic ? this.#last.turn : this.#turnOf(topic)
+    const { writeQueues } = topic
+    const queueId = turn.queueId
+    turn.queueId = queueId + 1 >= writeQueues ? 0 : queueId + 1
+    return queueId < writeQueues ? queueId : 0
+  }
+
+  #turnOf(topic: TopicConfig): Turn {
+    let turn = this.#turns.get(topic.topic)
+    if (turn === undefined) this.#turns.set(topic.topic, (turn = { queueId: 0 }))
+    this.#last = { topic, turn }
+    return turn
   }
 }
 

@@ -4,6 +4,7 @@
  *
  * Offsets are given out in the order of the log; a queue's offsets have no holes.
  */
+import { checkString } from '../../base/arguments.js'
 import { MessageStoreError, shown } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
 import { placeRecord, SysFlag } from '../../format/record.js'
@@ -83,6 +84,7 @@ export class Writer {
   putBatch(messages: readonly Message[], batchKey?: string): Promise<PutReceipt[]> {
     this.#options.checkWritable()
     if (!Array.isArray(messages)) throw new TypeError(`messages must be an array, got ${shown(messages)}`)
+    if (batchKey !== undefined) checkString('batchKey', batchKey)
     if (messages.length === 0) return Promise.resolve([])
     return this.#isCrowded() ? this.#putLater(messages, batchKey) : this.#putBatch(messages, batchKey)
   }

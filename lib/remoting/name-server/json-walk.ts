@@ -40,7 +40,7 @@ export function* membersOf(text: string, at: number, onMember: OnMember): Steps<
   }
 }
 
-/** Where a value ends that begins here. @param most - characters that it may have @throws {Refusal} when it has more, or no end */
+/** Where a value ends that begins here. @param most - its characters, at most; @throws {Refusal} when it has no end in them */
 export function* endOfValue(text: string, at: number, most = Number.POSITIVE_INFINITY): Steps<number> {
   let depth = 0
   let inString = false

@@ -290,7 +290,10 @@ async function listenForClients(
   const onConnection = (connection: Connection): void => {
     const address = endpointText(connection.remote)
     connections.set(address, connection)
-    connection.onClose(() => connections.delete(address))
+    connection.onClose(() => {
+      // Of two to different addresses of this machine, the other one may have it now.
+      if (connections.get(address) === connection) connections.delete(address)
+    })
     options.onConnection?.(connection)
   }
   const guard = guardOf(principals, brokerRows(broker.served.store), handlers)

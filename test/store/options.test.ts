@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MessageStore } from '../../lib/index.js'
 import { resolveOptions, type StoreOptions } from '../../lib/store/options.js'
-import { bad, freshDisk } from '../support/open-store.js'
+import { bad, freshDisk, refusalOf } from '../support/open-store.js'
 
 interface Numeric {
   readonly name: string
@@ -75,7 +75,7 @@ describe('values', () => {
       for (const value of ['1', null, true, {}, [], () => 1, 1n, Number.NaN])
         assert.throws(
           () => resolveOptions(option(name, value)),
-          bad(TypeError, `option ${name} `, 'number', `from ${least} to ${most}`, 'got'),
+          bad(refusalOf('number', value), `option ${name} `, 'number', `from ${least} to ${most}`, 'got'),
           `${name} ${String(value)}`,
         )
     }
@@ -97,7 +97,11 @@ describe('values', () => {
     for (const [name, words] of choices) {
       for (const word of words) resolveOptions(option(name, word))
       for (const value of ['', 'Async', 'none ', 1, null, true, {}])
-        assert.throws(() => resolveOptions(option(name, value)), bad(TypeError, `option ${name} `, ...words), name)
+        assert.throws(
+          () => resolveOptions(option(name, value)),
+          bad(refusalOf('string', value), `option ${name} `, ...words),
+          name,
+        )
     }
   })
 
@@ -109,7 +113,11 @@ describe('values', () => {
     }
     for (const name of texts) {
       for (const value of ['', 5, null, true, {}])
-        assert.throws(() => resolveOptions(option(name, value)), bad(TypeError, `option ${name} `, 'a string'), name)
+        assert.throws(
+          () => resolveOptions(option(name, value)),
+          bad(refusalOf('string', value), `option ${name} `, 'a string'),
+          name,
+        )
     }
     for (const value of [1, 'x', {}])
       assert.throws(() => resolveOptions(option('onProgress', value)), bad(TypeError, 'option onProgress ', 'a function'))
@@ -200,6 +208,9 @@ describe('names', () => {
 })
 
 test('the directory must be a path that is not empty', async () => {
-  for (const directory of ['', undefined, null, 5, {}, Buffer.from('x')])
-    await assert.rejects(MessageStore.open(directory as never, {}, { disk: freshDisk() }), bad(TypeError, 'directory'))
+  for (const directory of ['', 'a\0b', undefined, null, 5, {}, Buffer.from('x')])
+    await assert.rejects(
+      MessageStore.open(directory as never, {}, { disk: freshDisk() }),
+      bad(refusalOf('string', directory), 'directory'),
+    )
 })

@@ -1,7 +1,7 @@
 /**
  * The real disk: positioned reads and writes on file descriptors. The only file that imports `node:fs`.
  *
- * Three traps of Node are closed here, so that nobody above has to know them:
+ * Four traps of Node and the system are closed here, so that nobody above has to know them:
  *
  * - `fs.writeSync` with a position that is not a safe integer (`10n`, `NaN`, `-1`, `2 ** 53`) does not
  *   fail: it writes at the current file offset. Every position is checked.
@@ -9,6 +9,8 @@
  *   or the error comes out.
  * - A descriptor closed under a running fdatasync may be given to another file, which would then be
  *   synced in its place. Closing a file that is being flushed is refused.
+ * - Linux tells once for each descriptor that pages could not be written. Of two fdatasyncs at the same time the one
+ *   that should have failed may succeed, because the other was told. They follow each other.
  *
  * Links are never followed at the last name of a path, and only regular files are opened: a FIFO or a
  * device put in the place of a segment would hang or divert the store.
@@ -200,7 +202,9 @@ class NodeFile implements DiskFile {
   readonly path: string
   readonly #fd: number
   #isOpen = true
+  /** Flushes that were asked for and have not ended, and the last of them. */
   #flushes = 0
+  #flushing = Promise.resolve()
 
   constructor(path: string, fd: number) {
     this.path = path
@@ -249,6 +253,12 @@ class NodeFile implements DiskFile {
   flush(): Promise<void> {
     this.#check(0, 0)
     this.#flushes += 1
+    const sync = (): Promise<void> => this.#sync()
+    this.#flushing = this.#flushes === 1 ? sync() : this.#flushing.then(sync, sync)
+    return this.#flushing
+  }
+
+  #sync(): Promise<void> {
     return new Promise((resolve, reject) => {
       fs.fdatasync(this.#fd, (error) => {
         this.#flushes -= 1

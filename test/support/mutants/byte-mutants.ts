@@ -137,6 +137,13 @@ export const byteMutants: readonly Mutant[] = [
     tests: ['disk/replace'],
   },
   {
+    fault: 'two flushes of a file run at the same time, so that one may hear of an error of the other',
+    file: 'disk/node-disk.ts',
+    text: 'this.#flushes === 1 ? sync() : this.#flushing.then(sync, sync)',
+    replacement: 'sync()',
+    tests: ['disk/flush-once'],
+  },
+  {
     fault: 'files are not flushed by the real disk',
     file: 'disk/node-disk.ts',
     text: 'fs.fdatasync(this.#fd, (error) => {',

@@ -1,4 +1,4 @@
-/** Makes objects that live for a while, is quiet, and makes them again; prints how large the memory for new ones was each time. */
+/** Makes objects that live for a while, is quiet, makes them again; prints how large the memory for new ones was. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { boundYoungSpace, youngSpaceBytes } from '../../lib/cli/young-space.js'
 

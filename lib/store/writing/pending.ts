@@ -8,6 +8,9 @@ export interface FurtherPlace {
   readonly queueOffset: number
 }
 
+/** What makes the answer to a put of its receipt, and of what was handed over with the message. */
+export type AnswerOf<Context, Answer> = (receipt: PutReceipt, context: Context) => Answer
+
 // A promise whose resolve and reject are taken out without a closure for each put.
 let takenResolve: (value: never) => void
 let takenReject: (error: unknown) => void
@@ -36,7 +39,8 @@ export class PendingPut {
   /** When a `sync` put stops waiting, on the monotonic clock. */
   deadline = 0
   /** What makes the answer of the receipt; `undefined` for a batch, which is answered with all of its receipts. */
-  #answerOf: ((receipt: PutReceipt) => unknown) | undefined
+  #answerOf: AnswerOf<never, unknown> | undefined
+  #context: unknown
   #batch: readonly PutReceipt[] | undefined
   #resolve: ((value: never) => void) | undefined
   #reject: ((error: unknown) => void) | undefined
@@ -52,7 +56,8 @@ export class PendingPut {
   }
 
   /** A promise of what is made of the receipt when the put is answered. */
-  promise<Answer>(answerOf: (receipt: PutReceipt) => Answer): Promise<Answer> {
+  promise<Context, Answer>(context: Context, answerOf: AnswerOf<Context, Answer>): Promise<Answer> {
+    this.#context = context
     this.#answerOf = answerOf
     return this.#promise()
   }
@@ -81,7 +86,7 @@ export class PendingPut {
     if (this.isAnswered) return
     this.isAnswered = true
     try {
-      this.#resolve!((this.#answerOf === undefined ? this.#batch : this.#answerOf(this.receipt)) as never)
+      this.#resolve!((this.#answerOf === undefined ? this.#batch : this.#answerOf(this.receipt, this.#context as never)) as never)
     } catch (error) {
       this.#reject!(error)
     }

@@ -1,7 +1,7 @@
 /**
  * What callers give, looked at before it is used: each refusal names what is wrong, what was expected and what came.
- * A value of a wrong type is a `TypeError`, and so is a field that nothing reads; a value of the right type that cannot
- * be is a `RangeError`. NaN is a number.
+ * A value of a wrong type is a `TypeError`, and so are a field that nothing reads and fields that do not go together; a
+ * value of the right type that cannot be is a `RangeError`. NaN is a number.
  */
 import { shown } from './errors.js'
 

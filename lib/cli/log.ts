@@ -80,10 +80,13 @@ export class Log {
     this.#logger[level](fields, message)
   }
 
-  /** Tells of an error that nobody expected, and where it was thrown, as the last line. */
-  fatal(error: unknown): void {
+  /** Tells of an error that nobody expected, and where it was thrown, as the last line. @param stack - to be told as well */
+  fatal(error: unknown, stack?: string): void {
     const [, at] = /\n\s+at ([^\n]+)/.exec(error instanceof Error ? (error.stack ?? '') : '') ?? []
-    this.#logger.fatal({ ...errorFields(error), at }, 'ended by a fault of mqlite itself')
+    this.#logger.fatal(
+      { ...errorFields(error), at, ...(stack === undefined ? {} : { stack }) },
+      'ended by a fault of mqlite itself',
+    )
   }
 
   /** Tells it unless the same message came too often of late; the next line of it says how many were left out. */

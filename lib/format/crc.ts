@@ -62,12 +62,12 @@ function shifted(table: Int32Array, crc: number): number {
 /**
  * The CRC-32 of one range followed by another, from theirs. Takes a few nanoseconds for each bit of the length.
  *
- * @param bytes - length of the second
+ * @param bytes - length of the second, below 2^31
  */
 export function crc32OfBoth(first: number, second: number, bytes: number): number {
   let crc = first
-  for (let power = 0, rest = bytes; rest > 0; power++, rest = Math.floor(rest / 2)) {
-    if (rest % 2 === 1) crc = shifted(shiftTable(power), crc)
+  for (let power = 0, rest = bytes; rest > 0; power++, rest >>= 1) {
+    if ((rest & 1) !== 0) crc = shifted(shifts[power] ?? shiftTable(power), crc)
   }
   return (crc ^ second) >>> 0
 }

@@ -137,7 +137,7 @@ describe('popping', () => {
   test('refuses what it cannot do', async (t) => {
     const { broker, popper } = await openPopper(t)
     assert.throws(() => broker.popConsumer({ group: 'g', subscribe: { none: '*' } }), refusal('TOPIC_UNKNOWN', 'none'))
-    assert.throws(() => broker.popConsumer({ group: 'g', subscribe: {} }), TypeError)
+    assert.throws(() => broker.popConsumer({ group: 'g', subscribe: {} }), RangeError)
     assert.throws(() => broker.popConsumer({ group: 'g', subscribe: { orders: '*' }, invisibleMs: 0 }), RangeError)
     assert.throws(() => broker.popConsumer({ group: 'g', subscribe: { orders: '*' }, invisible: 1 } as never), TypeError)
     await assert.rejects(popper.pop({ maxMessages: 33 }), RangeError)

@@ -110,12 +110,13 @@ const dear: readonly DearRequests[] = [
   },
 ]
 
-/** Does something, and says how long the server was busy with it at most. */
+/** Does something, and says for how long the server was busy with it at most, and what memory it ever had. */
 async function measured(t: TestContext, attack: Attack, what: string, action: () => Promise<void>): Promise<void> {
   await attack.report()
   await action()
-  const { longestBusyMs } = await attack.report()
-  t.diagnostic(`${what}: busy for ${Math.round(longestBusyMs)} ms at most`)
+  const { longestBusyMs, mostBytes, commitLogEnd } = await attack.report()
+  const memory = `${Math.round((mostBytes - commitLogEnd) / MIB)} MiB at most until now`
+  t.diagnostic(`${what}: busy for ${Math.round(longestBusyMs)} ms at most, ${memory}`)
 }
 
 test('no request that is dear to answer keeps the others waiting, however often it comes', async (t) => {

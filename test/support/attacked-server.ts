@@ -78,10 +78,10 @@ async function main({ limits, messages }: AttackedInput): Promise<void> {
   ]
   const [plain, withTls, auth] = servers.map(({ endpoint }) => endpoint.port)
   const busy = new BusyWatch(TICK_MS)
-  process.on('message', () => {
+  process.on('message', async () => {
     const report: AttackedReport = {
       mostBytes: process.resourceUsage().maxRSS * 1024,
-      ...busy.take(),
+      ...(await busy.take()),
       connections,
       faults,
       commitLogEnd: broker.store.metrics.snapshot()['commitLogEnd'] ?? 0,

@@ -42,6 +42,7 @@ function allThreadsMs(): number {
 export class BusyWatch {
   readonly #busyMs = mainThreadClock()
   readonly #tickMs: number
+  readonly #asking: ((seen: Busyness) => void)[] = []
   #longestBusyMs = 0
   #longestLateMs = 0
   #at = performance.now()
@@ -53,11 +54,9 @@ export class BusyWatch {
     setInterval(() => this.#look(), tickMs).unref()
   }
 
-  /** What it has seen since it was asked last. */
-  take(): Busyness {
-    const seen = { longestBusyMs: this.#longestBusyMs, longestLateMs: this.#longestLateMs }
-    this.#longestBusyMs = this.#longestLateMs = 0
-    return seen
+  /** What it has seen since it was asked last, when it has looked once more: what goes on now belongs to it. */
+  take(): Promise<Busyness> {
+    return new Promise((resolve) => this.#asking.push(resolve))
   }
 
   #look(): void {
@@ -65,6 +64,10 @@ export class BusyWatch {
     const busyAt = this.#busyMs()
     this.#longestLateMs = Math.max(this.#longestLateMs, late)
     this.#longestBusyMs = Math.max(this.#longestBusyMs, Math.min(late, busyAt - this.#busyAt))
+    for (const resolve of this.#asking.splice(0)) {
+      resolve({ longestBusyMs: this.#longestBusyMs, longestLateMs: this.#longestLateMs })
+      this.#longestBusyMs = this.#longestLateMs = 0
+    }
     this.#at = performance.now()
     this.#busyAt = busyAt
   }

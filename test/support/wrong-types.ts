@@ -49,9 +49,9 @@ export async function checkPlaces(places: readonly Place[], free: ReadonlySet<st
 /** What a call throws, or rejects with; `undefined` when it does neither. */
 async function outcome(call: (value: never) => unknown, value: unknown): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined
-  // Far longer than any answer takes: what waits for ever is told by name.
+  // Far longer than a refusal takes: what waits for ever is told by name.
   const hung = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error('it hangs')), 10_000)
+    timer = setTimeout(() => reject(new Error('it hangs')), 1000)
   })
   try {
     await Promise.race([call(value as never), hung])

@@ -13,10 +13,11 @@
  * What is older than the roll age is put again at the end of the queue, so that it never stands in a segment that expires.
  * Progress is written now and then, after the copies are durable: after a crash some come again, none is lost.
  */
+import { checkObject, checkString, checkWhole } from '../../base/arguments.js'
 import { MessageStoreError } from '../../base/errors.js'
 import type { Clock, Timers } from '../../base/system.js'
 import type { Disk } from '../../disk/disk.js'
-import type { Message } from '../../store/message.js'
+import type { Message, PutReceipt } from '../../store/message.js'
 import type { MessageStore } from '../../store/message-store.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import { TIMER_TOPIC } from '../config/system-topics.js'
@@ -132,8 +133,12 @@ export class Timer {
    * @returns whether it is surely not delivered: `false` when its time has come
    * @throws what the store throws
    */
-  async cancel({ topic, uniqueKey, deliverAt }: TimedReceipt): Promise<boolean> {
-    if (typeof topic !== 'string' || typeof uniqueKey !== 'string') throw new TypeError('a receipt has a topic and a uniqueKey')
+  async cancel(receipt: TimedReceipt): Promise<boolean> {
+    checkObject('a receipt', receipt)
+    const { topic, uniqueKey, deliverAt } = receipt
+    checkString('topic', topic)
+    checkString('uniqueKey', uniqueKey)
+    if (deliverAt !== undefined) checkWhole('deliverAt', deliverAt)
     const { store, clock } = this.#parts
     const dueMs = deliverAt === undefined ? 0 : outMsOf(deliverAt) + 1000
     if (deliverAt === undefined || dueMs <= clock.now()) return false
@@ -261,7 +266,7 @@ export class Timer {
   }
 
   async #deliver(batch: readonly Waiting[]): Promise<void> {
-    const { store, clock, onProblem } = this.#parts
+    const { clock, store, onProblem } = this.#parts
     const failed: Waiting[] = []
     let reason: unknown
     for (let at = 0; at < batch.length; ) {
@@ -269,10 +274,7 @@ export class Timer {
       const offsets = rest.map(({ queueOffset }) => queueOffset)
       const messages = await fetchWaiting(store, offsets, (offset, error) => this.#tellLost(offset, error))
       const now = clock.now()
-      const puts = messages.map((message, i) => {
-        const copy = message === undefined ? undefined : this.#copyOf(rest[i]!, message, now)
-        return copy === undefined ? undefined : store.put(copy)
-      })
+      const puts = messages.map((message, i) => (message === undefined ? undefined : this.#put(rest[i]!, message, now)))
       const left = await failedPuts(puts, onProblem)
       reason ??= left[0]?.error
       const isLeft = new Set(left.map((one) => one.at))
@@ -284,6 +286,16 @@ export class Timer {
       this.#held = [...failed, ...batch.slice(at)]
     }
     if (failed.length > 0) throw reason
+  }
+
+  /** Puts the copy of a message. One that cannot be made is tried again, as what cannot be stored is; the others do not wait. */
+  #put(one: Waiting, message: StoredMessage, now: number): Promise<PutReceipt> | undefined {
+    try {
+      const copy = this.#copyOf(one, message, now)
+      return copy === undefined ? undefined : this.#parts.store.put(copy)
+    } catch (cause) {
+      return Promise.reject(new Error(`message ${one.queueOffset} of ${TIMER_TOPIC} cannot be delivered now`, { cause }))
+    }
   }
 
   /** What is put for a message that is due; nothing for a cancellation, and for what is cancelled. */

@@ -50,7 +50,9 @@ export class Sender {
   readonly #options: SenderOptions
   /** For each topic the queue that is next in turn. */
   readonly #turns = new Map<string, Turn>()
-  /** The topic of the last message, which mostly is that of the next. */
+  /** The topic that was last found to be open for writing. */
+  #writable: TopicConfig | undefined
+  /** The topic whose turn was last asked for, which mostly is the next one, too. */
   #last: { readonly topic: TopicConfig; readonly turn: Turn } | undefined
 
   constructor(options: SenderOptions) {
@@ -121,7 +123,11 @@ export class Sender {
 
   /** The store's message for a request: with queue, id, and what asks the broker for something. */
   messageOf(request: SendRequest, topic: TopicConfig, batchQueueId?: number): Message {
-    checkMayWrite(topic)
+    // One that changes is another object.
+    if (topic !== this.#writable) {
+      checkMayWrite(topic)
+      this.#writable = topic
+    }
     const { topic: name, body, tags, keys, properties, flag } = request
     const asked = systemPropertiesOf(request, this.#options.clock, this.#options.delayLevels)
     const message: { -readonly [Field in keyof Message]: Message[Field] } = {
@@ -149,7 +155,7 @@ export class Sender {
   #put(message: Message): Promise<SendReceipt> {
     const { pipeline, numbers } = this.#options
     const { topic, uniqueKey, properties } = message
-    return pipeline.put(message).then((receipt) => {
+    return pipeline.putFor(message, (receipt) => {
       numbers.sent(message, receipt)
       const at = receipt.topic === TIMER_TOPIC ? properties?.[SystemProperty.deliverAtMs] : undefined
       return new SendReceipt(receipt, topic, uniqueKey!, at === undefined ? undefined : Number(at))

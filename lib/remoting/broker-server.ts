@@ -171,6 +171,7 @@ export class BrokerServer implements AsyncDisposable {
         const names = nameServer === undefined ? undefined : await listenForNames(options, nameServer.port, principals)
         const { endpoint = server.endpoint } = served
         const announcing = new Announcing({ served: broker.served, endpoint, own: names?.table, ...elsewhere(options) })
+        served.queuesElsewhere = (topic) => announcing.elsewhere.of(topic)
         const started = announcing.start()
         await (options.signal === undefined ? started : Promise.race([started, fired(options.signal)]))
         return new BrokerServer({ server, names, announcing, served, principals })
@@ -294,7 +295,8 @@ function servedBroker(broker: Broker, principals: Principals | undefined): Serve
   const turns = new ReadingTurns(clock, timers)
   const listedAuth = () => (principals instanceof CurrentPrincipals ? principals.settings : undefined)
   const unasked = { mayHear: () => true, speaker: () => undefined, refusalNow: () => undefined, whenAuthChanges: [], listedAuth }
-  const unknown = { endpoint: undefined, storeHost: undefined, connections: new Map(), endListening: [] }
+  const queuesElsewhere = () => Promise.resolve([])
+  const unknown = { endpoint: undefined, storeHost: undefined, queuesElsewhere, connections: new Map(), endListening: [] }
   return { broker, served, turns, looking: new TurnShare(clock, timers), ...unasked, ...unknown }
 }
 

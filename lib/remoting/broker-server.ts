@@ -10,6 +10,7 @@ import { TurnShare } from '../base/turn-share.js'
 import type { Broker } from '../broker/broker.js'
 import { parseHost } from '../format/host.js'
 import { Announcing } from './announcing.js'
+import { addressTest } from './auth/address-pattern.js'
 import { brokerRows } from './auth/broker-rows.js'
 import { Guard, type Rows } from './auth/guard.js'
 import { nameServerRows } from './auth/name-server-rows.js'
@@ -61,6 +62,11 @@ export interface BrokerServerOptions {
   readonly signal?: AbortSignal
   /** Limits other than the standard ones. */
   readonly limits?: Partial<ServerLimits>
+  /**
+   * Addresses behind which there are many clients, such as a proxy's or that of a NAT: one of them may have more connections
+   * than `limits.maxConnectionsPerAddress`. As in RocketMQ's lists, such as `10.0.0.7`, `10.0.*.*` or `10.0.0.1-9`. @default none
+   */
+  readonly sharedAddresses?: readonly string[]
   /** Whether clients may filter with SQL. @default true */
   readonly sqlFilters?: boolean
   /**
@@ -91,6 +97,7 @@ const known = fieldNames<keyof BrokerServerOptions>({
   insecure: true,
   signal: true,
   limits: true,
+  sharedAddresses: true,
   sqlFilters: true,
   pullMessages: true,
   onConnection: true,
@@ -238,6 +245,7 @@ export function checkServing(options: BrokerServerOptions): void {
   for (const address of nameServers) parseEndpoint(address)
   checkListening({ ...options, host, isGuarded: options.auth !== undefined })
   resolveLimits(limits)
+  for (const pattern of options.sharedAddresses ?? []) addressTest(pattern)
   checkPullMessages(pullMessages)
   if (options.auth !== undefined) principalsOf(options.auth)
 }
@@ -248,12 +256,13 @@ function elsewhere({ nameServers: servers = [], nameServerTls: tls, ...rest }: B
 }
 
 /** What the port of the broker and that of the name server have in common. */
-function shared({ host, tls, insecure, limits, onFault, onRefused }: BrokerServerOptions) {
+function shared({ host, tls, insecure, limits, sharedAddresses, onFault, onRefused }: BrokerServerOptions) {
   return {
     ...(host === undefined ? {} : { host }),
     ...(tls === undefined ? {} : { tls }),
     ...(insecure === undefined ? {} : { insecure }),
     ...(limits === undefined ? {} : { limits }),
+    ...(sharedAddresses === undefined ? {} : { sharedAddresses }),
     ...(onFault === undefined ? {} : { onFault }),
     ...(onRefused === undefined ? {} : { onRefused }),
   }

@@ -40,8 +40,8 @@ export interface HandshakeOptions<Raw extends ShakingSocket> {
   readonly begin: (socket: Raw) => void
   /** Sockets that there may be, with those whose handshake is done. */
   readonly maxSockets: number
-  /** Told who was closed before its handshake was done, and why. */
-  readonly onRefused: (socket: Raw, reason: string) => void
+  /** Told who was closed before its handshake was done, and why; no reason: there were as many sockets as may be. */
+  readonly onRefused: (socket: Raw, reason: string | undefined) => void
   readonly clock: Pick<Clock, 'monotonic'>
   readonly timers: Timers
 }
@@ -88,7 +88,7 @@ export class Handshakes<Raw extends ShakingSocket> {
     // Its error comes along with its end.
     socket.on('error', () => {})
     if (this.#sockets >= maxSockets && !this.#makeRoom()) {
-      onRefused(socket, 'too many connections')
+      onRefused(socket, undefined)
       socket.destroy()
       return
     }

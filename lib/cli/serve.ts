@@ -3,6 +3,7 @@ import { MessageStoreError } from '../base/errors.js'
 import { BrokerError } from '../broker/errors.js'
 import { DiskError } from '../disk/disk.js'
 import { type Command, type CommandInput, commonOptions, directoryOf, type ExitName, refuseMore } from './command.js'
+import { errorWords } from './disk-words.js'
 import { errorFields, logOptions, openLog } from './log.js'
 import { textOf } from './serve-files.js'
 import { Watched } from './serve-pages.js'
@@ -86,7 +87,7 @@ async function serveDirectory(
   } catch (error) {
     const isKnown = error instanceof MessageStoreError || error instanceof BrokerError || error instanceof DiskError
     if (!isKnown) throw error
-    log.tell('error', 'ended', errorFields(error))
+    log.tell('error', 'ended', { ...errorFields(error), error: errorWords(error) })
     return 'unusable'
   } finally {
     await pages?.close()

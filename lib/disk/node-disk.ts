@@ -30,6 +30,7 @@ import {
   type OpenMode,
   type PathStat,
 } from './disk.js'
+import { countsData } from './hole-count.js'
 
 /** One system call moves less than 2^31 bytes; larger buffers are moved in pieces of this many. */
 const maxCallBytes = 2 ** 30
@@ -48,6 +49,8 @@ export interface NodeDiskOptions {
 /** The file system of this machine. */
 export class NodeDisk implements Disk {
   readonly #nativeLocks: boolean
+  /** By device. */
+  readonly #counting = new Map<bigint, boolean>()
 
   constructor(options: NodeDiskOptions = {}) {
     this.#nativeLocks = options.nativeLocks ?? true
@@ -83,10 +86,25 @@ export class NodeDisk implements Disk {
         kind: kindOf(stat),
         bytes: Number(stat.size),
         allocatedBytes: Number(stat.blocks ?? 0n) * 512,
+        countsData: stat.isFile() && this.#countsData(stat.dev, path),
         modifiedMs: Number(stat.mtimeNs / 1_000_000n),
         identity: `${stat.dev}:${stat.ino}`,
       }
     })
+  }
+
+  /** Asked once for each file system. */
+  #countsData(device: bigint, path: string): boolean {
+    let counts = this.#counting.get(device)
+    if (counts !== undefined) return counts
+    try {
+      counts = countsData(fs.statfsSync(path).type)
+    } catch {
+      // Deleted in this moment, or of a kind that cannot be asked.
+      return false
+    }
+    this.#counting.set(device, counts)
+    return counts
   }
 
   list(path: string): DirectoryEntry[] {

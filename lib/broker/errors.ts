@@ -7,7 +7,7 @@
  */
 import { CodedError, type Reaction } from '../base/errors.js'
 
-/** The table of the broker's error codes. The README prints it, and a test keeps the two equal. */
+/** The table of the broker's error codes. `docs/broker.md` prints it, and a test keeps the two equal. */
 export const brokerErrorCodes = {
   BROKER_CLOSED: { reaction: 'reject', meaning: 'the broker is closing or closed' },
   TOPIC_UNKNOWN: { reaction: 'reject', meaning: 'no such topic, and topics are not made on first use' },

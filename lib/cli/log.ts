@@ -22,9 +22,23 @@ export interface LogOptions {
   readonly write: (line: string) => void
 }
 
+/** Lines of a kind in a window of time. */
+interface Window {
+  readonly since: number
+  told: number
+  leftOut: number
+}
+
 /** Lines of a kind that {@link Log.seldom} lets through in a window of time. */
 const MOST_IN_WINDOW = 10
 const WINDOW_MS = 10_000
+/** And of those that one peer causes, in a longer one. */
+const MOST_OF_PEER = 3
+const PEER_MS = 60_000
+/** Peers and kinds that are counted apart. Further ones are counted as one: there may be as many as there are addresses. */
+const MOST_PEERS = 1024
+
+const OTHERS = ''
 
 /** The options of a log on a terminal. */
 export function logOptions(terminal: Terminal, format: 'auto' | 'text' | 'json', level: LogLevel): LogOptions {
@@ -53,7 +67,8 @@ export async function openLog(options: LogOptions): Promise<Log> {
 export class Log {
   readonly #logger: Logger
   readonly #clock: Clock
-  readonly #windows = new Map<string, { since: number; told: number; kept: number }>()
+  readonly #windows = new Map<string, Window>()
+  readonly #peers = new Map<string, Window>()
 
   constructor(logger: Logger, clock: Clock) {
     this.#logger = logger
@@ -65,26 +80,58 @@ export class Log {
     this.#logger[level](fields, message)
   }
 
-  /** Tells of an error that nobody expected, and where it was thrown, as the last line. */
-  fatal(error: unknown): void {
+  /** Tells of an error that nobody expected, and where it was thrown, as the last line. @param stack - to be told as well */
+  fatal(error: unknown, stack?: string): void {
     const [, at] = /\n\s+at ([^\n]+)/.exec(error instanceof Error ? (error.stack ?? '') : '') ?? []
-    this.#logger.fatal({ ...errorFields(error), at }, 'ended by a fault of mqlite itself')
+    this.#logger.fatal(
+      { ...errorFields(error), at, ...(stack === undefined ? {} : { stack }) },
+      'ended by a fault of mqlite itself',
+    )
   }
 
   /** Tells it unless the same message came too often of late; the next line of it says how many were left out. */
   seldom(level: LogLevel, message: string, fields: Fields = {}): void {
     if (!this.#logger.isLevelEnabled(level)) return
+    const leftOut = this.#pass(this.#windows, message, WINDOW_MS, MOST_IN_WINDOW)
+    if (leftOut !== undefined) this.tell(level, message, leftOut === 0 ? fields : { ...fields, leftOut })
+  }
+
+  /**
+   * The same for what one peer can cause as often as it likes: few lines of a kind tell of each, so that one which never rests
+   * neither fills the log nor hides the others.
+   */
+  seldomOf(peer: string, level: LogLevel, message: string, fields: Fields = {}): void {
+    if (!this.#logger.isLevelEnabled(level)) return
+    const key = `${peer} ${message}`
+    if (!this.#peers.has(key) && this.#peers.size >= MOST_PEERS) this.#forgetPeers()
+    const isApart = this.#peers.has(key) || this.#peers.size < MOST_PEERS
+    if (this.#pass(this.#peers, isApart ? key : OTHERS, PEER_MS, MOST_OF_PEER) !== undefined) this.seldom(level, message, fields)
+    else {
+      // The next line says how many were left out of all peers. There has been one, which began the window.
+      const window = this.#windows.get(message)
+      if (window !== undefined) window.leftOut++
+    }
+  }
+
+  /** @returns how many were not told before this one; `undefined` when this one is not either */
+  #pass(windows: Map<string, Window>, key: string, forMs: number, most: number): number | undefined {
     const now = this.#clock.monotonic()
-    let window = this.#windows.get(message)
-    const leftOut = window !== undefined && now - window.since >= WINDOW_MS ? window.kept : 0
-    if (window === undefined || now - window.since >= WINDOW_MS)
-      this.#windows.set(message, (window = { since: now, told: 0, kept: 0 }))
-    if (window.told >= MOST_IN_WINDOW) {
-      window.kept++
-      return
+    let window = windows.get(key)
+    if (window === undefined || now - window.since >= forMs)
+      windows.set(key, (window = { since: now, told: 0, leftOut: window?.leftOut ?? 0 }))
+    if (window.told >= most) {
+      window.leftOut++
+      return undefined
     }
     window.told++
-    this.tell(level, message, leftOut === 0 ? fields : { ...fields, leftOut })
+    const { leftOut } = window
+    window.leftOut = 0
+    return leftOut
+  }
+
+  #forgetPeers(): void {
+    const now = this.#clock.monotonic()
+    for (const [key, { since }] of this.#peers) if (now - since >= PEER_MS) this.#peers.delete(key)
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The command line without the process: finds the command, runs it, tells how it ended.
  *
- * Errors are told in one line on standard error, never with a stack.
+ * Errors are told in one line on standard error; where a fault of ours came from is told to who sets `MQLITE_DEBUG`.
  */
 import { MessageStoreError, shown } from '../base/errors.js'
 import { BrokerError } from '../broker/errors.js'
@@ -87,13 +87,18 @@ function explain(error: unknown, line: readonly string[], terminal: Terminal): E
     return 'usage'
   }
   const isKnown = error instanceof MessageStoreError || error instanceof DiskError || error instanceof BrokerError
-  // What the system refuses has a code.
-  if (isKnown || typeof (error as { code?: unknown } | null)?.code === 'string') {
+  if (isKnown || isOfSystem(error)) {
     terminal.problem(text)
     return 'unusable'
   }
   terminal.fatal(error)
   return 'fault'
+}
+
+/** Whether the system refused something, such as `EACCES`. What Node itself refuses, `ERR_INVALID_ARG_TYPE`, is our mistake. */
+function isOfSystem(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code)
 }
 
 function runsUntilStopped([name = '']: readonly string[]): boolean {

@@ -63,13 +63,15 @@ export function logServer(
       // Who sends nonsense or goes away is to blame for it; the rest is ours.
       const isTheirs = error instanceof RemotingError
       const fields = { remote: endpointText(remote), ...errorFields(error) }
-      log.seldom(isTheirs ? 'info' : 'error', isTheirs ? 'cut off' : 'a request failed', fields)
+      if (isTheirs) log.seldomOf(remote.host, 'info', 'cut off', fields)
+      else log.seldom('error', 'a request failed', fields)
     },
     onRefused({ remote, request, code, reason }) {
       // Who may not is told apart from who asks for what is not there.
       const isForbidden = code === responseCodes.NO_PERMISSION
       const what = request === undefined ? 'a connection' : isForbidden ? 'a request that is not permitted' : 'a request'
-      log.seldom(isForbidden ? 'warn' : 'info', `${what} was refused`, { remote: endpointText(remote), request, code, reason })
+      const fields = { remote: endpointText(remote), request, code, reason }
+      log.seldomOf(`${remote.host} ${code ?? ''}`, isForbidden ? 'warn' : 'info', `${what} was refused`, fields)
     },
     onRegistration({ server, error }) {
       const wasFailing = failing.get(server)

@@ -5,6 +5,7 @@
  * pipe is slow, and stops for good, without an error, when it has gone (`mqlite tail ... | head`).
  */
 import type { Clock } from '../base/system.js'
+import type { Log } from './log.js'
 
 /** A stream to write to: `process.stdout` or `process.stderr`. */
 export interface OutputStream {
@@ -38,7 +39,7 @@ export class Terminal {
   #isGone = false
   #failure: Error | undefined
   #goOn: (() => void) | undefined
-  #log: { fatal(error: unknown): void } | undefined
+  #log: Pick<Log, 'fatal'> | undefined
 
   constructor(options: TerminalOptions) {
     this.#options = options
@@ -121,14 +122,19 @@ export class Terminal {
   }
 
   /** From now on a log tells what is fatal. */
-  tellFatalBy(log: { fatal(error: unknown): void }): void {
+  tellFatalBy(log: Pick<Log, 'fatal'>): void {
     this.#log = log
   }
 
-  /** Tells of an error that nobody expected: a fault of ours, in one line without a stack. */
+  /** Tells of an error that nobody expected: a fault of ours, in one line; with its stack where `MQLITE_DEBUG` is set. */
   fatal(error: unknown): void {
-    if (this.#log !== undefined) this.#log.fatal(error)
-    else this.problem(`a fault of mqlite itself: ${error instanceof Error ? error.message : String(error)}`)
+    const isDebugged = (this.environment['MQLITE_DEBUG'] ?? '') !== ''
+    const stack = isDebugged && error instanceof Error ? error.stack : undefined
+    if (this.#log !== undefined) this.#log.fatal(error, stack)
+    else {
+      this.problem(`a fault of mqlite itself: ${error instanceof Error ? error.message : String(error)}`)
+      if (stack !== undefined) this.error(`${stack}\n`)
+    }
   }
 
   /** Text in a colour, where colours show. */

@@ -6,7 +6,11 @@ import { shown } from '../base/errors.js'
 
 const PATTERN = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})$/
 
-/** The bytes of `1.2.3.4:5` or `[2001:db8::1]:5`. @throws {TypeError} {@link RangeError} naming text and what was expected */
+/**
+ * The bytes of `1.2.3.4:5` or `[2001:db8::1]:5`.
+ *
+ * @throws {TypeError} or {@link RangeError} naming the text and what was expected
+ */
 export function parseHost(text: string): Buffer {
   checkString('a host', text)
   const match = PATTERN.exec(text)

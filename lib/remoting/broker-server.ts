@@ -15,6 +15,7 @@ import {
 } from '../base/arguments.js'
 import { shown } from '../base/errors.js'
 import { fired } from '../base/signals.js'
+import { TurnShare } from '../base/turn-share.js'
 import { Broker } from '../broker/broker.js'
 import { parseHost } from '../format/host.js'
 import { Announcing } from './announcing.js'
@@ -199,16 +200,17 @@ export class BrokerServer implements AsyncDisposable {
   }
 
   /**
-   * Says anew who may do what; it counts for each request that comes from now on.
+   * Says anew who may do what; it counts for each request that comes from now on, and for those that wait for a message.
    *
    * @throws {TypeError} when the server did not begin with an object `auth`; {@link TypeError} {@link RangeError} naming what
    *   cannot be, and then nothing changes
    */
   changeAuth(auth: AuthSettings): void {
-    const { principals } = this.#parts
+    const { principals, served } = this.#parts
     if (!(principals instanceof CurrentPrincipals))
       throw new TypeError('auth can be changed only where it was given as an object')
     principals.become(auth)
+    for (const tell of served.whenAuthChanges) tell()
   }
 
   /** Leaves the name servers, answers what is in work, and closes. The broker stays open. May be called again. */
@@ -288,10 +290,12 @@ function shared({ host, tls, insecure, limits, onFault, onRefused }: BrokerServe
 
 function servedBroker(broker: Broker, principals: Principals | undefined): ServedBroker {
   const { served } = broker
-  const turns = new ReadingTurns(served.base.ports.timers)
+  const { clock, timers } = served.base.ports
+  const turns = new ReadingTurns(clock, timers)
   const listedAuth = () => (principals instanceof CurrentPrincipals ? principals.settings : undefined)
-  const unknown = { endpoint: undefined, storeHost: undefined, mayHear: () => true, speaker: () => undefined, listedAuth }
-  return { broker, served, turns, connections: new Map(), endListening: [], ...unknown }
+  const unasked = { mayHear: () => true, speaker: () => undefined, refusalNow: () => undefined, whenAuthChanges: [], listedAuth }
+  const unknown = { endpoint: undefined, storeHost: undefined, connections: new Map(), endListening: [] }
+  return { broker, served, turns, looking: new TurnShare(clock, timers), ...unasked, ...unknown }
 }
 
 function endListening({ endListening: all }: ServedBroker): void {
@@ -315,11 +319,15 @@ async function listenForClients(
   const onConnection = (connection: Connection): void => {
     const address = endpointText(connection.remote)
     connections.set(address, connection)
-    connection.onClose(() => connections.delete(address))
+    connection.onClose(() => {
+      // Of two to different addresses of this machine, the other one may have it now.
+      if (connections.get(address) === connection) connections.delete(address)
+    })
     options.onConnection?.(connection)
   }
   const guard = guardOf(principals, brokerRows(broker.served.store), handlers)
   // Whose group it is, everybody may say: only who may send to the topic sees what was sent.
+  served.refusalNow = (command, from) => guard.guard?.refusalNow(command, from)
   served.speaker = (from) => guard.guard?.speaker(from)
   served.mayHear = (to, topic) => guard.guard?.mayHear(to, topicNeed(topic, 'Pub')) ?? true
   const server = await RemotingServer.listen({ ...shared(options), ...guard, port, handlers, onConnection })

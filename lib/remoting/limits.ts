@@ -60,7 +60,8 @@ export interface ServerLimits extends ConnectionLimits {
   readonly silentMs: number
   /**
    * Bytes held for all peers together: frames that are not whole, requests in work, answers not taken. Above it the
-   * worst is cut off; above half of it in requests alone, who has one in work is read no further. @default 256 MiB
+   * worst is cut off; above half of it in requests alone, each with 2 KiB for what is made of it, who has one in work is
+   * read no further. @default 256 MiB
    */
   readonly maxTotalBytes: number
 }

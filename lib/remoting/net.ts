@@ -7,7 +7,9 @@
  */
 import * as net from 'node:net'
 import * as tls from 'node:tls'
+import { systemClock, systemTimers } from '../base/system.js'
 import type { Endpoint } from './endpoint.js'
+import { HANDSHAKE_MS, Handshakes } from './handshakes.js'
 
 /** Keys and certificates as PEM. */
 export interface TlsFiles {
@@ -34,8 +36,10 @@ export interface ClientTls extends TlsFiles {
 /** Where and how to listen. */
 export interface ListenOptions extends Endpoint {
   readonly tls?: ServerTls | undefined
-  /** Sockets beyond so many are closed as they come. */
+  /** Sockets beyond so many are closed as they come; under TLS those whose handshake takes long may have to go for them. */
   readonly maxSockets: number
+  /** Told of each peer that was closed before its handshake was done. May be called often when peers are hostile. */
+  readonly onRefused?: (remote: Endpoint, reason: string) => void
 }
 
 /** What is listening. */
@@ -85,22 +89,24 @@ export interface Net {
   connect(endpoint: Endpoint, tls: ClientTls | undefined, signal: AbortSignal): Promise<Socket>
 }
 
-/** Time for a TLS handshake; until it is over nobody counts the connection's bytes. */
-const HANDSHAKE_MS = 10_000
+/**
+ * Ways to agree on a key that every client of the last ten years knows one of. What OpenSSL offers besides may take a hundred
+ * times as long, more than 100 ms for one ClientHello that asks for ffdhe8192.
+ */
+const KEY_AGREEMENTS = 'X25519:P-256:P-384'
 
 /** The network of this machine. */
 export const nodeNet: Net = {
   listen(options, onSocket) {
     const accept = (socket: net.Socket): void => onSocket(new NodeSocket(socket))
-    const server = options.tls === undefined ? net.createServer(accept) : tlsServer(options.tls, accept)
-    server.maxConnections = options.maxSockets
+    const { server, end } = options.tls === undefined ? plainServer(options, accept) : tlsServer(options, options.tls, accept)
     return new Promise((resolve, reject) => {
       server.once('error', reject)
       server.listen(options.port, options.host, () => {
         server.off('error', reject)
         // Later errors are those of single connections that could not be accepted.
         server.on('error', () => {})
-        resolve({ endpoint: endpointOf(server.address()), close: () => closed(server) })
+        resolve({ endpoint: listenedAt(server.address()), close: () => closed(server, end) })
       })
     })
   },
@@ -127,20 +133,52 @@ export const nodeNet: Net = {
   },
 }
 
-function tlsServer({ requireClientCertificate = false, ...files }: ServerTls, accept: (socket: net.Socket) => void): tls.Server {
-  const server = tls.createServer(
+/** A server, and what ends with it. */
+interface Listening {
+  readonly server: net.Server
+  readonly end: () => void
+}
+
+function plainServer({ maxSockets }: ListenOptions, accept: (socket: net.Socket) => void): Listening {
+  const server = net.createServer(accept)
+  server.maxConnections = maxSockets
+  return { server, end: () => {} }
+}
+
+/** Listens for sockets itself, and hands them on to a server for TLS when it is their turn. */
+function tlsServer(
+  { maxSockets, onRefused }: ListenOptions,
+  { requireClientCertificate = false, ...files }: ServerTls,
+  accept: (socket: net.Socket) => void,
+): Listening {
+  const refuse = (socket: net.Socket, reason: string): void => onRefused?.(endpointOf(socket), reason)
+  const handshakes = new Handshakes<net.Socket>({
+    begin: (socket) => shaking.emit('connection', socket),
+    maxSockets,
+    onRefused: refuse,
+    clock: systemClock,
+    timers: systemTimers,
+  })
+  const shaking = tls.createServer(
     {
       ...pem(files),
       minVersion: 'TLSv1.2',
+      ecdhCurve: KEY_AGREEMENTS,
       requestCert: requireClientCertificate,
       rejectUnauthorized: requireClientCertificate,
       handshakeTimeout: HANDSHAKE_MS,
     },
-    accept,
+    (socket) => {
+      handshakes.done(socket)
+      accept(socket)
+    },
   )
-  // Who cannot shake hands is gone already.
-  server.on('tlsClientError', (_error, socket) => socket.destroy())
-  return server
+  shaking.on('tlsClientError', (error: Error & { reason?: string; code?: string }, socket) => {
+    // Who cannot shake hands may be gone already.
+    if (socket.remoteAddress !== undefined) refuse(socket, `no TLS handshake: ${error.reason ?? error.code ?? error.message}`)
+    socket.destroy()
+  })
+  return { server: net.createServer((socket) => handshakes.take(socket)), end: () => handshakes.close() }
 }
 
 function clientTls(host: string, { serverName, ...files }: ClientTls): tls.ConnectionOptions {
@@ -161,13 +199,18 @@ function pem(files: TlsFiles): { key?: string | Buffer; cert?: string | Buffer; 
   return Object.fromEntries(entries)
 }
 
-function endpointOf(address: net.AddressInfo | string | null): Endpoint {
+function endpointOf({ remoteAddress = '', remotePort = 0 }: net.Socket): Endpoint {
+  return { host: remoteAddress, port: remotePort }
+}
+
+function listenedAt(address: net.AddressInfo | string | null): Endpoint {
   return typeof address === 'object' && address !== null ? { host: address.address, port: address.port } : { host: '', port: 0 }
 }
 
-function closed(server: net.Server): Promise<void> {
+function closed(server: net.Server, end: () => void): Promise<void> {
   // The callback waits for the connections; the port is free as soon as the call returns.
   server.close()
+  end()
   return Promise.resolve()
 }
 
@@ -179,7 +222,7 @@ class NodeSocket implements Socket {
 
   constructor(socket: net.Socket) {
     this.#socket = socket
-    this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
+    this.remote = endpointOf(socket)
     this.local = { host: socket.localAddress ?? '', port: socket.localPort ?? 0 }
     socket.setNoDelay(true)
     socket.on('error', (error) => {

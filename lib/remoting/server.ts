@@ -80,6 +80,9 @@ export function checkListening({ host, tls, insecure = false, isGuarded }: Expos
  */
 const STRANGER_MS = 250
 
+/** So many times `silentMs` a stranger has that has spoken, while something of it is on its way. */
+const MOST_LOOKUPS = 4
+
 /** Room for connections that are refused only after a look at the others. */
 const SPARE_SOCKETS = 64
 
@@ -117,7 +120,8 @@ export class RemotingServer {
     checkListening({ ...options, host, isGuarded: options.guard !== undefined })
     const server = new RemotingServer(options)
     const maxSockets = server.#limits.maxConnections + SPARE_SOCKETS
-    server.#listener = await net.listen({ host, port, tls, maxSockets }, (socket) => server.#accept(socket))
+    const onRefused = (remote: Endpoint, reason: string): void => options.onRefused?.({ remote, reason })
+    server.#listener = await net.listen({ host, port, tls, maxSockets, onRefused }, (socket) => server.#accept(socket))
     return server
   }
 
@@ -202,18 +206,22 @@ export class RemotingServer {
   }
 
   /**
-   * Closes a connection that stays a stranger, unless something that it says is on its way, which has bounds of its own. Where
-   * nobody is asked who they are it may stay while there are places: clients keep connections for later.
+   * Closes a connection that stays a stranger, unless the first thing that it says is on its way, which has bounds of its own,
+   * or who it is is being looked up. Where nobody is asked who they are it may stay while there are places: clients keep
+   * connections for later.
    */
   #watchStranger(connection: Connection): void {
     const { silentMs, maxConnections } = this.#limits
     const { guard } = this.#options
     let timer: Timer
+    let looks = 0
     const look = (): void => {
       if (!this.#connections.has(connection) || !this.#isStranger(connection)) return
       const hasPlace = guard === undefined && this.#connections.size < maxConnections / 2
-      if (hasPlace || connection.incomingBytes > 0) wait()
-      else this.#dismiss(connection, `silent for ${silentMs} ms`)
+      // Who says one thing after the other that does not count always has something on its way.
+      const isComing = connection.incomingBytes > 0 && (!connection.hasSpoken || ++looks < MOST_LOOKUPS)
+      if (hasPlace || isComing) wait()
+      else this.#dismiss(connection, `${connection.hasSpoken ? 'nobody who is known' : 'silent'} for ${silentMs} ms`)
     }
     const wait = (): void => {
       // What has come meanwhile is read before.

@@ -51,6 +51,53 @@ describe('a log', () => {
   })
 })
 
+describe('what peers cause', () => {
+  const told = (lines: readonly string[]) => parsed(lines).map(({ n, leftOut }) => [n, leftOut])
+
+  test('is told three times a minute of each peer, and of all of them no more than anything else', async () => {
+    const { log, lines } = await opened('json')
+    const say = (peer: string, n: number): void => log.seldomOf(peer, 'info', 'a request was refused', { n })
+    for (let n = 0; n < 100; n++) say('a', n)
+    say('b', 100)
+    assert.deepEqual(told(lines.splice(0)), [
+      [0, undefined],
+      [1, undefined],
+      [2, undefined],
+      [100, 97],
+    ])
+    for (let second = 0; second < 59; second++) {
+      time.advance(1000)
+      say('a', second)
+    }
+    assert.deepEqual(lines, [])
+    time.advance(1000)
+    say('a', 7)
+    for (let n = 0; n < 100; n++) say(`peer ${n}`, n)
+    assert.deepEqual(told(lines.splice(0, 2)), [
+      [7, 59],
+      [0, undefined],
+    ])
+    assert.equal(lines.length, 8)
+  })
+
+  test('is counted together when there are too many peers to count them apart', async () => {
+    const { log, lines } = await opened('json')
+    for (let n = 0; n < 5000; n++) {
+      if (n % 10 === 0) time.advance(100)
+      log.seldomOf(`peer ${n}`, 'info', 'a request was refused', { n })
+    }
+    time.advance(60_000)
+    log.seldomOf('one more', 'info', 'a request was refused', { n: 5000 })
+    const all = told(lines)
+    assert.deepEqual(all.at(-1)![0], 5000)
+    // The line tells of all that were left out, of whomever they were.
+    assert.equal(
+      all.reduce((sum, [, leftOut = 0]) => sum + 1 + (leftOut as number), 0),
+      5001,
+    )
+  })
+})
+
 describe('the log of a server', () => {
   const remote = { host: '192.0.2.1', port: 5 }
   const connection = { remote, onClose: (listener: () => void) => listener() } as unknown as Connection

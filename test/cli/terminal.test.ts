@@ -1,6 +1,7 @@
 /** What only a terminal shows: colours, the progress bar, lines cut to its width. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { runLine } from '../../lib/cli/run.js'
 import { writeTable } from '../../lib/cli/table.js'
 import { type OutputStream, Terminal } from '../../lib/cli/terminal.js'
 
@@ -108,4 +109,25 @@ test('problems take one line', () => {
   const { terminal, error } = terminalWith(false)
   terminal.problem('first\n  second')
   assert.equal(error.text, 'mqlite: first second\n')
+})
+
+test('what Node itself refuses is a fault of ours, told with its stack to who sets MQLITE_DEBUG, and what the system refuses is not', async () => {
+  for (const [code, environment, ends, says] of [
+    ['ERR_INVALID_ARG_TYPE', {}, 70, /^mqlite: a fault of mqlite itself: no such thing\n$/],
+    [
+      'ERR_INVALID_ARG_TYPE',
+      { MQLITE_DEBUG: '1' },
+      70,
+      /^mqlite: a fault of mqlite itself: no such thing\nTypeError: no such thing\n {4}at /,
+    ],
+    ['EIO', { MQLITE_DEBUG: '1' }, 3, /^mqlite: no such thing\n$/],
+    [undefined, {}, 70, /^mqlite: a fault/],
+  ] as const) {
+    const { terminal, out, error } = terminalWith(false, environment)
+    out.write = () => {
+      throw Object.assign(new TypeError('no such thing'), code === undefined ? {} : { code })
+    }
+    assert.equal(await runLine(['--version'], terminal), ends)
+    assert.match(error.text, says)
+  }
 })

@@ -173,10 +173,30 @@ describe('a server with all its places taken', () => {
       await settled()
       assert.equal(slow!.isClosed, false)
       assert.deepEqual(
-        refused.filter((reason) => reason.startsWith('silent')),
-        Array(asks ? 2 : 1).fill('silent for 5000 ms'),
+        refused.filter((reason) => reason.endsWith('5000 ms')),
+        ['silent for 5000 ms', ...(asks ? ['nobody who is known for 5000 ms'] : [])],
       )
     }
+  })
+
+  test('that asks who sends closes in the end who says one thing after the other that does not count', async (t) => {
+    const { time, from } = await open(t, { guard, limits: { ...limits, maxConnections: 100 } })
+    const [endless, slow] = [from('a'), from('b')]
+    const wrong = Buffer.concat(encodeFrame(request(1, { body: Buffer.alloc(1000) })))
+    const first = Buffer.concat(encodeFrame(signed(request(1, { body: Buffer.alloc(1_000_000) }), account)))
+    let sent = 0
+    for (let seconds = 0; seconds < 25; seconds++) {
+      // Of what it says there is always a part that has not come yet.
+      endless.write([seconds === 0 ? wrong.subarray(0, 900) : Buffer.concat([wrong.subarray(900), wrong.subarray(0, 900)])])
+      slow.write([first.subarray(sent, (sent += 2000))])
+      await settled()
+      time.advance(1000)
+      await settled()
+      if (seconds === 15) assert.equal(endless.isClosed, false)
+    }
+    assert.equal(endless.isClosed, true)
+    // What somebody begins with may be long.
+    assert.equal(slow.isClosed, false)
   })
 
   test('keeps a silent connection while half of the places are free and nobody is asked who it is', async (t) => {
@@ -252,5 +272,33 @@ describe('a server with all its places taken', () => {
     }
     assert.equal(open.length, 0)
     assert.equal(server.connections.length, 4)
+  })
+
+  test('reads nobody further who has a request in work while all together have too many of them, as small as they are', async (t) => {
+    const net = new MemoryNet()
+    const time = new ManualTime()
+    let open = 0
+    const all = new AbortController()
+    const slow: HandlerTable = new Map<number, Handler>([
+      [
+        1,
+        async (command) => {
+          open++
+          if (!all.signal.aborted) await new Promise((resolve) => all.signal.addEventListener('abort', resolve))
+          return answer(command, 0)
+        },
+      ],
+    ])
+    const server = await serveRemoting(t, { net, clock: time, timers: time, handlers: slow, limits: { maxTotalBytes: 100_000 } })
+    const ten = Array<Buffer>(10).fill(Buffer.concat(encodeFrame(request(1))))
+    for (let i = 0; i < 4; i++) {
+      net.connectFrom('127.0.0.1', server.endpoint).write(ten)
+      await settled(20)
+    }
+    // 24 fill half of the limit, with what is made of each: of the third peer four are in work, of the last one.
+    assert.equal(open, 25)
+    all.abort()
+    await settled(20)
+    assert.equal(open, 40)
   })
 })

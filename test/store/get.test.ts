@@ -307,6 +307,20 @@ describe('waiting', () => {
     assert.equal(time.pendingTimers, before)
   })
 
+  test('messages of one turn wake who waits for their queues, whatever else is put between them', async (t) => {
+    const store = await openStore(t)
+    const waits = [2, 0, 3].map((queueId) => store.get({ topic: 'a', queueId, offset: 0, waitMs: 1000 }))
+    const other = store.get({ topic: 'b', offset: 0, waitMs: 1000 })
+    await settled()
+    const put = (topic: string, queueId: number) => store.put({ topic, queueId, body: `${topic}${queueId}` })
+    await Promise.all([put('c', 0), put('a', 1), put('c', 1), put('a', 0), put('a', 3), put('a', 2), put('a', 2), put('b', 0)])
+    const got = await Promise.all([...waits, other])
+    assert.deepEqual(
+      got.map(({ messages }) => bodies(messages)),
+      [['a2', 'a2'], ['a0'], ['a3'], ['b0']],
+    )
+  })
+
   test('closing ends every wait with STORE_CLOSED', async () => {
     const time = new ManualTime()
     const store = await open(freshDisk(), {}, { clock: time, timers: time })

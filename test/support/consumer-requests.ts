@@ -10,6 +10,8 @@ export interface GivenMember {
   readonly clientId?: string
   readonly group?: string
   readonly model?: string
+  /** How it consumes. */
+  readonly type?: string
   /** Filters by topic; those that begin with `sql:` are SQL. */
   readonly topics?: Readonly<Record<string, string>>
   readonly version?: number
@@ -30,7 +32,7 @@ export function heartbeat(given: GivenMember = {}): CommandParts {
   }))
   const consumer = {
     groupName: group,
-    consumeType: 'CONSUME_PASSIVELY',
+    consumeType: given.type ?? 'CONSUME_PASSIVELY',
     messageModel: model,
     consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET',
     unitMode: false,

@@ -155,10 +155,9 @@ export class Schedule {
 
   async #putAll(level: number, messages: readonly StoredMessage[]): Promise<void> {
     const { store, onProblem } = this.#parts
-    const puts = messages.map((stored) => {
-      const message = deliveredMessage(stored)
-      return message === undefined ? undefined : store.put(message)
-    })
+    // All are made before the first is put: what is thrown for one leaves no put behind that nobody waits for.
+    const copies = messages.map((stored) => deliveredMessage(stored))
+    const puts = copies.map((copy) => (copy === undefined ? undefined : store.put(copy)))
     const [failed] = await failedPuts(puts, onProblem)
     if (failed === undefined) return
     // Those behind it that were stored are delivered again with it: at least once.

@@ -17,7 +17,7 @@ import { checkObject, checkString, checkWhole } from '../../base/arguments.js'
 import { MessageStoreError } from '../../base/errors.js'
 import type { Clock, Timers } from '../../base/system.js'
 import type { Disk } from '../../disk/disk.js'
-import type { Message } from '../../store/message.js'
+import type { Message, PutReceipt } from '../../store/message.js'
 import type { MessageStore } from '../../store/message-store.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import { TIMER_TOPIC } from '../config/system-topics.js'
@@ -266,7 +266,7 @@ export class Timer {
   }
 
   async #deliver(batch: readonly Waiting[]): Promise<void> {
-    const { store, clock, onProblem } = this.#parts
+    const { clock, store, onProblem } = this.#parts
     const failed: Waiting[] = []
     let reason: unknown
     for (let at = 0; at < batch.length; ) {
@@ -274,10 +274,7 @@ export class Timer {
       const offsets = rest.map(({ queueOffset }) => queueOffset)
       const messages = await fetchWaiting(store, offsets, (offset, error) => this.#tellLost(offset, error))
       const now = clock.now()
-      const puts = messages.map((message, i) => {
-        const copy = message === undefined ? undefined : this.#copyOf(rest[i]!, message, now)
-        return copy === undefined ? undefined : store.put(copy)
-      })
+      const puts = messages.map((message, i) => (message === undefined ? undefined : this.#put(rest[i]!, message, now)))
       const left = await failedPuts(puts, onProblem)
       reason ??= left[0]?.error
       const isLeft = new Set(left.map((one) => one.at))
@@ -289,6 +286,16 @@ export class Timer {
       this.#held = [...failed, ...batch.slice(at)]
     }
     if (failed.length > 0) throw reason
+  }
+
+  /** Puts the copy of a message. One that cannot be made is tried again, as what cannot be stored is; the others do not wait. */
+  #put(one: Waiting, message: StoredMessage, now: number): Promise<PutReceipt> | undefined {
+    try {
+      const copy = this.#copyOf(one, message, now)
+      return copy === undefined ? undefined : this.#parts.store.put(copy)
+    } catch (cause) {
+      return Promise.reject(new Error(`message ${one.queueOffset} of ${TIMER_TOPIC} cannot be delivered now`, { cause }))
+    }
   }
 
   /** What is put for a message that is due; nothing for a cancellation, and for what is cancelled. */

@@ -51,6 +51,11 @@ export class ConsumerGroup {
     return [...this.#members.keys()]
   }
 
+  /** What each member told in its last heartbeat that told it. */
+  get told(): readonly (readonly [Member, ConsumerFacts])[] {
+    return [...this.#members].map(([member, { facts }]) => [member, facts] as const)
+  }
+
   /** The client ids of those that share the queues, sorted, each once. The same frozen list until members change. */
   get clientIds(): readonly string[] {
     return (this.#sortedIds ??= Object.freeze(this.#sharing().sort(compareText)))

@@ -11,8 +11,9 @@ import { type MessageQueue, queueKey } from './message-queue.js'
 export const QUEUE_LOCK_MS = 60_000
 
 interface Lock {
-  clientId: string
-  grantedAt: number
+  readonly clientId: string
+  readonly account: string | undefined
+  readonly grantedAt: number
 }
 
 /** See the head of this file. */
@@ -32,9 +33,11 @@ export class QueueLocks {
   /**
    * Locks queues for a client, or lengthens the locks that it has.
    *
+   * @param account - in whose name; a lock taken in one is no other's, though this names the same client. Everybody knows the
+   *   ids of clients, and locks outlive their connections
    * @returns the queues that are its own now: those that nobody else holds unexpired
    */
-  lock(group: string, queues: Iterable<MessageQueue>, clientId: string): MessageQueue[] {
+  lock(group: string, queues: Iterable<MessageQueue>, clientId: string, account?: string): MessageQueue[] {
     const now = this.#clock.monotonic()
     this.#sweep(now)
     const locks = this.#groups.get(group) ?? new Map<string, Lock>()
@@ -42,8 +45,8 @@ export class QueueLocks {
     for (const queue of queues) {
       const key = queueKey(queue)
       const lock = locks.get(key)
-      if (lock !== undefined && lock.clientId !== clientId && !this.#isExpired(lock, now)) continue
-      locks.set(key, { clientId, grantedAt: now })
+      if (lock !== undefined && !isOf(lock, clientId, account) && !this.#isExpired(lock, now)) continue
+      locks.set(key, { clientId, account, grantedAt: now })
       granted.push(queue)
     }
     if (granted.length > 0) this.#groups.set(group, locks)
@@ -51,12 +54,13 @@ export class QueueLocks {
   }
 
   /** Gives queues up. Locks of other clients stay. */
-  unlock(group: string, queues: Iterable<MessageQueue>, clientId: string): void {
+  unlock(group: string, queues: Iterable<MessageQueue>, clientId: string, account?: string): void {
     const locks = this.#groups.get(group)
     if (locks === undefined) return
     for (const queue of queues) {
       const key = queueKey(queue)
-      if (locks.get(key)?.clientId === clientId) locks.delete(key)
+      const lock = locks.get(key)
+      if (lock !== undefined && isOf(lock, clientId, account)) locks.delete(key)
     }
     if (locks.size === 0) this.#groups.delete(group)
   }
@@ -94,4 +98,9 @@ export class QueueLocks {
       if (locks.size === 0) this.#groups.delete(group)
     }
   }
+}
+
+/** A lock that was taken when nobody was asked who sends stays with its client when that is asked later. */
+function isOf(lock: Lock, clientId: string, account: string | undefined): boolean {
+  return lock.clientId === clientId && (lock.account === undefined || lock.account === account)
 }

@@ -122,6 +122,11 @@ export class ClientRegistry<Producer extends Member = Member> {
     return this.#groups.get(group)?.members ?? []
   }
 
+  /** The members of a group with what each of them told: they need not agree. */
+  told(group: string): readonly (readonly [Member, ConsumerFacts])[] {
+    return this.#groups.get(group)?.told ?? []
+  }
+
   /** The client ids of those in a group that share its queues, sorted, each once; the same frozen list until members change. */
   clientIds(group: string): readonly string[] {
     return this.#groups.get(group)?.clientIds ?? []

@@ -40,11 +40,20 @@ export interface SenderOptions {
   readonly checkOpen: () => void
 }
 
+/** The queue that is next. */
+interface Turn {
+  queueId: number
+}
+
 /** See the head of this file. */
 export class Sender {
   readonly #options: SenderOptions
   /** For each topic the queue that is next in turn. */
-  readonly #turns = new Map<string, number>()
+  readonly #turns = new Map<string, Turn>()
+  /** The topic that was last found to be open for writing. */
+  #writable: TopicConfig | undefined
+  /** The topic whose turn was last asked for, which mostly is the next one, too. */
+  #last: { readonly topic: TopicConfig; readonly turn: Turn } | undefined
 
   constructor(options: SenderOptions) {
     this.#options = options
@@ -114,7 +123,11 @@ export class Sender {
 
   /** The store's message for a request: with queue, id, and what asks the broker for something. */
   messageOf(request: SendRequest, topic: TopicConfig, batchQueueId?: number): Message {
-    checkMayWrite(topic)
+    // One that changes is another object.
+    if (topic !== this.#writable) {
+      checkMayWrite(topic)
+      this.#writable = topic
+    }
     const { topic: name, body, tags, keys, properties, flag } = request
     const asked = systemPropertiesOf(request, this.#options.clock, this.#options.delayLevels)
     const message: { -readonly [Field in keyof Message]: Message[Field] } = {
@@ -142,7 +155,7 @@ export class Sender {
   #put(message: Message): Promise<SendReceipt> {
     const { pipeline, numbers } = this.#options
     const { topic, uniqueKey, properties } = message
-    return pipeline.put(message).then((receipt) => {
+    return pipeline.putFor(message, (receipt) => {
       numbers.sent(message, receipt)
       const at = receipt.topic === TIMER_TOPIC ? properties?.[SystemProperty.deliverAtMs] : undefined
       return new SendReceipt(receipt, topic, uniqueKey!, at === undefined ? undefined : Number(at))
@@ -161,10 +174,19 @@ export class Sender {
     return batchQueueId ?? this.#turn(topic)
   }
 
-  #turn({ topic, writeQueues }: TopicConfig): number {
-    const turn = this.#turns.get(topic) ?? 0
-    this.#turns.set(topic, turn + 1 >= writeQueues ? 0 : turn + 1)
-    return turn < writeQueues ? turn : 0
+  #turn(topic: TopicConfig): number {
+    const turn = this.#last?.topic === topic ? this.#last.turn : this.#turnOf(topic)
+    const { writeQueues } = topic
+    const queueId = turn.queueId
+    turn.queueId = queueId + 1 >= writeQueues ? 0 : queueId + 1
+    return queueId < writeQueues ? queueId : 0
+  }
+
+  #turnOf(topic: TopicConfig): Turn {
+    let turn = this.#turns.get(topic.topic)
+    if (turn === undefined) this.#turns.set(topic.topic, (turn = { queueId: 0 }))
+    this.#last = { topic, turn }
+    return turn
   }
 }
 

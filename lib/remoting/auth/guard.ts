@@ -17,6 +17,8 @@ import type { Principal } from './principal.js'
 import type { Principals } from './principals.js'
 import { isSignedWith, signatureFields } from './signature.js'
 
+const NO_KEY = 'No accessKey is configured'
+
 /** What a request needs; it may have to be looked up. Throws what handlers throw when the request cannot be read. */
 export type Row = (command: Command) => Promise<Needs> | Needs
 
@@ -59,7 +61,7 @@ export class Guard {
       this.#admitted.set(connection, { accessKey: undefined, principal: undefined })
       return
     }
-    if (accessKey === undefined) throw refused('No accessKey is configured')
+    if (accessKey === undefined) throw refused(NO_KEY)
     const found = this.#principals.find(accessKey)
     if (found instanceof Promise) return found.then((principal) => this.#check(command, connection, { accessKey, principal }))
     return this.#check(command, connection, { accessKey, principal: found })
@@ -87,6 +89,23 @@ export class Guard {
     return principal !== undefined && (principal.trusts(host) || principal.refusal(need, 0, host) === undefined)
   }
 
+  /** Why a request that was let through would be refused now; `undefined` when it would not, or that must be looked up. */
+  refusalNow(command: Command, connection: GuardedConnection): Refusal | undefined {
+    const { host } = connection.remote
+    const accessKey = command.extFields[signatureFields.accessKey]
+    try {
+      if (this.#principals.trusts(host)) return undefined
+      if (accessKey === undefined) throw refused(NO_KEY)
+      const principal = this.#principals.still(accessKey, undefined)
+      if (principal?.trusts(host) === true) return undefined
+      checkSigned(principal, command)
+      this.#allow(command, principal, host)?.catch(() => {})
+      return undefined
+    } catch (error) {
+      return error instanceof Refusal ? error : refused('what it needs cannot be told')
+    }
+  }
+
   #check(command: Command, connection: GuardedConnection, speaker: Speaker): Promise<void> | void {
     const { host } = connection.remote
     const { principal } = speaker
@@ -94,11 +113,12 @@ export class Guard {
       this.#admitted.set(connection, speaker)
       return
     }
-    const isSigned = principal === undefined ? isSignedWith(undefined, command) : principal.signed(command)
-    if (principal === undefined || !isSigned) {
-      throw refused(`Check signature failed for accessKey=${shown(command.extFields[signatureFields.accessKey])}`)
-    }
+    checkSigned(principal, command)
     this.#admitted.set(connection, speaker)
+    return this.#allow(command, principal, host)
+  }
+
+  #allow(command: Command, principal: Principal, host: string): Promise<void> | void {
     const row = this.#rows.get(command.code)
     if (row === undefined) {
       if (this.#handled.has(command.code)) throw refused(`nobody may send request code=${command.code}`)
@@ -108,6 +128,13 @@ export class Guard {
     if (needs instanceof Promise) return needs.then((all) => checkNeeds(all, principal, command.code, host))
     checkNeeds(needs, principal, command.code, host)
   }
+}
+
+/** @throws {Refusal} when nobody has the access key, or the signature is not theirs */
+function checkSigned(principal: Principal | undefined, command: Command): asserts principal is Principal {
+  const isSigned = principal === undefined ? isSignedWith(undefined, command) : principal.signed(command)
+  if (principal === undefined || !isSigned)
+    throw refused(`Check signature failed for accessKey=${shown(command.extFields[signatureFields.accessKey])}`)
 }
 
 /** What cannot be read is told to the sender as the handler would tell it. */

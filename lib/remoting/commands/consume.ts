@@ -6,6 +6,7 @@ import { answer, type Command } from '../command.js'
 import { Refusal, RemotingError } from '../errors.js'
 import { optionalInt, requiredInt, requiredLong, requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
+import { ClientOwners } from './client-owners.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { groupQueueHandlers } from './group-queues.js'
@@ -24,16 +25,17 @@ const SAYS_MAX_RETRIES = 121
 /** See the head of this file. @param servesSql - whether clients may filter with SQL; @param most - messages in one pull */
 export function consumeHandlers(served: ServedBroker, servesSql = true, most?: number): Entries {
   const offsets = new ClientOffsets(served.served)
+  const owners = new ClientOwners()
   const resets = new ResetPush(served, offsets)
   served.endListening.push(() => {
     resets.close()
     offsets.close()
   })
   return [
-    ...heartbeatHandlers(served, servesSql),
+    ...heartbeatHandlers(served, owners, servesSql),
     ...pullHandlers(served, offsets, servesSql, most),
     ...popHandlers(served, servesSql),
-    ...groupQueueHandlers(served, offsets),
+    ...groupQueueHandlers(served, offsets, owners),
     ...inquiryHandlers(served),
     [codes.CONSUMER_SEND_MSG_BACK, sendBack(served)],
     [codes.GET_CONSUMER_RUNNING_INFO, runningInfo(served)],

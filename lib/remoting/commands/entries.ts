@@ -1,10 +1,13 @@
 /** How the requests to a broker are written down: a code with what is done for it, in groups. */
+
+import type { TurnShare } from '../../base/turn-share.js'
 import type { Broker } from '../../broker/broker.js'
 import type { ServedParts } from '../../broker/serving/served.js'
 import type { AuthSettings } from '../auth/settings.js'
 import type { Connection } from '../connection.js'
 import type { Endpoint } from '../endpoint.js'
 import type { Handler, HandlerTable } from '../handling.js'
+import type { HeldRights } from './held-pulls.js'
 import { withOutcomes } from './outcome.js'
 import type { ReadingTurns } from './reading-turns.js'
 
@@ -24,6 +27,12 @@ export interface ServedBroker {
   mayHear: (connection: Connection, topic: string) => boolean
   /** Who spoke last over a connection; `undefined` where nobody is asked who sends, and for who is trusted by address. */
   speaker: (connection: Connection) => string | undefined
+  /** Why a request that waits would be refused now; `undefined` when it would not, or where nobody is asked who sends. */
+  refusalNow: HeldRights['refusalNow']
+  /** Called once it was said anew who may do what. */
+  readonly whenAuthChanges: (() => void)[]
+  /** The time in a turn for looking anew at what waits. */
+  readonly looking: TurnShare
   /** Whose messages are read when. */
   readonly turns: ReadingTurns
   /** Ends what handlers hear of the broker, which stays when they go; for the server to call once when it closes. */

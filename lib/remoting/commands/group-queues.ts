@@ -1,4 +1,6 @@
 /** The requests about the queues of a group: offsets, locks, shares, and what administrators ask about them. */
+
+import { shown } from '../../base/errors.js'
 import { fieldsOf, numberOf } from '../../broker/config/config-object.js'
 import type { RequestMode } from '../../broker/config/request-modes.js'
 import type { ConsumeModel } from '../../broker/group/members.js'
@@ -10,10 +12,12 @@ import type { ConfigValue } from '../../format/config-json.js'
 import { parseBody, printBody } from '../body-json.js'
 import { responseCodes } from '../codes.js'
 import { answer, type Command } from '../command.js'
+import type { Connection } from '../connection.js'
 import { Refusal } from '../errors.js'
 import { optionalFlag, optionalInt, optionalLong, requiredInt, requiredLong, requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
 import { listIn, nameIn, printSubscription, wordIn } from './client-body.js'
+import type { ClientOwners } from './client-owners.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { queueKeyedBody } from './queue-keys.js'
@@ -26,8 +30,13 @@ const models: readonly ConsumeModel[] = ['CLUSTERING', 'BROADCASTING']
 const modes: readonly RequestMode['mode'][] = ['PULL', 'POP']
 
 /** See the head of this file. */
-export function groupQueueHandlers(served: ServedBroker, offsets: ClientOffsets): Entries {
-  return [...offsetHandlers(served, offsets), ...shareHandlers(served), ...questionHandlers(served)]
+export function groupQueueHandlers(served: ServedBroker, offsets: ClientOffsets, owners: ClientOwners): Entries {
+  return [
+    ...offsetHandlers(served, offsets),
+    ...lockHandlers(served, owners),
+    ...shareHandlers(served),
+    ...questionHandlers(served),
+  ]
 }
 
 function offsetHandlers({ broker, served: { store } }: ServedBroker, offsets: ClientOffsets): Entries {
@@ -76,18 +85,39 @@ function placeIn(command: Command): [topic: string, group: string, queueId: numb
   return [requiredText(command, 'topic'), requiredText(command, 'consumerGroup'), requiredInt(command, 'queueId')]
 }
 
-function shareHandlers({ served }: ServedBroker): Entries {
-  const { locks } = served
-  const lock: Handler = (command) => {
-    const { group, clientId, queues } = readLock(command)
-    const granted = locks.lock(group, queuesHere(served, queues), clientId)
+function lockHandlers(broker: ServedBroker, owners: ClientOwners): Entries {
+  const { served } = broker
+  const { locks, registry } = served
+  /** Who asks. @throws {Refusal} when it is in the name of somebody else's client: everybody may know its id */
+  const askerOf = ({ group, clientId }: AskedLocks, connection: Connection): string | undefined => {
+    if (registry.find(group, clientId)?.isLocal === true)
+      throw new Refusal(
+        responseCodes.NO_PERMISSION,
+        `the client id ${shown(clientId)} is that of a consumer in the broker's process`,
+      )
+    const who = broker.speaker(connection)
+    owners.check(clientId, who, connection)
+    return who
+  }
+  const lock: Handler = (command, connection) => {
+    const asked = readLock(command)
+    const who = askerOf(asked, connection)
+    const granted = locks.lock(asked.group, queuesHere(served, asked.queues), asked.clientId, who)
     return answer(command, responseCodes.SUCCESS, { body: printBody({ lockOKMQSet: granted.map(queueBody) }) })
   }
-  const unlock: Handler = (command) => {
-    const { group, clientId, queues } = readLock(command)
-    locks.unlock(group, queues, clientId)
+  const unlock: Handler = (command, connection) => {
+    const asked = readLock(command)
+    const who = askerOf(asked, connection)
+    locks.unlock(asked.group, asked.queues, asked.clientId, who)
     return answer(command, responseCodes.SUCCESS)
   }
+  return [
+    [codes.LOCK_BATCH_MQ, lock],
+    [codes.UNLOCK_BATCH_MQ, unlock],
+  ]
+}
+
+function shareHandlers({ served }: ServedBroker): Entries {
   const assignment: Handler = (command) => {
     const fields = fieldsOf(parseBody(command.body))
     const share = shareOf(served, {
@@ -107,14 +137,19 @@ function shareHandlers({ served }: ServedBroker): Entries {
     return answer(command, responseCodes.SUCCESS)
   }
   return [
-    [codes.LOCK_BATCH_MQ, lock],
-    [codes.UNLOCK_BATCH_MQ, unlock],
     [codes.QUERY_ASSIGNMENT, assignment],
     [codes.SET_MESSAGE_REQUEST_MODE, setMode],
   ]
 }
 
-function readLock({ body }: Command): { group: string; clientId: string; queues: MessageQueue[] } {
+/** What a request to lock or unlock says. */
+interface AskedLocks {
+  readonly group: string
+  readonly clientId: string
+  readonly queues: readonly MessageQueue[]
+}
+
+function readLock({ body }: Command): AskedLocks {
   const fields = fieldsOf(parseBody(body))
   const queues = listIn(fields, 'mqSet').map(readQueue)
   return { group: nameIn(fields, 'consumerGroup'), clientId: nameIn(fields, 'clientId'), queues }

@@ -10,7 +10,7 @@ import { Refusal } from '../errors.js'
 import { requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
 import { type Heartbeat, printSubscription, readAskedSubscription, readHeartbeat, type ToldConsumer } from './client-body.js'
-import { ClientOwners } from './client-owners.js'
+import type { ClientOwners } from './client-owners.js'
 import { consumeRequests as codes } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
 import { MembershipBounds } from './membership-bounds.js'
@@ -20,9 +20,9 @@ import { RemoteClient } from './remote-client.js'
 const MOST_CLIENTS = 1024
 
 /** See the head of this file. @param servesSql - whether clients may filter with SQL */
-export function heartbeatHandlers(broker: ServedBroker, servesSql: boolean): Entries {
+export function heartbeatHandlers(broker: ServedBroker, owners: ClientOwners, servesSql: boolean): Entries {
   const { served } = broker
-  const clients = new ConnectedClients(broker)
+  const clients = new ConnectedClients(broker, owners)
   const heartbeat: Handler = async (command, connection) => {
     const told = readHeartbeat(command.body)
     const client = clients.known(told, command, connection)
@@ -64,13 +64,14 @@ export function heartbeatHandlers(broker: ServedBroker, servesSql: boolean): Ent
 /** Which clients speak over which connection. */
 class ConnectedClients {
   readonly bounds = new MembershipBounds<Connection>()
-  readonly #owners = new ClientOwners()
+  readonly #owners: ClientOwners
   readonly #broker: ServedBroker
   readonly #parts: ServedParts
   readonly #byConnection = new Map<Connection, Map<string, RemoteClient>>()
 
-  constructor(broker: ServedBroker) {
+  constructor(broker: ServedBroker, owners: ClientOwners) {
     this.#broker = broker
+    this.#owners = owners
     this.#parts = broker.served
   }
 

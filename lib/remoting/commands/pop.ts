@@ -24,7 +24,7 @@ const { SUCCESS, POLLING_FULL, POLLING_TIMEOUT, PULL_NOT_FOUND, MESSAGE_ILLEGAL,
 /** See the head of this file. @param servesSql - whether clients may filter with SQL */
 export function popHandlers(served: ServedBroker, servesSql: boolean): Entries {
   const pops = new ClientPops(served.served, servesSql)
-  const held = new HeldPulls()
+  const held = new HeldPulls(served)
   return [
     [codes.POP_MESSAGE, popping(pops, held, served.turns)],
     [codes.ACK_MESSAGE, acknowledging(pops)],
@@ -38,6 +38,7 @@ export function popHandlers(served: ServedBroker, servesSql: boolean): Entries {
 
 function popping(pops: ClientPops, held: HeldPulls, turns: ReadingTurns): Handler {
   return async (command, connection) => {
+    const { rules } = held
     const pollMs = Math.min(requiredLong(command, 'pollTime'), MOST_WAIT_MS)
     let admitted: AdmittedPop
     try {
@@ -64,7 +65,9 @@ function popping(pops: ClientPops, held: HeldPulls, turns: ReadingTurns): Handle
     connection.hold(command)
     // Only what is sent is popped: what comes while the client takes no answers is left to others.
     const turn: PopTurn = (pop) => turns.run(connection, () => (takesMore(connection) ? pop() : []))
-    const waited = await held.hold(connection, keyOf(admitted), (signal) => pops.pop(admitted, pollMs, { signal, turn }))
+    const waited = await held.hold(connection, { command, key: keyOf(admitted), rules }, (signal) =>
+      pops.pop(admitted, pollMs, { signal, turn }),
+    )
     // At once, so that what many such answers add to what the client has not taken is seen by each.
     if (waited.kind === 'done') connection.send(command, answerWith(waited.result))
     return undefined
@@ -155,9 +158,11 @@ function peeking({ served: { pop, base } }: ServedBroker, pops: ClientPops): Han
   }
 }
 
-function notifying({ served: { pop } }: ServedBroker, pops: ClientPops): Handler {
-  const held = new HeldPulls()
+function notifying(broker: ServedBroker, pops: ClientPops): Handler {
+  const { pop } = broker.served
+  const held = new HeldPulls(broker)
   return async (command, connection) => {
+    const { rules } = held
     const request = readLook(command)
     await pops.admitGroup(request.group)
     const pollMs = Math.min(optionalLong(command, 'pollTime', 0), MOST_WAIT_MS)
@@ -166,7 +171,9 @@ function notifying({ served: { pop } }: ServedBroker, pops: ClientPops): Handler
     if (has || pollMs <= 0) return told(has)
     if (!held.hasRoomFor(connection)) return told(false, true)
     connection.hold(command)
-    const waited = await held.hold(connection, keyOf(request), (signal) => pop.looking.has(request, pollMs, signal))
+    const waited = await held.hold(connection, { command, key: keyOf(request), rules }, (signal) =>
+      pop.looking.has(request, pollMs, signal),
+    )
     if (waited.kind === 'done') connection.send(command, told(waited.result))
     return undefined
   }

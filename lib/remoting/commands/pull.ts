@@ -46,16 +46,13 @@ const refusalCodes: Readonly<Record<PullRefusalReason, { readonly code: number; 
 }
 
 /** See the head of this file. @param servesSql - whether clients may filter with SQL; @param most - messages in one answer */
-export function pullHandlers(
-  { served, turns }: ServedBroker,
-  offsets: ClientOffsets,
-  servesSql: boolean,
-  most?: number,
-): Entries {
+export function pullHandlers(broker: ServedBroker, offsets: ClientOffsets, servesSql: boolean, most?: number): Entries {
+  const { served, turns } = broker
   const pulls = new Pulls(served, offsets, servesSql, most)
-  const held = new HeldPulls()
+  const held = new HeldPulls(broker)
   offsets.onReset((place) => held.wake(keyOf(place)))
   const pull: Handler = async (command, connection) => {
+    const { rules } = held
     const request = readPull(command)
     let admitted: AdmittedPull
     try {
@@ -73,7 +70,7 @@ export function pullHandlers(
     if (flags & PullFlag.commit) offsets.commit(topic, group, queueId, requiredLong(command, 'commitOffset'))
     const waitMs = flags & PullFlag.suspend ? Math.min(requiredLong(command, 'suspendTimeoutMillis'), MOST_WAIT_MS) : 0
     const isAnswered = await turns.run(connection, async () => {
-      const result = await pulls.now(admitted)
+      const result = (takesMore(connection) ? undefined : pulls.later(admitted)) ?? (await pulls.now(admitted))
       if (result.outcome === 'notYet' && waitMs > 0 && held.hasRoomFor(connection)) return false
       // At once, so that what many such answers add to what the client has not taken is seen by each.
       connection.send(command, answerWith(result))
@@ -81,7 +78,9 @@ export function pullHandlers(
     })
     if (isAnswered) return undefined
     connection.hold(command)
-    const waited = await held.hold(connection, keyOf(request), (signal) => pulls.wait(admitted, waitMs, signal))
+    const waited = await held.hold(connection, { command, key: keyOf(request), rules }, (signal) =>
+      pulls.wait(admitted, waitMs, signal),
+    )
     if (waited.kind === 'closed') return undefined
     const late = waited.kind === 'done' ? waited.result : await pulls.now(admitted)
     connection.send(command, answerWith(late))

@@ -66,22 +66,26 @@ export class ResetPush {
 
   #tell(topic: string, group: string, places: readonly GroupPlace[]): void {
     const { registry, requestModes } = this.#served.served
-    const facts = registry.facts(group)
-    // Whoever pulls as it likes knows nothing of this, and who pops gets what comes next from here.
-    if (facts?.consumeType !== 'CONSUME_PASSIVELY' || requestModes.get(topic, group).mode === 'POP') return
-    const clients = this.#clientsOf(group)
+    // Who pops gets what comes next from here.
+    if (requestModes.get(topic, group).mode === 'POP') return
+    const clients = this.#clientsOf(group, topic)
     if (clients.size === 0) return
-    const isEach = facts.model === 'BROADCASTING'
+    const isEach = registry.facts(group)?.model === 'BROADCASTING'
     const untold = places.filter((place) => isEach || this.#offsets.push(place))
     if (untold.length === 0) return
     for (const [connection, isCpp] of clients) connection.sendOneWay(this.#news(topic, group, untold, isCpp))
   }
 
-  /** The clients that know what they are told, and whether each is written in C++. */
-  #clientsOf(group: string): Map<Connection, boolean> {
+  /**
+   * The clients that are told, and whether each is written in C++: all that know what they are told and consume the topic as it
+   * comes, whoever of the group was heard of last. Whoever pulls as it likes knows nothing of this.
+   */
+  #clientsOf(group: string, topic: string): Map<Connection, boolean> {
     const clients = new Map<Connection, boolean>()
-    for (const { isLocal, address, language, version } of this.#served.served.registry.members(group)) {
-      const connection = isLocal || version < KNOWS_RESETS ? undefined : this.#served.connections.get(address)
+    for (const [{ isLocal, address, language, version }, facts] of this.#served.served.registry.told(group)) {
+      if (isLocal || version < KNOWS_RESETS) continue
+      if (facts.consumeType !== 'CONSUME_PASSIVELY' || !facts.subscriptions.has(topic)) continue
+      const connection = this.#served.connections.get(address)
       if (connection !== undefined) clients.set(connection, language === 'CPP')
     }
     return clients

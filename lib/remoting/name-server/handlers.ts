@@ -1,4 +1,6 @@
 /** The requests to a name server, as a table: each reads its ext fields, asks or tells the routes or the settings, answers. */
+import { shown } from '../../base/errors.js'
+import type { TurnShare } from '../../base/turn-share.js'
 import { parseBody, printBody } from '../body-json.js'
 import { nameServerRequests as codes, responseCodes } from '../codes.js'
 import { answer, type Command, type CommandParts } from '../command.js'
@@ -6,7 +8,8 @@ import { Refusal } from '../errors.js'
 import { optionalFlag, requiredLong, requiredText } from '../ext-fields.js'
 import type { Handler, HandlerTable } from '../handling.js'
 import { type KvTable, ORDER_NAMESPACE, objectOfTexts } from './kv-table.js'
-import { dataVersionOf, decodeRegistration, queuesOfRoute } from './registration.js'
+import { dataVersionOf, queuesOfRoute } from './registered-topics.js'
+import { decodeInSteps, decodeRegistration, isSmallRegistration } from './registration.js'
 import {
   clusterInfo,
   memberGroup,
@@ -17,8 +20,8 @@ import {
   unitTopics,
   type Zone,
 } from './route-questions.js'
-import { sameVersion } from './route-state.js'
-import type { RouteTable } from './route-table.js'
+import { type QueueData, sameVersion } from './route-state.js'
+import type { Registration, RouteTable } from './route-table.js'
 
 /** What the handlers work on. */
 export interface NameServerParts {
@@ -28,6 +31,8 @@ export interface NameServerParts {
   readonly ordersTopics: boolean
   /** Monotonic, milliseconds. */
   now(): number
+  /** The time that reading what brokers tell may take in a turn. */
+  readonly reading: TurnShare
   /** A server registered over this connection: when it closes, the server is gone. */
   onRegistered(connection: object): void
 }
@@ -38,6 +43,29 @@ const V4_9_4 = 401
 /** RocketMQ's clients show this to people as it is. */
 const ADVICE = '\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.'
 
+/**
+ * What brokers tell is taken in the order in which it came, though some of it is read for long. One is read at a time: what
+ * a compressed one becomes is held in memory.
+ */
+class InOrder {
+  #last: Promise<unknown> | undefined
+
+  /** At once, unless something that came before is not done. */
+  run<Result>(action: () => Result): Promise<Result> | Result {
+    return this.#last === undefined ? action() : this.runLong(async () => action())
+  }
+
+  runLong<Result>(action: () => Promise<Result>): Promise<Result> {
+    const done = this.#last === undefined ? action() : this.#last.then(action, action)
+    this.#last = done
+    const forget = (): void => {
+      if (this.#last === done) this.#last = undefined
+    }
+    done.then(forget, forget)
+    return done
+  }
+}
+
 type Reply = CommandParts | undefined
 
 /** The table. */
@@ -45,12 +73,16 @@ export function nameServerHandlers(parts: NameServerParts): HandlerTable {
   const table = new Map<number, Handler>()
   for (const part of [routeHandlers(parts), brokerHandlers(parts), topicHandlers(parts), settingHandlers(parts)]) {
     for (const [code, reply] of part)
-      table.set(code, (command, from) => answer(command, responseCodes.SUCCESS, reply(command, from)))
+      table.set(code, (command, from) => {
+        const replied = reply(command, from)
+        const answered = (parts: Reply) => answer(command, responseCodes.SUCCESS, parts)
+        return replied instanceof Promise ? replied.then(answered) : answered(replied)
+      })
   }
   return table
 }
 
-type Entries = readonly (readonly [number, (command: Command, from: object) => Reply])[]
+type Entries = readonly (readonly [number, (command: Command, from: object) => Promise<Reply> | Reply])[]
 
 function routeHandlers({ routes, settings, ordersTopics }: NameServerParts): Entries {
   const { state } = routes
@@ -85,6 +117,12 @@ function routeHandlers({ routes, settings, ordersTopics }: NameServerParts): Ent
   ]
 }
 
+/** @throws {Refusal} when it would be too much */
+function checkRoom(routes: RouteTable, brokerName: string, topics: Iterable<string>): void {
+  if (!routes.hasRoomFor(brokerName, topics))
+    throw new Refusal(responseCodes.SYSTEM_ERROR, `the name server has no room for more topics of ${shown(brokerName)}`)
+}
+
 /** The zone from which a client asks, when it wants brokers near to it. */
 function zoneOf(command: Command): Zone | undefined {
   const zoneName = command.extFields['__ZONE_NAME']?.trim() ?? ''
@@ -102,32 +140,35 @@ function brokerHandlers(parts: NameServerParts): Entries {
     if (!changed) routes.heard(cluster, address, parts.now())
     return { ext: { changed }, body: known === undefined ? undefined : printBody({ ...known }) }
   }
+  const inOrder = new InOrder()
+  const register = (registration: Registration, connection: object): Reply => {
+    checkRoom(routes, registration.brokerName, registration.topics.keys())
+    const { primaryAddress, haAddress } = routes.register({ ...registration, connection }, parts.now())
+    parts.onRegistered(connection)
+    const orders = settings.list(ORDER_NAMESPACE)
+    return {
+      ext: { masterAddr: primaryAddress, haServerAddr: haAddress },
+      body: orders === undefined ? undefined : printBody({ table: objectOfTexts(orders) }),
+    }
+  }
+  const unregister = (command: Command): Reply => {
+    routes.unregister({
+      cluster: requiredText(command, 'clusterName'),
+      brokerName: requiredText(command, 'brokerName'),
+      address: requiredText(command, 'brokerAddr'),
+      brokerId: requiredLong(command, 'brokerId'),
+    })
+    return undefined
+  }
   return [
     [
       codes.REGISTER_BROKER,
-      (command, connection) => {
-        const registration = { ...decodeRegistration(command), connection }
-        const { primaryAddress, haAddress } = routes.register(registration, parts.now())
-        parts.onRegistered(connection)
-        const orders = settings.list(ORDER_NAMESPACE)
-        return {
-          ext: { masterAddr: primaryAddress, haServerAddr: haAddress },
-          body: orders === undefined ? undefined : printBody({ table: objectOfTexts(orders) }),
-        }
-      },
+      (command, connection) =>
+        isSmallRegistration(command)
+          ? inOrder.run(() => register(decodeRegistration(command), connection))
+          : inOrder.runLong(async () => register(await decodeInSteps(command, () => parts.reading.pause()), connection)),
     ],
-    [
-      codes.UNREGISTER_BROKER,
-      (command) => {
-        routes.unregister({
-          cluster: requiredText(command, 'clusterName'),
-          brokerName: requiredText(command, 'brokerName'),
-          address: requiredText(command, 'brokerAddr'),
-          brokerId: requiredLong(command, 'brokerId'),
-        })
-        return undefined
-      },
-    ],
+    [codes.UNREGISTER_BROKER, (command) => inOrder.run(() => unregister(command))],
     [codes.QUERY_DATA_VERSION, versionQuestion],
     [
       codes.BROKER_HEARTBEAT,
@@ -161,7 +202,9 @@ function topicHandlers({ routes }: NameServerParts): Entries {
       codes.REGISTER_TOPIC_IN_NAMESRV,
       (command) => {
         const topic = requiredText(command, 'topic')
-        if (command.body.length > 0) routes.addTopic(topic, queuesOfRoute(command.body))
+        const queues = command.body.length > 0 ? queuesOfRoute(command.body) : new Map<string, QueueData>()
+        for (const brokerName of queues.keys()) checkRoom(routes, brokerName, [topic])
+        routes.addTopic(topic, queues)
         return undefined
       },
     ],

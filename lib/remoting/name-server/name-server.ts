@@ -5,6 +5,7 @@
  * Brokers in this process register through `routes`, without a connection.
  */
 import { type Clock, systemClock, systemTimers, type Timer, type Timers } from '../../base/system.js'
+import { TurnShare } from '../../base/turn-share.js'
 import type { Connection } from '../connection.js'
 import type { HandlerTable } from '../handling.js'
 import { nameServerHandlers } from './handlers.js'
@@ -49,6 +50,7 @@ export class NameServer {
       settings: this.settings,
       ordersTopics: options.ordersTopics ?? false,
       now: () => this.now(),
+      reading: new TurnShare(this.#clock, this.#timers),
       onRegistered: (connection) => this.#onRegistered(connection as Connection),
     })
     this.#scan = this.#nextScan()

@@ -25,6 +25,8 @@ import {
 export const EXPIRY_MS = 120_000
 
 const PRIMARY = 0
+/** Topics of all brokers: each that many brokers have counts for each of them. */
+const MOST_ENTRIES = 250_000
 
 /** One server of a broker. */
 export interface ServerName {
@@ -58,6 +60,14 @@ export interface Registered {
 export class RouteTable {
   /** What is known, for questions. */
   readonly state = new RouteState()
+  #entries = 0
+
+  /** Whether there is room for topics of a broker, with what is known of it already. */
+  hasRoomFor(brokerName: string, topics: Iterable<string>): boolean {
+    let count = this.#entries
+    for (const topic of topics) if (this.state.topics.get(topic)?.has(brokerName) !== true) count++
+    return count <= MOST_ENTRIES
+  }
 
   /** Takes in what a server says. `now` is monotonic, milliseconds. */
   register(given: Registration, now: number): Registered {
@@ -132,8 +142,10 @@ export class RouteTable {
 
   /** Forgets a topic, in one cluster or everywhere. The next registration with another edition brings it back. */
   deleteTopic(topic: string, cluster?: string): void {
-    if (cluster === undefined) this.state.topics.delete(topic)
-    else for (const name of this.state.clusters.get(cluster) ?? []) this.#dropQueues(topic, name)
+    if (cluster === undefined) {
+      this.#entries -= this.state.topics.get(topic)?.size ?? 0
+      this.state.topics.delete(topic)
+    } else for (const name of this.state.clusters.get(cluster) ?? []) this.#dropQueues(topic, name)
   }
 
   /** Forgets the queues that one broker has of a topic. */
@@ -193,6 +205,7 @@ export class RouteTable {
 
   #setQueues(topic: string, brokerName: string, data: QueueData): void {
     const queues = this.state.topics.get(topic) ?? new Map<string, QueueData>()
+    if (!queues.has(brokerName)) this.#entries++
     this.state.topics.set(topic, queues.set(brokerName, data))
   }
 
@@ -200,7 +213,7 @@ export class RouteTable {
     const { topics, mappings } = this.state
     for (const table of [topics, mappings]) {
       const byBroker = table.get(topic)
-      byBroker?.delete(brokerName)
+      if (byBroker?.delete(brokerName) === true && table === topics) this.#entries--
       if (byBroker?.size === 0) table.delete(topic)
     }
   }

@@ -6,6 +6,7 @@
  */
 import { shown } from '../../base/errors.js'
 import { type Block, zeroBlock } from '../../format/block.js'
+import { isLastCounted, writeLastCounted } from '../../format/counted-text.js'
 import { javaHash, javaHashContinue, unsigned } from '../../format/hash.js'
 import { parseHost } from '../../format/host.js'
 import { isTopic } from '../../format/names.js'
@@ -20,6 +21,8 @@ import {
   propertyKey,
   propertyNames,
   VALUE_END,
+  writeTagsName,
+  writeUniqueKeyName,
 } from '../../format/properties.js'
 import { closeRecord, propertiesRange, type RecordFields, writeRecordHead, writeRecordTopic } from '../../format/record.js'
 import { SCHEDULE_TOPIC, tagsCodeOf } from '../../format/tags.js'
@@ -199,13 +202,27 @@ export class MessageEncoder {
     if (keys !== undefined) this.#writeKeys(typeof keys === 'string' ? [keys] : keys, topic)
     if (properties !== undefined) this.#writeOthers(properties, topic, message)
     if (uniqueKey !== undefined) {
-      const hash = unsigned(this.#writePair(PropertyName.uniqueKey, uniqueKey, topic.keySeed))
+      const hash = unsigned(this.#writeUniqueKey(uniqueKey, topic.keySeed))
       // The unique key goes first, as in RocketMQ.
       this.keyHashes = this.keyHashes.length === 0 ? [hash] : [hash, ...this.keyHashes]
     }
     if (tags !== undefined) {
-      this.tagsCode = this.#writePair(PropertyName.tags, tags)
+      if (tags === '') throw emptyProperty(PropertyName.tags, tags)
+      this.#at = writeTagsName(this.#block!, this.#at)
+      this.tagsCode = this.#writeText(tags, PropertyName.tags)
+      this.#block!.view.setUint8(this.#at++, VALUE_END)
     }
+  }
+
+  /** @returns the hash of the key, behind that of a text */
+  #writeUniqueKey(uniqueKey: string, hash: number): number {
+    if (!isLastCounted(uniqueKey)) return this.#writePair(PropertyName.uniqueKey, uniqueKey, hash)
+    const block = this.#block!
+    const at = writeUniqueKeyName(block, this.#at)
+    const hashed = writeLastCounted(block, at, hash)
+    this.#at = at + uniqueKey.length + 1
+    block.view.setUint8(this.#at - 1, VALUE_END)
+    return hashed
   }
 
   #writeKeys(keys: readonly string[], topic: TopicBytes): void {
@@ -314,7 +331,7 @@ export class MessageEncoder {
 
   /** @returns the hash of the value, behind that of a text */
   #writePair(name: string, value: string, hash = 0): number {
-    if (name === '' || value === '') throw illegal(`property ${shown(name)} with value ${shown(value)}: neither may be empty`)
+    if (name === '' || value === '') throw emptyProperty(name, value)
     const { view } = this.#block!
     this.#writeText(name, name)
     view.setUint8(this.#at++, NAME_END)
@@ -342,6 +359,10 @@ export class MessageEncoder {
     this.#at = at + length
     return hashed
   }
+}
+
+function emptyProperty(name: string, value: string): Error {
+  return illegal(`property ${shown(name)} with value ${shown(value)}: neither may be empty`)
 }
 
 /** `|hash(topic#key)|` as RocketMQ's index takes it; the smallest integer has no absolute value and counts as 0. */

@@ -8,9 +8,6 @@ export interface FurtherPlace {
   readonly queueOffset: number
 }
 
-/** What a put is answered with: its receipt, or those of a batch. */
-export type PutAnswer = PutReceipt | readonly PutReceipt[]
-
 // A promise whose resolve and reject are taken out without a closure for each put.
 let takenResolve: (value: never) => void
 let takenReject: (error: unknown) => void
@@ -38,7 +35,9 @@ export class PendingPut {
   isAnswered = true
   /** When a `sync` put stops waiting, on the monotonic clock. */
   deadline = 0
-  #answer: PutAnswer | undefined
+  /** What makes the answer of the receipt; `undefined` for a batch, which is answered with all of its receipts. */
+  #answerOf: ((receipt: PutReceipt) => unknown) | undefined
+  #batch: readonly PutReceipt[] | undefined
   #resolve: ((value: never) => void) | undefined
   #reject: ((error: unknown) => void) | undefined
 
@@ -52,9 +51,19 @@ export class PendingPut {
     this.count = count
   }
 
-  /** A promise of the answer. */
-  promise<Answer extends PutAnswer>(answer: Answer): Promise<Answer> {
-    this.#answer = answer
+  /** A promise of what is made of the receipt when the put is answered. */
+  promise<Answer>(answerOf: (receipt: PutReceipt) => Answer): Promise<Answer> {
+    this.#answerOf = answerOf
+    return this.#promise()
+  }
+
+  /** A promise of the receipts of a batch. */
+  promiseOfAll(receipts: PutReceipt[]): Promise<PutReceipt[]> {
+    this.#batch = receipts
+    return this.#promise()
+  }
+
+  #promise<Answer>(): Promise<Answer> {
     this.isAnswered = false
     const promise = new Promise<Answer>(take as never)
     this.#resolve = takenResolve
@@ -64,15 +73,18 @@ export class PendingPut {
 
   /** The receipts in the answer. */
   get receipts(): readonly PutReceipt[] {
-    const answer = this.#answer
-    return answer === undefined ? [] : Array.isArray(answer) ? answer : [answer as PutReceipt]
+    return this.#batch ?? (this.#answerOf === undefined ? [] : [this.receipt])
   }
 
   /** Answers the put, unless it has been. */
   resolve(): void {
     if (this.isAnswered) return
     this.isAnswered = true
-    this.#resolve!(this.#answer as never)
+    try {
+      this.#resolve!((this.#answerOf === undefined ? this.#batch : this.#answerOf(this.receipt)) as never)
+    } catch (error) {
+      this.#reject!(error)
+    }
   }
 
   /** Refuses the put, unless it has been answered. */

@@ -58,14 +58,18 @@ export class Writer {
     }
   }
 
-  /** Puts one message. Rejects with what {@link MessageStore.put} documents. */
-  put(message: Message): Promise<PutReceipt> {
+  /**
+   * Puts one message. Rejects with what {@link MessageStore.put} documents.
+   *
+   * @param answerOf - makes the answer, at the time of it
+   */
+  put<Answer>(message: Message, answerOf: (receipt: PutReceipt) => Answer): Promise<Answer> {
     this.#options.checkWritable()
-    if (this.#isCrowded()) return this.#putLater([message]).then((receipts) => receipts[0]!)
+    if (this.#isCrowded()) return this.#putLater([message]).then((receipts) => answerOf(receipts[0]!))
     const { log, encoder, topics, clock, groups } = this.#options
     checkMessage(message)
     const topic = topics.topic(message.topic)
-    if (topic.isBatch) return this.#putInnerBatch([message], topic).then((receipts) => receipts[0]!)
+    if (topic.isBatch) return this.#putInnerBatch([message], topic).then((receipts) => answerOf(receipts[0]!))
     const now = this.#timestamp(clock.now())
     const chunk = log.reserve(encoder.roomFor(message))
     const encodedEnd = encoder.encode(chunk.block, chunk.used, message, topic, now)
@@ -75,7 +79,7 @@ export class Writer {
     const put = this.#place(queue, encoder, placed, placed.used - encoder.size, now)
     put.waits = encoder.waits
     if (encoder.further !== undefined) this.#placeFurther(put, encoder.further)
-    const answer = put.promise(put.receipt)
+    const answer = put.promise(answerOf)
     groups.add(put)
     return answer
   }
@@ -198,8 +202,8 @@ export class Writer {
     }
     const last = puts[puts.length - 1]!
     last.waits = drafts.some(({ waits }) => waits)
-    const answer = last.promise(receipts)
-    for (const put of puts) this.#options.groups.add(put)
+    const answer = last.promiseOfAll(receipts)
+    this.#options.groups.addBatch(puts)
     return answer
   }
 
@@ -228,7 +232,7 @@ export class Writer {
     queue.nextOffset += messages.length
     const encoded = { tagsCode: 0, keyHashes, storeHost, sysFlag, size }
     const put = new PendingPut(queue, receipts[0]!, encoded, messages.length)
-    const answer = put.promise(receipts)
+    const answer = put.promiseOfAll(receipts)
     groups.add(put)
     return answer
   }

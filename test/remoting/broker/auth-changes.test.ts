@@ -7,10 +7,11 @@ import { printBody } from '../../../lib/remoting/body-json.js'
 import { RemotingClient } from '../../../lib/remoting/client.js'
 import { brokerRequests, clientRequests, nameServerRequests, responseCodes } from '../../../lib/remoting/codes.js'
 import { type Command, type CommandParts, request } from '../../../lib/remoting/command.js'
-import { consumeRequests } from '../../../lib/remoting/commands/consume-codes.js'
+import { consumeRequests, popRequests } from '../../../lib/remoting/commands/consume-codes.js'
 import { endpointText } from '../../../lib/remoting/endpoint.js'
 import type { HandlerTable } from '../../../lib/remoting/handling.js'
 import { inWords } from '../../support/client-messages.js'
+import { pull } from '../../support/consumer-requests.js'
 import { serveBroker } from '../../support/serve-broker.js'
 
 const { SUCCESS, NO_PERMISSION } = responseCodes
@@ -99,6 +100,54 @@ test('a client keeps its id when its address is trusted from now on, or no longe
   server.changeAuth(trusting)
   await one!()
   assert.deepEqual([await again!(), await one!(), await other!()], [SUCCESS, SUCCESS, NO_PERMISSION])
+})
+
+test('what waits for a message is refused in the moment in which its sender may no longer have it', async (t) => {
+  const may = { topicPerms: ['T=ANY'], groupPerms: ['G=SUB'] }
+  const { broker, server, as } = await serve(t, of({ ...first, ...may }, { ...second, ...may }))
+  const waits = (who: typeof first) => {
+    const { ask } = as(who)
+    const pop = { ext: { ...popping, pollTime: 60_000 } }
+    return [
+      ask(consumeRequests.PULL_MESSAGE, pull({ waitMs: 60_000 })),
+      ask(popRequests.POP_MESSAGE, pop),
+      ask(popRequests.NOTIFICATION, pop),
+    ]
+  }
+  const popping = { consumerGroup: 'G', topic: 'T', queueId: 0, maxMsgNums: 1, invisibleTime: 60_000, initMode: 0, bornTime: 0 }
+  const [losing, staying, rotated] = [waits(first), waits(second), waits(first)]
+  const probe = as(second)
+  const held = async (): Promise<number> => {
+    const { extFields } = await probe.ask(popRequests.POLLING_INFO, { ext: popping })
+    return Number(extFields['pollingNum'])
+  }
+  while ((await held()) < 3) await new Promise((resolve) => setImmediate(resolve))
+  server.changeAuth(of({ ...first, ...may, topicPerms: ['T=PUB'] }, { ...second, ...may }))
+  for (const one of await Promise.all([...losing, ...rotated])) assert.equal(one.code, NO_PERMISSION)
+  assert.equal(await held(), 1)
+  // Rules that change nothing for who waits leave it waiting.
+  server.changeAuth(of({ ...second, ...may, admin: true }))
+  await broker.send({ topic: 'T', body: 'x' })
+  assert.deepEqual(
+    (await Promise.all(staying)).map(({ code }) => code),
+    [SUCCESS, SUCCESS, SUCCESS],
+  )
+})
+
+test('what waits is refused when its secret key is no longer in force, or its address no longer trusted', async (t) => {
+  const may = { topicPerms: ['T=ANY'], groupPerms: ['G=SUB'] }
+  const { server, as, ask } = await serve(t, of({ ...first, ...may }))
+  const one = as(first)
+  const asked = async () => (await one.ask(consumeRequests.PULL_MESSAGE, pull())).code
+  const waiting = one.ask(consumeRequests.PULL_MESSAGE, pull({ waitMs: 60_000 }))
+  assert.equal(await asked(), responseCodes.PULL_NOT_FOUND)
+  server.changeAuth(of({ ...first, ...may, secretKey: 'another-secret' }))
+  assert.equal((await waiting).code, NO_PERMISSION)
+  server.changeAuth({ globalWhiteRemoteAddresses: ['127.0.0.1'] })
+  const trusted = ask(consumeRequests.PULL_MESSAGE, pull({ waitMs: 60_000 }))
+  assert.equal(await asked(), responseCodes.PULL_NOT_FOUND)
+  server.changeAuth(of({ ...first, ...may }))
+  assert.equal((await trusted).code, NO_PERMISSION)
 })
 
 test('somebody who was found elsewhere stays who it was found to be', () => {

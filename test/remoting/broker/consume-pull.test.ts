@@ -11,7 +11,6 @@ import { RemotingClient } from '../../../lib/remoting/client.js'
 import { responseCodes } from '../../../lib/remoting/codes.js'
 import { type Command, request } from '../../../lib/remoting/command.js'
 import { consumeRequests as codes } from '../../../lib/remoting/commands/consume-codes.js'
-import { HeldPulls } from '../../../lib/remoting/commands/held-pulls.js'
 import { encodeFrame, FrameDecoder } from '../../../lib/remoting/frame.js'
 import { resolveLimits } from '../../../lib/remoting/limits.js'
 import type { MessageStore } from '../../../lib/store/message-store.js'
@@ -326,59 +325,5 @@ describe('a pull that waits', () => {
     await failed
     await send(served, 'a1')
     assert.deepEqual(bodiesIn(await ask(served)), ['a1'])
-  })
-})
-
-describe('the pulls that wait', () => {
-  function connection() {
-    const listeners = new Set<() => void>()
-    return {
-      isOpen: true,
-      onClose(listener: () => void) {
-        listeners.add(listener)
-        return () => listeners.delete(listener)
-      },
-      close(): void {
-        for (const listener of listeners) listener()
-      },
-      get listeners(): number {
-        return listeners.size
-      },
-    }
-  }
-
-  const forever = (signal: AbortSignal): Promise<never> =>
-    new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
-
-  test('are forgotten when they are done, woken, failed or closed', async () => {
-    const held = new HeldPulls()
-    const one = connection()
-    const key = '0 T@G'
-    assert.deepEqual(await held.hold(one, key, async () => 7), { kind: 'done', result: 7 })
-    await assert.rejects(
-      held.hold(one, key, async () => Promise.reject(new Error('disk'))),
-      /disk/,
-    )
-    const woken = held.hold(one, key, forever)
-    const closed = held.hold(one, '1 T@G', forever)
-    assert.equal(held.size, 2)
-    held.wake(key)
-    assert.deepEqual(await woken, { kind: 'woken' })
-    one.close()
-    assert.deepEqual(await closed, { kind: 'closed' })
-    assert.equal(held.size, 0)
-    assert.equal(one.listeners, 1)
-  })
-
-  test('of one connection are bounded', async () => {
-    const held = new HeldPulls()
-    const one = connection()
-    const waits: Promise<unknown>[] = []
-    while (held.hasRoomFor(one)) waits.push(held.hold(one, '0 T@G', forever))
-    assert.equal(held.size, 4096)
-    assert.equal(held.hasRoomFor(connection()), true)
-    one.close()
-    await Promise.all(waits)
-    assert.equal(held.size, 0)
   })
 })

@@ -66,6 +66,22 @@ describe('a reset that no pull learns of within a second', () => {
     assert.equal((await one.heard()).length, 1)
   })
 
+  test('is told to each client that consumes the topic as it comes, whoever of the group was heard of last', async (t) => {
+    const served = await serve(t)
+    const one = await member(t, served, { clientId: 'one' })
+    // The same client over a second connection, as after a break in the network.
+    const again = await member(t, served, { clientId: 'one' })
+    const other = await member(t, served, { clientId: 'other', topics: { U: '*' } })
+    const puller = await member(t, served, { clientId: 'puller', type: 'CONSUME_ACTIVELY' })
+    await served.reset(0, 1)
+    await served.pass(1000)
+    const table = `{"offsetTable":{${queue(served, 0)}:1}}`
+    assert.deepEqual(
+      [await one.bodies(), await again.bodies(), await other.bodies(), await puller.bodies()],
+      [[table], [table], [], []],
+    )
+  })
+
   test('is a list for a client in C++', async (t) => {
     const served = await serve(t)
     const { bodies } = await member(t, served, {}, { language: 'CPP' })

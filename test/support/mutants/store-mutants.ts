@@ -18,6 +18,27 @@ export const storeMutants: readonly Mutant[] = [
     tests: ['crash/order'],
   },
   {
+    fault: 'a batch that makes its group large is written in two groups',
+    file: 'store/writing/write-groups.ts',
+    text: 'for (const put of puts) this.#unwritten.push(put)',
+    replacement: 'for (const put of puts) this.add(put)',
+    tests: ['store/sync-groups'],
+  },
+  {
+    fault: 'a large group is written while the disk is busy, and the rest of its turn by itself',
+    file: 'store/writing/write-groups.ts',
+    text: ' && this.#options.flusher.isIdle',
+    replacement: '',
+    tests: ['store/sync-groups'],
+  },
+  {
+    fault: 'the disk waits for the end of the turn however many put',
+    file: 'store/writing/write-groups.ts',
+    text: 'this.#unwritten.length) / 2)',
+    replacement: 'this.#unwritten.length) * 2)',
+    tests: ['store/sync-groups'],
+  },
+  {
     fault: 'a put that found no space keeps its queue offset',
     file: 'store/writing/write-groups.ts',
     text: 'if (count > 0) queue.nextOffset = receipt.queueOffset',

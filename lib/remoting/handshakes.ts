@@ -1,0 +1,212 @@
+/**
+ * Paces TLS handshakes. Each costs a signature and an agreement on keys, which is dear, and anybody may ask for one.
+ *
+ * ```
+ *  silent ── a whole ClientHello ──▶ queued ── its turn ──▶ shaking ── done ──▶ a peer like any other
+ * ```
+ *
+ * 1. What is dear is done for the ClientHello. So a handshake begins when that has come, and in its turn: handshakes together
+ *    have 5 ms, then everything else is looked at.
+ * 2. Addresses take turns, so one that begins a thousand delays another by one.
+ * 3. Where there are as many sockets as there may be, a newcomer takes the place of the one that has been silent or shaking
+ *    for longest, of the address that has most of these.
+ */
+import type { Clock, Timers } from '../base/system.js'
+import { TurnShare } from '../base/turn-share.js'
+
+/** Time to send the first bytes, and again for the handshake, milliseconds. */
+export const HANDSHAKE_MS = 10_000
+/** The longest ClientHello that is waited for, bytes: with many names and keys of the new kinds they have some 2,000. */
+const MOST_HELLO_BYTES = 32_768
+/** How long nobody loses its place though others want it, milliseconds. */
+const SAFE_MS = 250
+
+/** What handshakes need of a socket. */
+export interface ShakingSocket {
+  readonly remoteAddress?: string | undefined
+  readonly remotePort?: number | undefined
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'end' | 'close', listener: () => void): unknown
+  off(event: 'data', listener: (chunk: Buffer) => void): unknown
+  pause(): unknown
+  unshift(chunk: Buffer): void
+  destroy(): unknown
+}
+
+/** What pacing needs. */
+export interface HandshakeOptions<Raw extends ShakingSocket> {
+  /** Begins a handshake. What has come stands ready to be read. */
+  readonly begin: (socket: Raw) => void
+  /** Sockets that there may be, with those whose handshake is done. */
+  readonly maxSockets: number
+  /** Told who was closed before its handshake was done, and why. */
+  readonly onRefused: (socket: Raw, reason: string) => void
+  readonly clock: Pick<Clock, 'monotonic'>
+  readonly timers: Timers
+}
+
+const EMPTY = Buffer.alloc(0)
+/** Bytes in front of each part of a handshake: its kind, a version, a length; and in front of the whole: its kind, a length. */
+const RECORD_HEAD = 5
+const MESSAGE_HEAD = 4
+const HANDSHAKE = 22
+
+interface Shaking<Raw> {
+  readonly socket: Raw
+  readonly key: string
+  readonly host: string
+  /** What has come of a ClientHello that is not whole. */
+  hello: Buffer
+  /** Since when it is for the peer to do something; `undefined` while it is for us. */
+  since: number | undefined
+}
+
+/** See the head of this file. */
+export class Handshakes<Raw extends ShakingSocket> {
+  readonly #options: HandshakeOptions<Raw>
+  readonly #share: TurnShare
+  /** Those whose handshake is not done, by where they are, oldest first. */
+  readonly #shaking = new Map<string, Shaking<Raw>>()
+  /** Those that may begin, by address. An address whose turn it was goes to the end. */
+  readonly #queued = new Map<string, Set<Shaking<Raw>>>()
+  #sockets = 0
+
+  constructor(options: HandshakeOptions<Raw>) {
+    this.#options = options
+    this.#share = new TurnShare(options.clock, options.timers)
+  }
+
+  /** Sockets whose handshake is not done. */
+  get size(): number {
+    return this.#shaking.size
+  }
+
+  /** A peer has connected. */
+  take(socket: Raw): void {
+    const { maxSockets, onRefused, timers, clock } = this.#options
+    // Its error comes along with its end.
+    socket.on('error', () => {})
+    if (this.#sockets >= maxSockets && !this.#makeRoom()) {
+      onRefused(socket, 'too many connections')
+      socket.destroy()
+      return
+    }
+    this.#sockets++
+    const one: Shaking<Raw> = {
+      socket,
+      key: keyOf(socket),
+      host: socket.remoteAddress ?? '',
+      hello: EMPTY,
+      since: clock.monotonic(),
+    }
+    this.#shaking.set(one.key, one)
+    const timer = timers.after(HANDSHAKE_MS, () => this.#refuse(one, `no TLS handshake for ${HANDSHAKE_MS} ms`))
+    const onData = (chunk: Buffer): void => {
+      one.hello = one.hello.length === 0 ? chunk : Buffer.concat([one.hello, chunk])
+      if (!isWholeHello(one.hello)) {
+        if (one.hello.length > MOST_HELLO_BYTES) this.#refuse(one, 'no TLS handshake')
+        return
+      }
+      timer.cancel()
+      socket.off('data', onData)
+      socket.pause()
+      this.#enqueue(one)
+    }
+    socket.on('data', onData)
+    socket.on('end', () => {
+      if (this.#isShaking(one)) socket.destroy()
+    })
+    socket.on('close', () => {
+      timer.cancel()
+      this.#sockets--
+      this.#forget(one)
+    })
+  }
+
+  /** The handshake of a peer is done. @param socket - the one that came of it */
+  done(socket: Pick<ShakingSocket, 'remoteAddress' | 'remotePort'>): void {
+    this.#shaking.delete(keyOf(socket))
+  }
+
+  /** Closes those whose handshake is not done. */
+  close(): void {
+    for (const { socket } of [...this.#shaking.values()]) socket.destroy()
+  }
+
+  #isShaking(one: Shaking<Raw>): boolean {
+    return this.#shaking.get(one.key) === one
+  }
+
+  #forget(one: Shaking<Raw>): void {
+    if (this.#isShaking(one)) this.#shaking.delete(one.key)
+    const queue = this.#queued.get(one.host)
+    queue?.delete(one)
+    if (queue?.size === 0) this.#queued.delete(one.host)
+  }
+
+  #enqueue(one: Shaking<Raw>): void {
+    one.since = undefined
+    const queue = this.#queued.get(one.host)
+    if (queue === undefined) this.#queued.set(one.host, new Set([one]))
+    else queue.add(one)
+    if (this.#share.isWanted || this.#share.isOver()) this.#share.later(() => this.#beginNext())
+    else this.#beginNext()
+  }
+
+  /** The next handshake of the address whose turn it is begins. */
+  #beginNext(): void {
+    const [next] = this.#queued
+    if (next === undefined) return
+    const [host, queue] = next
+    const [one] = queue
+    this.#queued.delete(host)
+    queue.delete(one!)
+    if (queue.size > 0) this.#queued.set(host, queue)
+    const { socket, hello } = one!
+    one!.since = this.#options.clock.monotonic()
+    one!.hello = EMPTY
+    socket.unshift(hello)
+    this.#options.begin(socket)
+  }
+
+  /** @returns whether there is a place now */
+  #makeRoom(): boolean {
+    const now = this.#options.clock.monotonic()
+    const late = [...this.#shaking.values()].filter(({ since }) => since !== undefined && now - since >= SAFE_MS)
+    const counts = new Map<string, number>()
+    for (const { host } of late) counts.set(host, (counts.get(host) ?? 0) + 1)
+    const most = Math.max(...counts.values())
+    const oldest = late.find(({ host }) => counts.get(host) === most)
+    if (oldest !== undefined) this.#refuse(oldest, 'no TLS handshake, and others want its place')
+    return oldest !== undefined
+  }
+
+  #refuse(one: Shaking<Raw>, reason: string): void {
+    const { socket } = one
+    if (!this.#isShaking(one)) return
+    this.#forget(one)
+    this.#options.onRefused(socket, reason)
+    socket.destroy()
+  }
+}
+
+/** Whether a ClientHello has come to its end; true as well for what cannot become one, which is refused at once. */
+function isWholeHello(bytes: Buffer): boolean {
+  const head = Buffer.alloc(MESSAGE_HEAD)
+  let has = 0
+  for (let at = 0; at + RECORD_HEAD <= bytes.length; ) {
+    const length = bytes.readUInt16BE(at + 3)
+    if (bytes[at] !== HANDSHAKE || length === 0) return true
+    const part = bytes.subarray(at + RECORD_HEAD, at + RECORD_HEAD + length)
+    if (has < MESSAGE_HEAD) part.copy(head, has)
+    has += part.length
+    if (has >= MESSAGE_HEAD && has >= MESSAGE_HEAD + (head.readUInt32BE() & 0xffffff)) return true
+    at += RECORD_HEAD + length
+  }
+  return false
+}
+
+function keyOf({ remoteAddress, remotePort }: Pick<ShakingSocket, 'remoteAddress' | 'remotePort'>): string {
+  return `${remoteAddress}:${remotePort}`
+}

@@ -1,0 +1,93 @@
+/** Who waits for a message: how waits end, how many there may be, and who may go on waiting. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { systemClock, systemTimers } from '../../../lib/base/system.js'
+import { TurnShare } from '../../../lib/base/turn-share.js'
+import { request } from '../../../lib/remoting/command.js'
+import { consumeRequests as codes } from '../../../lib/remoting/commands/consume-codes.js'
+import { HeldPulls } from '../../../lib/remoting/commands/held-pulls.js'
+import { Refusal } from '../../../lib/remoting/errors.js'
+
+describe('the pulls that wait', () => {
+  function connection() {
+    const listeners = new Set<() => void>()
+    return {
+      isOpen: true,
+      remote: { host: '127.0.0.1', port: 1 },
+      onClose(listener: () => void) {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+      close(): void {
+        for (const listener of listeners) listener()
+      },
+      get listeners(): number {
+        return listeners.size
+      },
+    }
+  }
+
+  const asked = (key: string) => ({ command: request(codes.PULL_MESSAGE), key, rules: 0 })
+  /** Everybody may wait until somebody is named. */
+  const rights = (refused: ReadonlySet<unknown> = new Set()) => ({
+    refusalNow: (_command: unknown, from: unknown) => (refused.has(from) ? new Refusal(16, 'no longer') : undefined),
+    whenAuthChanges: [] as (() => void)[],
+    looking: new TurnShare(systemClock, systemTimers),
+  })
+
+  const forever = (signal: AbortSignal): Promise<never> =>
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
+
+  test('are forgotten when they are done, woken, failed or closed', async () => {
+    const held = new HeldPulls(rights())
+    const one = connection()
+    const key = '0 T@G'
+    assert.deepEqual(await held.hold(one, asked(key), async () => 7), { kind: 'done', result: 7 })
+    await assert.rejects(
+      held.hold(one, asked(key), async () => Promise.reject(new Error('disk'))),
+      /disk/,
+    )
+    const woken = held.hold(one, asked(key), forever)
+    const closed = held.hold(one, asked('1 T@G'), forever)
+    assert.equal(held.size, 2)
+    held.wake(key)
+    assert.deepEqual(await woken, { kind: 'woken' })
+    one.close()
+    assert.deepEqual(await closed, { kind: 'closed' })
+    assert.equal(held.size, 0)
+    assert.equal(one.listeners, 1)
+  })
+
+  test('of one connection are bounded', async () => {
+    const held = new HeldPulls(rights())
+    const one = connection()
+    const waits: Promise<unknown>[] = []
+    while (held.hasRoomFor(one)) waits.push(held.hold(one, asked('0 T@G'), forever))
+    assert.equal(held.size, 4096)
+    assert.equal(held.hasRoomFor(connection()), true)
+    one.close()
+    await Promise.all(waits)
+    assert.equal(held.size, 0)
+  })
+
+  test('of who may no longer have what comes end, also when it has come meanwhile, and the others go on', async () => {
+    const refused = new Set<unknown>()
+    const given = rights(refused)
+    const held = new HeldPulls(given)
+    const [one, other] = [connection(), connection()]
+    let come: (result: number) => void = () => {}
+    const late = held.hold(one, asked('0 T@G'), () => new Promise<number>((resolve) => (come = resolve)))
+    const waits = Array.from({ length: 3000 }, (_, i) => held.hold(one, asked(`${i} T@G`), forever))
+    const goesOn = held.hold(other, asked('0 T@G'), forever)
+    refused.add(one)
+    for (const tell of given.whenAuthChanges) tell()
+    come(7)
+    for (const wait of [late, ...waits]) await assert.rejects(wait, { code: 16, message: 'no longer' })
+    assert.equal(held.size, 1)
+    // One that was let through before, and begins to wait only now.
+    await assert.rejects(held.hold(one, asked('0 T@G'), forever), { code: 16 })
+    assert.equal(held.rules, 1)
+    other.close()
+    assert.deepEqual(await goesOn, { kind: 'closed' })
+  })
+})

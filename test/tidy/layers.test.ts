@@ -25,7 +25,7 @@ const ranks = {
 const doors: Readonly<Record<string, readonly string[]>> = {
   'node:fs': ['lib/disk/node-disk.ts'],
   'node:fs/promises': [],
-  'fs-ext': ['lib/disk/node-disk.ts'],
+  'fs-ext': ['lib/disk/native-locks.ts'],
   'node:child_process': [],
   'node:http': ['lib/remoting/http.ts'],
   'node:https': [],

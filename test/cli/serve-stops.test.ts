@@ -290,13 +290,10 @@ test('a fault of ours ends the server with 70 and one line that says what and wh
     ['setTimeout(() => { throw new Error("boom") }, MS)', 'boom'],
     ['setTimeout(() => void Promise.reject(new TypeError("lost")), MS)', 'lost'],
   ] as const) {
-    // Long enough for the server to begin; it is no matter if it has not.
-    const child = startWith(
-      ['--import', `data:text/javascript,${encodeURIComponent(how.replace('MS', '1500'))}`],
-      'serve',
-      directory,
-      ...FREE,
-    )
+    // Long enough for the server to begin; it is no matter if it has not, but the program must have.
+    const begun = 'process.listenerCount("uncaughtException") > 0'
+    const fault = `const look = setInterval(() => { if (${begun}) { clearInterval(look); ${how.replace('MS', '1500')} } }, 10)`
+    const child = startWith(['--import', `data:text/javascript,${encodeURIComponent(fault)}`], 'serve', directory, ...FREE)
     const { code, out, error } = await outcomeOf(child)
     assert.deepEqual([code, out], [70, ''])
     const lines = error.trimEnd().split('\n')

@@ -13,6 +13,13 @@ import { ManualTime, settled } from '../support/manual-time.js'
 import { MemoryNet } from '../support/memory-net.js'
 import { handlers, serveRemoting } from '../support/serve-remoting.js'
 
+function assertClosed(sockets: readonly { readonly isClosed: boolean }[], expected: readonly boolean[]): void {
+  assert.deepEqual(
+    sockets.map(({ isClosed }) => isClosed),
+    expected,
+  )
+}
+
 /** Three write what `written` makes of a size; the one with the most is cut off, the others are not. */
 async function assertWorstIsCut(
   net: MemoryNet,
@@ -25,10 +32,7 @@ async function assertWorstIsCut(
     return socket
   })
   await settled(20)
-  assert.deepEqual(
-    sockets.map(({ isClosed }) => isClosed),
-    [false, true, false],
-  )
+  assertClosed(sockets, [false, true, false])
 }
 
 const account = { accessKey: 'an-access-key', secretKey: 'a-secret-key' }
@@ -56,10 +60,7 @@ describe('a server with all its places taken', () => {
     const { server, from } = await open(t)
     const sockets = ['a', 'b', 'c', 'd'].map((host) => from(host))
     await settled()
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [false, false, false, true],
-    )
+    assertClosed(sockets, [false, false, false, true])
     assert.equal(server.connections.length, 3)
   })
 
@@ -71,10 +72,7 @@ describe('a server with all its places taken', () => {
     time.advance(300)
     sockets.push(from('d'))
     await settled()
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [false, true, false, false],
-    )
+    assertClosed(sockets, [false, true, false, false])
   })
 
   test('that asks who sends gives the place of who said nothing that counts', async (t) => {
@@ -86,10 +84,7 @@ describe('a server with all its places taken', () => {
     time.advance(300)
     sockets.push(from('d'))
     await settled()
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [false, true, false, false],
-    )
+    assertClosed(sockets, [false, true, false, false])
   })
 
   test('that asks who sends has few places for those of whom nothing that counts was heard', async (t) => {
@@ -103,10 +98,7 @@ describe('a server with all its places taken', () => {
     time.advance(300)
     sockets.push(from('f'), from('g'), from('h'))
     await settled()
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [true, true, true, true, false, false, false],
-    )
+    assertClosed(sockets, [true, true, true, true, false, false, false])
     sockets[4]!.write(encodeFrame(signed(request(1), account)))
     await settled()
     time.advance(300)
@@ -216,18 +208,41 @@ describe('a server with all its places taken', () => {
     }
   })
 
-  test("gives no address more than its share, but this machine's", async (t) => {
-    const { from } = await open(t)
+  test("gives no address more than its share, but this machine's, and says for which limit", async (t) => {
+    const refused: string[] = []
+    const { from } = await open(t, { onRefused: ({ remote, reason }) => refused.push(`${remote.host}: ${reason}`) })
     const sockets = ['a', 'a', 'a'].map((host) => from(host))
     await settled()
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [false, false, true],
-    )
+    assertClosed(sockets, [false, false, true])
+    for (const host of ['b', 'd']) from(host)
+    await settled()
+    assert.deepEqual(refused, [
+      'a: 2 connections from this address (limits.maxConnectionsPerAddress; sharedAddresses excepts proxies)',
+      'd: all 3 connections are taken (limits.maxConnections)',
+    ])
     const other = await open(t)
     const local = ['127.0.0.1', '127.0.0.1', '127.0.0.1'].map((host) => other.from(host))
     await settled()
     assert.ok(local.every(({ isClosed }) => !isClosed))
+  })
+
+  test('gives an address that many clients share as many as there are', async (t) => {
+    const { from } = await open(t, { sharedAddresses: ['192.0.2.7', '198.51.*.*'], limits: { ...limits, maxConnections: 100 } })
+    for (const [host, isBounded] of [
+      ['192.0.2.7', false],
+      ['198.51.100.9', false],
+      ['::ffff:192.0.2.7', false],
+      ['192.0.2.8', true],
+    ] as const) {
+      const sockets = [host, host, host].map((one) => from(one))
+      await settled()
+      assert.deepEqual(
+        sockets.map(({ isClosed }) => isClosed),
+        [false, false, isBounded],
+        host,
+      )
+    }
+    await assert.rejects(open(t, { sharedAddresses: ['10.0.*'] }), /an address pattern is such as/)
   })
 
   test('cuts off the worst of those that take no answers when all together hold too much', async (t) => {

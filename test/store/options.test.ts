@@ -51,6 +51,17 @@ function option(name: string, value: unknown): StoreOptions {
   return (inner === undefined ? { [group!]: value } : { [group!]: { [inner]: value } }) as StoreOptions
 }
 
+/** Every option. */
+const allNames = [
+  ...numeric.map(({ name }) => name),
+  ...choices.map(([name]) => name),
+  ...booleans,
+  ...texts,
+  'delayLevels',
+  ...groups,
+  'onProgress',
+]
+
 describe('values', () => {
   test('numbers at both ends of their range pass, one step beyond is refused with name, value and range', () => {
     for (const { name, least, most } of numeric) {
@@ -132,16 +143,7 @@ describe('values', () => {
   })
 
   test('undefined stands for the default, everywhere', () => {
-    const names = [
-      ...numeric.map(({ name }) => name),
-      ...choices.map(([name]) => name),
-      ...booleans,
-      ...texts,
-      'delayLevels',
-      ...groups,
-      'onProgress',
-    ]
-    for (const name of names) assert.deepEqual(resolveOptions(option(name, undefined)), resolveOptions({}), name)
+    for (const name of allNames) assert.deepEqual(resolveOptions(option(name, undefined)), resolveOptions({}), name)
   })
 })
 
@@ -167,15 +169,7 @@ describe('names', () => {
   })
 
   test('this test knows every option', () => {
-    const known = new Set([
-      ...numeric.map(({ name }) => name),
-      ...choices.map(([name]) => name),
-      ...booleans,
-      ...texts,
-      'delayLevels',
-      ...groups,
-      'onProgress',
-    ])
+    const known = new Set(allNames)
     for (const group of ['', 'index.', 'disk.', 'replication.']) {
       const all = { [`${group}?`]: 1 }
       const message = (() => {

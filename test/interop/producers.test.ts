@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { MOST_IN_BATCH } from '../../lib/broker/serving/client-send.js'
 import { generations } from './java-build.js'
 import { mqadmin, runClient, startNameServer } from './java-servers.js'
 import { type Sent, sentOf } from './line-client.js'
@@ -44,6 +45,19 @@ for (const generation of generations) {
       checkOrder(messages)
       const report = await store.verify()
       assert.deepEqual(report.findings, [])
+    })
+
+    // RocketMQ's broker names each message too, with 33 bytes in the header of the answer.
+    test('take the answer to a batch as large as it may be, half a megabyte of ids', async (t) => {
+      const topic = 'interop_big_batch'
+      const served = await serve(t, '--topic', `${topic}:1`)
+      const output = await runClient(t, generation, 'BigBatch', [served.nameServer, topic, String(MOST_IN_BATCH)])
+      assert.match(output, new RegExp(`^SENT SEND_OK ${MOST_IN_BATCH} ${MOST_IN_BATCH} 0$`, 'm'))
+      const messages = await messagesOf(await served.stop(), topic)
+      assert.deepEqual(
+        messages.map(textOf),
+        Array.from({ length: MOST_IN_BATCH }, (_, i) => String(i)),
+      )
     })
   })
 }

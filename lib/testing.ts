@@ -4,7 +4,7 @@
  * It listens on free ports of 127.0.0.1 and keeps its messages in memory, unless it is given a directory. It makes
  * topics and groups on first use, and takes milliseconds to start.
  */
-import { checkRequest, type FieldNames } from './base/arguments.js'
+import { checkObject, checkRequest, checkWhole, type FieldNames, wrongValue } from './base/arguments.js'
 import { shown } from './base/errors.js'
 import { type Clock, systemTimers, type Timer, type Timers } from './base/system.js'
 import { Broker } from './broker/broker.js'
@@ -79,12 +79,14 @@ export class TestBroker implements AsyncDisposable {
 export async function startTestBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
   checkRequest(options, optionFields, 'the options object of a test broker')
   const { clock, directory, store, server, autoCreateTopics = true, ...others } = options
+  if (store !== undefined) checkObject('store', store)
+  if (server !== undefined) checkObject('server', server)
   if (clock !== undefined && !(clock instanceof ManualClock))
     throw new TypeError(`clock must be a ManualClock, got ${shown(clock)}`)
   const disk = directory === undefined ? new MemoryDisk() : nodeDisk
   const time = clock === undefined ? {} : { clock, timers: clock }
   const broker = await Broker.open(
-    directory ?? ROOT,
+    directory === undefined ? ROOT : directory,
     { ...others, autoCreateTopics, store: { ...SMALL, ...store } },
     { disk, ...time },
   )
@@ -109,6 +111,7 @@ export class ManualClock implements Clock, Timers {
 
   /** @param now - milliseconds since 1970 */
   constructor(now: number = Date.UTC(2024, 0, 1)) {
+    checkWhole('now', now)
     this.#wall = now
   }
 
@@ -136,6 +139,8 @@ export class ManualClock implements Clock, Timers {
 
   /** Lets time pass: what falls due is run in its order, each with what follows from it. */
   async advance(ms: number): Promise<void> {
+    if (typeof ms !== 'number' || !(ms >= 0 && ms <= Number.MAX_SAFE_INTEGER))
+      throw wrongValue('number', 'ms', 'milliseconds of at least 0', ms)
     const end = this.#monotonic + ms
     for (let next = this.#nextUntil(end); next !== undefined; next = this.#nextUntil(end)) {
       this.#waiting.delete(next)

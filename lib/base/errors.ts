@@ -2,8 +2,9 @@
  * Every way in which the store refuses or fails, each with the reaction it asks for.
  *
  * Three things are kept apart. A bad argument is a `TypeError` or `RangeError` thrown by the function
- * that got it. An outcome that a caller must look at (offset too small, flush timed out) is a result
- * and never thrown. Everything else is a `MessageStoreError` with one of the codes below.
+ * that got it (`arguments.ts` has the rule). An outcome that a caller must look at (offset too small,
+ * flush timed out) is a result and never thrown. Everything else is a `MessageStoreError` with one of the
+ * codes below.
  */
 
 /** What the caller should do: try again, give the request up, run `repair`, or stop and reopen. */

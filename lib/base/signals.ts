@@ -1,5 +1,6 @@
 /** Telling and waiting, without domain words. */
 
+import { checkFunction } from './arguments.js'
 import { shown } from './errors.js'
 
 /** Calls listeners of named events. A listener that throws does not keep the others from being called. */
@@ -22,7 +23,7 @@ export class Emitter<Events extends object> {
     if (set === undefined) {
       throw new TypeError(`there is no event ${shown(name)}; the events are ${[...this.#listeners.keys()].join(', ')}`)
     }
-    if (typeof listener !== 'function') throw new TypeError(`the listener must be a function, got ${shown(listener)}`)
+    checkFunction('the listener', listener)
     set.add(listener as (event: never) => void)
     return () => this.off(name, listener)
   }

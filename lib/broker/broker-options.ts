@@ -1,6 +1,5 @@
 /** The options of a broker: checked once, completed with defaults. */
-import { checkRequest, fieldNames, wholeBetween } from '../base/arguments.js'
-import { shown } from '../base/errors.js'
+import { checkBoolean, checkChoice, checkObject, checkRequest, fieldNames, wholeBetween, wrongValue } from '../base/arguments.js'
 import type { StoreOptions } from '../store/options.js'
 import type { GroupSettings } from './config/group-config.js'
 import { type QuotaOptions, type Quotas, resolveQuotas } from './config/quotas.js'
@@ -113,25 +112,27 @@ const idempotenceFields = fieldNames<keyof IdempotenceOptions>({ windowMs: true,
 export function resolveBrokerOptions(options: BrokerOptions = {}): ResolvedBrokerOptions {
   checkRequest(options, brokerOptionFields, 'the options object of a broker')
   const { autoCreateTopics = false, autoCreateGroups = true, clusterName = 'DefaultCluster', topics = {}, groups = {} } = options
+  const { defaultQueues = 4, offsetIntervalMs = 5000, delayOffsetIntervalMs = 10_000 } = options
+  const { maxDelayMs = MAX_DELAY_MS, maxInflatedBytes = 16 * 1024 * 1024 } = options
   for (const [name, value] of Object.entries({ autoCreateTopics, autoCreateGroups })) {
-    if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false, got ${shown(value)}`)
+    checkBoolean(name, value)
   }
   for (const [name, value] of Object.entries({ topics, groups })) {
-    if (typeof value !== 'object' || value === null) throw new TypeError(`${name} must be an object, got ${shown(value)}`)
+    checkObject(name, value)
   }
   if (typeof clusterName !== 'string' || !/^[a-zA-Z0-9_-]{1,64}$/.test(clusterName))
-    throw new TypeError(`clusterName must be 1 to 64 letters, digits, _ and -, got ${shown(clusterName)}`)
+    throw wrongValue('string', 'clusterName', '1 to 64 letters, digits, _ and -', clusterName)
   return {
     topics,
     groups,
     autoCreateTopics,
     autoCreateGroups,
     clusterName,
-    defaultQueues: wholeBetween('defaultQueues', options.defaultQueues ?? 4, 1, 65_536),
-    offsetIntervalMs: wholeBetween('offsetIntervalMs', options.offsetIntervalMs ?? 5000, 10, 0x7fffffff),
-    delayOffsetIntervalMs: wholeBetween('delayOffsetIntervalMs', options.delayOffsetIntervalMs ?? 10_000, 10, 0x7fffffff),
-    maxDelayMs: wholeBetween('maxDelayMs', options.maxDelayMs ?? MAX_DELAY_MS, 1, MAX_DELAY_MS),
-    maxInflatedBytes: wholeBetween('maxInflatedBytes', options.maxInflatedBytes ?? 16 * 1024 * 1024, 1, 0x7fffffff),
+    defaultQueues: wholeBetween('defaultQueues', defaultQueues, 1, 65_536),
+    offsetIntervalMs: wholeBetween('offsetIntervalMs', offsetIntervalMs, 10, 0x7fffffff),
+    delayOffsetIntervalMs: wholeBetween('delayOffsetIntervalMs', delayOffsetIntervalMs, 10, 0x7fffffff),
+    maxDelayMs: wholeBetween('maxDelayMs', maxDelayMs, 1, MAX_DELAY_MS),
+    maxInflatedBytes: wholeBetween('maxInflatedBytes', maxInflatedBytes, 1, 0x7fffffff),
     compressOverBytes:
       options.compressOverBytes === undefined
         ? Infinity
@@ -147,8 +148,7 @@ function resolveBacklog(backlog: BacklogOptions | undefined): Required<BacklogOp
   if (backlog === undefined) return undefined
   checkRequest(backlog, backlogFields, 'backlog')
   const { maxMessages = Number.MAX_SAFE_INTEGER, whenFull = 'reject' } = backlog
-  if (whenFull !== 'reject' && whenFull !== 'wait')
-    throw new TypeError(`backlog.whenFull must be 'reject' or 'wait', got ${shown(whenFull)}`)
+  checkChoice('backlog.whenFull', whenFull, ['reject', 'wait'])
   return { maxMessages: wholeBetween('backlog.maxMessages', maxMessages, 1, Number.MAX_SAFE_INTEGER), whenFull }
 }
 

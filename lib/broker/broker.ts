@@ -112,7 +112,7 @@ export class Broker implements AsyncDisposable {
    * A consumer: a new member of its group, which shares the queues with the others.
    *
    * @throws {TypeError} {@link RangeError} for a wrong option; {@link BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`,
-   *   `FILTER_INVALID`, `NO_PERMISSION`, `SUBSCRIPTION_CONFLICT`
+   *   `FILTER_INVALID`, `NO_PERMISSION`, `SUBSCRIPTION_CONFLICT` when the group wants something else, or pops
    */
   consumer(options: ConsumerOptions): Consumer {
     return this.#open.consumers.join(options)
@@ -152,7 +152,7 @@ export class Broker implements AsyncDisposable {
    * and comes again if it is not acknowledged in time.
    *
    * @throws {TypeError} {@link RangeError} for a wrong option; {@link BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`,
-   *   `FILTER_INVALID`, `SUBSCRIPTION_CONFLICT` when the group wants something else
+   *   `FILTER_INVALID`, `SUBSCRIPTION_CONFLICT` when the group wants something else, or has members that are assigned queues
    */
   popConsumer(options: PopConsumerOptions): PopConsumer {
     return this.#open.pop.consumer(options)

@@ -29,6 +29,7 @@ import { Sender, type SenderOptions } from './sending/sender.js'
 import { loadSharding } from './sending/sharding.js'
 import { processUniqueIds } from './sending/unique-id.js'
 import type { ServedParts } from './serving/served.js'
+import { putForPort } from './store-port.js'
 import { type ProducingMember, TransactionProducer, type TransactionProducerOptions } from './transaction/transaction-producer.js'
 import { Transactions } from './transaction/transactions.js'
 
@@ -124,7 +125,7 @@ async function buildDelays(base: BrokerSurroundings) {
   const { maxDelayMs } = base.options
   const { store, ports } = base
   const levels = store.delayLevelsMs.length
-  const pipeline = new Pipeline(store, {
+  const pipeline = new Pipeline(putForPort(store), {
     rewrite: (message) => delayedMessage(message, { now: ports.clock.now(), maxDelayMs, levels }),
   })
   return { schedule: buildSchedule(base), timer: await buildTimer(base), pipeline }

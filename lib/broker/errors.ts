@@ -7,7 +7,7 @@
  */
 import { CodedError, type Reaction } from '../base/errors.js'
 
-/** The table of the broker's error codes. The README prints it, and a test keeps the two equal. */
+/** The table of the broker's error codes. `docs/broker.md` prints it, and a test keeps the two equal. */
 export const brokerErrorCodes = {
   BROKER_CLOSED: { reaction: 'reject', meaning: 'the broker is closing or closed' },
   TOPIC_UNKNOWN: { reaction: 'reject', meaning: 'no such topic, and topics are not made on first use' },
@@ -17,7 +17,10 @@ export const brokerErrorCodes = {
   QUEUE_UNKNOWN: { reaction: 'reject', meaning: 'the topic has no queue of that number' },
   DELAY_INVALID: { reaction: 'reject', meaning: 'a delay beyond the horizon, or one that is no time' },
   FILTER_INVALID: { reaction: 'reject', meaning: 'the filter cannot be parsed; `details.position` says where' },
-  SUBSCRIPTION_CONFLICT: { reaction: 'reject', meaning: 'another consumer of the group has another subscription or model' },
+  SUBSCRIPTION_CONFLICT: {
+    reaction: 'reject',
+    meaning: 'another consumer of the group has another subscription or model, or only one of the two pops',
+  },
   DELIVERY_SETTLED: { reaction: 'reject', meaning: 'the delivery was acknowledged, returned or taken away before' },
   DELIVERY_UNKNOWN: { reaction: 'reject', meaning: 'nothing was delivered under that handle, or its time is over' },
   BODY_UNREADABLE: {

@@ -1,5 +1,7 @@
 /** Opens a broker: the parts, then what they do in the background; and takes it down in the opposite order. */
 
+import { checkObject } from '../base/arguments.js'
+import { shown } from '../base/errors.js'
 import { Emitter } from '../base/signals.js'
 import { systemClock, systemRandom, systemTimers } from '../base/system.js'
 import { nodeDisk } from '../disk/node-disk.js'
@@ -19,6 +21,7 @@ export type OpenBroker = Awaited<ReturnType<typeof assemble>>
 
 /** Opens a broker with a store of its own. See {@link Broker.open}. */
 export async function openBroker(directory: string, given: BrokerOptions = {}, ports: Partial<BrokerPorts> = {}) {
+  checkObject('ports', ports)
   const options = resolveBrokerOptions(given)
   const store = await MessageStore.open(directory, given.store, ports)
   try {
@@ -31,6 +34,8 @@ export async function openBroker(directory: string, given: BrokerOptions = {}, p
 
 /** Opens a broker over a store. See {@link Broker.over}. */
 export async function overStore(store: MessageStore, given: Omit<BrokerOptions, 'store'> = {}, ports: Partial<BrokerPorts> = {}) {
+  if (!(store instanceof MessageStore)) throw new TypeError(`store must be a MessageStore, got ${shown(store)}`)
+  checkObject('ports', ports)
   return assemble(surroundingsOf(store, resolveBrokerOptions(given), ports), false)
 }
 

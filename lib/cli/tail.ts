@@ -18,6 +18,7 @@ import {
 } from './command.js'
 import { INDEX_SLOTS_HELP, indexSlotsOption, noSuchQueue, noSuchTopic, openToRead, storeLayout } from './store-access.js'
 import { plain, timeText } from './table.js'
+import { type Bounds, Places } from './tail-places.js'
 import type { Terminal } from './terminal.js'
 
 const DEFAULT_LINES = 10
@@ -114,11 +115,22 @@ function queuesOf(store: MessageStore, wanted: Wanted): Bounds[] {
 
 /** Prints what comes, in the order of the log. A store that is only read takes in what others write when it is asked. */
 async function followStore(store: MessageStore, printed: readonly Bounds[], wanted: Wanted, printer: Printer): Promise<void> {
-  const { topic, from = 0, queueId = 0 } = wanted
+  const { topic, queueId = 0 } = wanted
+  let { from = 0 } = wanted
   const next = new Map(printed.map((queue) => [queue.queueId, queue.maxOffset]))
+  const places = new Places(store, topic)
+  await places.note(printed)
   while (!printer.isFull) {
     await store.get({ topic, queueId, offset: next.get(queueId) ?? 0, maxMessages: 1 }).catch(() => {})
-    const grown = queuesOf(store, wanted).filter((queue) => queue.maxOffset > (next.get(queue.queueId) ?? 0))
+    const queues = queuesOf(store, wanted)
+    const anew = await places.madeAgain(queues)
+    for (const { queueId: id, minOffset } of anew) {
+      printer.note(`${topic}/${id} was deleted and made again: it goes on with the first message`)
+      next.set(id, minOffset)
+      // What was asked for was a place in the old one.
+      from = 0
+    }
+    const grown = queues.filter((queue) => queue.maxOffset > (next.get(queue.queueId) ?? 0))
     const readers = grown.map((queue) =>
       messagesOf(store, queue, Math.max(next.get(queue.queueId) ?? queue.minOffset, from), wanted, printer),
     )
@@ -127,14 +139,9 @@ async function followStore(store: MessageStore, printed: readonly Bounds[], want
       await printer.print(message)
     }
     for (const queue of grown) next.set(queue.queueId, queue.maxOffset)
+    await places.note(grown)
     if (grown.length === 0) await sleep(LOOK_EVERY_MS, printer.signal)
   }
-}
-
-interface Bounds {
-  readonly queueId: number
-  readonly minOffset: number
-  readonly maxOffset: number
 }
 
 /** What the store holds: from an offset on, or the last ones. */
@@ -238,6 +245,11 @@ class Printer {
   /** Fires when the user interrupts. */
   get signal(): AbortSignal {
     return this.#terminal.signal
+  }
+
+  /** Says something that is no message. */
+  note(what: string): void {
+    this.#terminal.problem(what)
   }
 
   damaged(what: string): void {

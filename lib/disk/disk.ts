@@ -51,6 +51,11 @@ export interface PathStat {
   readonly bytes: number
   /** Bytes that the file really takes on the disk. */
   readonly allocatedBytes: number
+  /**
+   * Whether data never takes less than its length, so that `allocatedBytes` tells holes. It may where a file system
+   * compresses: then holes are read. @default false
+   */
+  readonly countsData?: boolean
   /** Time of the last change of content, milliseconds since 1970. */
   readonly modifiedMs: number
   /** Names the same file by whatever path: device and inode. */

@@ -84,6 +84,7 @@ export class MemoryDisk implements Disk {
       kind: node.kind,
       bytes: content?.size ?? 0,
       allocatedBytes: content?.allocatedBytes ?? 0,
+      countsData: true,
       modifiedMs: node.modifiedMs,
       identity: `memory:${node.serial}`,
     }

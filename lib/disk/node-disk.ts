@@ -16,9 +16,8 @@
 
 import * as fs from 'node:fs'
 import { dirname } from 'node:path'
-import { isMainThread } from 'node:worker_threads'
 import { InvariantError, shown } from '../base/errors.js'
-import { lockDirectory, type NativeLocks } from './directory-lock.js'
+import { lockDirectory } from './directory-lock.js'
 import {
   type DirectoryEntry,
   type Disk,
@@ -30,6 +29,9 @@ import {
   type OpenMode,
   type PathStat,
 } from './disk.js'
+import { countsData } from './hole-count.js'
+import { loadNativeLocks } from './native-locks.js'
+import { asDiskError, attempt, codeOf, isAbsence } from './os-errors.js'
 
 /** One system call moves less than 2^31 bytes; larger buffers are moved in pieces of this many. */
 const maxCallBytes = 2 ** 30
@@ -48,6 +50,8 @@ export interface NodeDiskOptions {
 /** The file system of this machine. */
 export class NodeDisk implements Disk {
   readonly #nativeLocks: boolean
+  /** By device. */
+  readonly #counting = new Map<bigint, boolean>()
 
   constructor(options: NodeDiskOptions = {}) {
     this.#nativeLocks = options.nativeLocks ?? true
@@ -83,10 +87,25 @@ export class NodeDisk implements Disk {
         kind: kindOf(stat),
         bytes: Number(stat.size),
         allocatedBytes: Number(stat.blocks ?? 0n) * 512,
+        countsData: stat.isFile() && this.#countsData(stat.dev, path),
         modifiedMs: Number(stat.mtimeNs / 1_000_000n),
         identity: `${stat.dev}:${stat.ino}`,
       }
     })
+  }
+
+  /** Asked once for each file system. */
+  #countsData(device: bigint, path: string): boolean {
+    let counts = this.#counting.get(device)
+    if (counts !== undefined) return counts
+    try {
+      counts = countsData(fs.statfsSync(path).type)
+    } catch {
+      // Deleted in this moment, or of a kind that cannot be asked.
+      return false
+    }
+    this.#counting.set(device, counts)
+    return counts
   }
 
   list(path: string): DirectoryEntry[] {
@@ -276,31 +295,6 @@ class NodeFile implements DiskFile {
   }
 }
 
-let nativeLocks: Promise<NativeLocks | undefined> | undefined
-
-/**
- * `fs-ext` is compiled at installation, which package managers may skip: its absence is ordinary. It keeps
- * handles of the thread that loaded it first, and a second thread that loads it aborts the whole process:
- * only the main thread may.
- */
-function loadNativeLocks(): Promise<NativeLocks | undefined> {
-  nativeLocks ??= !isMainThread
-    ? Promise.resolve(undefined)
-    : import('fs-ext').then(
-        (ext) => ({
-          flock: (fd: number) => attempt('flock', String(fd), () => ext.flockSync(fd, 'exnb')),
-          fcntl: (fd: number) =>
-            new Promise<void>((resolve, reject) => {
-              // Asynchronous, since its fcntlSync passes the kernel a number for a pointer.
-              const { F_WRLCK } = (ext as unknown as { constants: { F_WRLCK: number } }).constants
-              ext.fcntl(fd, 'setlk', F_WRLCK, (error) => (error ? reject(asDiskError(error, 'fcntl', String(fd))) : resolve()))
-            }),
-        }),
-        () => undefined,
-      )
-  return nativeLocks
-}
-
 function kindOf(entry: { isFile(): boolean; isDirectory(): boolean; isSymbolicLink(): boolean }): EntryKind {
   if (entry.isFile()) return 'file'
   if (entry.isDirectory()) return 'directory'
@@ -338,31 +332,4 @@ function isDirectory(path: string): boolean {
 
 function byName(a: DirectoryEntry, b: DirectoryEntry): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0
-}
-
-function attempt<Result>(operation: string, path: string, action: () => Result): Result {
-  try {
-    return action()
-  } catch (error) {
-    throw asDiskError(error, operation, path)
-  }
-}
-
-function asDiskError(error: unknown, operation: string, path: string): Error {
-  if (error instanceof DiskError || error instanceof InvariantError) return error
-  const code = codeOf(error)
-  // What the operating system refuses has an errno code; ERR_... and the rest are mistakes of the caller.
-  if (code === undefined || code.startsWith('ERR_')) return error instanceof Error ? error : new Error(String(error))
-  return new DiskError(code, operation, path, error)
-}
-
-/** Nothing has that name, or one of its directories is a file. */
-function isAbsence(error: unknown): boolean {
-  const code = codeOf(error)
-  return code === 'ENOENT' || code === 'ENOTDIR'
-}
-
-function codeOf(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null)?.code
-  return typeof code === 'string' ? code : undefined
 }

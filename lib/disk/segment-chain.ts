@@ -158,14 +158,15 @@ export class SegmentChain {
 
   /**
    * Whether the file system says that nothing was ever written from this address to the end of its segment,
-   * given that everything before it in the segment was. Saves reading a sparse gigabyte to learn that it is zeros.
+   * given that everything before it in the segment was. Saves reading a sparse gigabyte to learn that it is zeros, where
+   * the file system's word can be taken for it; elsewhere the answer is no, and one segment at most is read for nothing.
    */
   isHoleFrom(address: number): boolean {
     const start = this.#starts[this.#indexOf(address)]
     if (start === undefined) return true
-    const allocated = this.#disk.stat(this.pathOf(start))?.allocatedBytes ?? Number.POSITIVE_INFINITY
+    const stat = this.#disk.stat(this.pathOf(start))
     const written = address - start
-    return written % ALLOCATION_BYTES === 0 && allocated <= written
+    return stat?.countsData === true && written % ALLOCATION_BYTES === 0 && stat.allocatedBytes <= written
   }
 
   /** The start of the segment that holds this address, or that would if it existed. */

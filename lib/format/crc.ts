@@ -62,12 +62,12 @@ function shifted(table: Int32Array, crc: number): number {
 /**
  * The CRC-32 of one range followed by another, from theirs. Takes a few nanoseconds for each bit of the length.
  *
- * @param bytes - length of the second
+ * @param bytes - length of the second, below 2^31
  */
 export function crc32OfBoth(first: number, second: number, bytes: number): number {
   let crc = first
-  for (let power = 0, rest = bytes; rest > 0; power++, rest = Math.floor(rest / 2)) {
-    if (rest % 2 === 1) crc = shifted(shiftTable(power), crc)
+  for (let power = 0, rest = bytes; rest > 0; power++, rest >>= 1) {
+    if ((rest & 1) !== 0) crc = shifted(shifts[power] ?? shiftTable(power), crc)
   }
   return (crc ^ second) >>> 0
 }
@@ -80,46 +80,78 @@ export function crc32OfBoth(first: number, second: number, bytes: number): numbe
  */
 export function crc32(block: Block, start: number, end: number, seed = 0): number {
   if (end - start >= NATIVE_FROM) return zlibCrc32(block.bytes.subarray(start, end), seed)
-  const view = block.view
+  const { view } = block
   let crc = ~seed
   let at = start
-  for (; end - at >= 16; at += 16) {
-    const a = crc ^ view.getInt32(at, true)
-    const b = view.getInt32(at + 4, true)
-    const c = view.getInt32(at + 8, true)
-    const d = view.getInt32(at + 12, true)
-    crc =
-      t15[a & 255]! ^
-      t14[(a >>> 8) & 255]! ^
-      t13[(a >>> 16) & 255]! ^
-      t12[a >>> 24]! ^
-      t11[b & 255]! ^
-      t10[(b >>> 8) & 255]! ^
-      t9[(b >>> 16) & 255]! ^
-      t8[b >>> 24]! ^
-      t7[c & 255]! ^
-      t6[(c >>> 8) & 255]! ^
-      t5[(c >>> 16) & 255]! ^
-      t4[c >>> 24]! ^
-      t3[d & 255]! ^
-      t2[(d >>> 8) & 255]! ^
-      t1[(d >>> 16) & 255]! ^
-      t0[d >>> 24]!
-  }
+  for (; end - at >= 16; at += 16)
+    crc = sixteen(
+      crc ^ view.getInt32(at, true),
+      view.getInt32(at + 4, true),
+      view.getInt32(at + 8, true),
+      view.getInt32(at + 12, true),
+    )
   if (end - at >= 8) {
-    const a = crc ^ view.getInt32(at, true)
-    const b = view.getInt32(at + 4, true)
-    crc =
-      t7[a & 255]! ^
-      t6[(a >>> 8) & 255]! ^
-      t5[(a >>> 16) & 255]! ^
-      t4[a >>> 24]! ^
-      t3[b & 255]! ^
-      t2[(b >>> 8) & 255]! ^
-      t1[(b >>> 16) & 255]! ^
-      t0[b >>> 24]!
+    crc = eight(crc ^ view.getInt32(at, true), view.getInt32(at + 4, true))
     at += 8
+  }
+  if (end - at >= 4) {
+    crc = four(crc ^ view.getInt32(at, true))
+    at += 4
   }
   for (; at < end; at++) crc = (crc >>> 8) ^ t0[(crc ^ view.getUint8(at)) & 255]!
   return ~crc >>> 0
+}
+
+/**
+ * {@link crc32} of a range that is copied on the way: to go through it twice costs a third more.
+ *
+ * @param to - where its first byte goes; another block
+ */
+export function crc32Copied(block: Block, start: number, end: number, to: Block, toAt: number): number {
+  if (end - start >= NATIVE_FROM) {
+    block.bytes.copy(to.bytes, toAt, start, end)
+    return crc32(to, toAt, toAt + end - start)
+  }
+  const { view } = block
+  const copy = to.view
+  let crc = -1
+  let at = start
+  let next = toAt
+  for (; end - at >= 4; at += 4, next += 4) {
+    const a = view.getInt32(at, true)
+    copy.setInt32(next, a, true)
+    if (end - at < 16) {
+      crc = four(crc ^ a)
+      continue
+    }
+    const b = view.getInt32(at + 4, true)
+    const c = view.getInt32(at + 8, true)
+    const d = view.getInt32(at + 12, true)
+    copy.setInt32(next + 4, b, true)
+    copy.setInt32(next + 8, c, true)
+    copy.setInt32(next + 12, d, true)
+    crc = sixteen(crc ^ a, b, c, d)
+    at += 12
+    next += 12
+  }
+  for (; at < end; at++, next++) {
+    const byte = view.getUint8(at)
+    copy.setUint8(next, byte)
+    crc = (crc >>> 8) ^ t0[(crc ^ byte) & 255]!
+  }
+  return ~crc >>> 0
+}
+
+/** Four words, the first with the CRC so far. What does not need that comes first, so that it need not wait for it. */
+function sixteen(a: number, b: number, c: number, d: number): number {
+  const rest = t11[b & 255]! ^ t10[(b >>> 8) & 255]! ^ t9[(b >>> 16) & 255]! ^ t8[b >>> 24]! ^ eight(c, d)
+  return rest ^ (t15[a & 255]! ^ t14[(a >>> 8) & 255]! ^ (t13[(a >>> 16) & 255]! ^ t12[a >>> 24]!))
+}
+
+function eight(a: number, b: number): number {
+  return four(b) ^ (t7[a & 255]! ^ t6[(a >>> 8) & 255]! ^ (t5[(a >>> 16) & 255]! ^ t4[a >>> 24]!))
+}
+
+function four(a: number): number {
+  return t3[a & 255]! ^ t2[(a >>> 8) & 255]! ^ (t1[(a >>> 16) & 255]! ^ t0[a >>> 24]!)
 }

@@ -12,6 +12,13 @@ export function javaHashContinue(hash: number, text: string): number {
   return value
 }
 
+/** 31 to the power of `length`: a text behind another adds its own hash to theirs times this, by the length of the text. */
+export function hashPower(length: number): number {
+  let power = 1
+  for (let i = 0; i < length; i++) power = Math.imul(31, power)
+  return power
+}
+
 /** Hash of a key in the index: of `topic#key`, without sign; the one number that has no absolute value becomes 0. */
 export function indexKeyHash(topic: string, key: string): number {
   return unsigned(javaHashContinue(javaHash(`${topic}#`), key))

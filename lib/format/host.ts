@@ -1,11 +1,18 @@
 /** Hosts as records hold them: address bytes, then an i32 port. 8 bytes for IPv4, 20 for IPv6. */
+
 import { isIPv4, isIPv6 } from 'node:net'
+import { checkString } from '../base/arguments.js'
 import { shown } from '../base/errors.js'
 
 const PATTERN = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})$/
 
-/** The bytes of `1.2.3.4:5` or `[2001:db8::1]:5`. @throws {RangeError} naming the text and what was expected */
+/**
+ * The bytes of `1.2.3.4:5` or `[2001:db8::1]:5`.
+ *
+ * @throws {TypeError} or {@link RangeError} naming the text and what was expected
+ */
 export function parseHost(text: string): Buffer {
+  checkString('a host', text)
   const match = PATTERN.exec(text)
   const port = Number(match?.[3])
   const [, v6, v4] = match ?? []

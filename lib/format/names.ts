@@ -1,4 +1,5 @@
 /** Every name in a store directory, both directions, and the rules for names that become part of one. */
+import { checkString } from '../base/arguments.js'
 import { MessageStoreError, shown } from '../base/errors.js'
 
 /** Most bytes of a topic name. */
@@ -54,7 +55,7 @@ export function parseQueueId(name: string): number | undefined {
  * @throws {MessageStoreError} `TOPIC_INVALID` naming the value and the rule
  */
 export function checkTopic(topic: string): void {
-  if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
+  checkString('topic', topic)
   const limit = topic.startsWith('%RETRY%') || topic.startsWith('%DLQ%') ? MAX_RETRY_TOPIC_BYTES : MAX_TOPIC_BYTES
   if (!TOPIC.test(topic))
     throw new MessageStoreError('TOPIC_INVALID', `${shown(topic)} must consist of letters, digits, %, |, _ and -`)

@@ -38,7 +38,11 @@ export const PropertyName = {
 const MOST_REMEMBERED = 24
 /** Bytes of the whole-record CRC property: name, 0x01, ten digits, 0x02. */
 export const CRC_PROPERTY_BYTES = 20
-const CRC_NAME = Buffer.from(PropertyName.crc32, 'latin1')
+/** `__CR` and `C32#`. */
+const CRC_NAME_FIRST = 0x5f5f4352
+const CRC_NAME_REST = 0x43333223
+/** The two bytes for each number below 100, the last digit first. */
+const DIGIT_PAIRS = Uint16Array.from({ length: 100 }, (_, pair) => (48 + (pair % 10)) * 256 + 48 + Math.floor(pair / 10))
 
 /**
  * Parses properties from bytes. Malformed pieces are dropped, as RocketMQ drops them; nothing throws.
@@ -226,8 +230,8 @@ export function crcPropertyAt(block: Block, start: number, end: number): number 
   const at = end - CRC_PROPERTY_BYTES
   if (at < start) return -1
   const { view } = block
-  if (view.getUint8(at) !== 0x5f || view.getUint8(at + 8) !== NAME_END || view.getUint8(end - 1) !== VALUE_END) return -1
-  if (!startsWith(block.bytes, at, CRC_NAME)) return -1
+  if (view.getInt32(at) !== CRC_NAME_FIRST || view.getInt32(at + 4) !== CRC_NAME_REST) return -1
+  if (view.getUint8(at + 8) !== NAME_END || view.getUint8(end - 1) !== VALUE_END) return -1
   return at > start && view.getUint8(at - 1) !== VALUE_END ? -1 : at
 }
 
@@ -244,10 +248,32 @@ export function readCrcProperty(block: Block, at: number): number {
 
 /** Writes the name and separators of the CRC property; the digits follow with {@link sealCrcProperty}. */
 export function writeCrcPropertyFrame(block: Block, at: number): void {
-  block.view.setUint32(at, 0x5f5f4352)
-  block.view.setUint32(at + 4, 0x43333223)
+  block.view.setInt32(at, CRC_NAME_FIRST)
+  block.view.setInt32(at + 4, CRC_NAME_REST)
   block.view.setUint8(at + 8, NAME_END)
   block.view.setUint8(at + 19, VALUE_END)
+}
+
+/** Writes `UNIQ_KEY` and the separator behind it. @returns where they end */
+export function writeUniqueKeyName({ view }: Block, at: number): number {
+  view.setInt32(at, 0x554e4951)
+  view.setInt32(at + 4, 0x5f4b4559)
+  view.setUint8(at + 8, NAME_END)
+  return at + 9
+}
+
+/** Writes `KEYS` and the separator behind it. @returns where they end */
+export function writeKeysName({ view }: Block, at: number): number {
+  view.setInt32(at, 0x4b455953)
+  view.setUint8(at + 4, NAME_END)
+  return at + 5
+}
+
+/** Writes `TAGS` and the separator behind it. @returns where they end */
+export function writeTagsName({ view }: Block, at: number): number {
+  view.setInt32(at, 0x54414753)
+  view.setUint8(at + 4, NAME_END)
+  return at + 5
 }
 
 /**
@@ -259,11 +285,22 @@ export function sealCrcProperty(block: Block, recordAt: number, at: number): voi
 }
 
 /** Writes the digits of the CRC property at `at`. */
-export function writeCrcDigits(block: Block, at: number, crc: number): void {
+export function writeCrcDigits({ view }: Block, at: number, crc: number): void {
   let rest = crc & 0x7fffffff
-  for (let digit = 9; digit <= 18; digit++) {
-    const next = (rest / 10) | 0
-    block.view.setUint8(at + digit, 48 + rest - next * 10)
+  for (let digit = 9; digit <= 17; digit += 2) {
+    const next = (rest / 100) | 0
+    view.setUint16(at + digit, DIGIT_PAIRS[rest - next * 100]!)
     rest = next
   }
+}
+
+/** Whether the CRC property at `at` has the digits of a CRC: cheaper than to read them. */
+export function hasCrcDigits({ view }: Block, at: number, crc: number): boolean {
+  let rest = crc & 0x7fffffff
+  for (let digit = 9; digit <= 17; digit += 2) {
+    const next = (rest / 100) | 0
+    if (view.getUint16(at + digit) !== DIGIT_PAIRS[rest - next * 100]!) return false
+    rest = next
+  }
+  return true
 }

@@ -19,9 +19,9 @@
  */
 
 import type { Block } from './block.js'
-import { CRC_MASK, crc32, crc32OfBoth } from './crc.js'
+import { CRC_MASK, crc32, crc32Copied, crc32OfBoth } from './crc.js'
 import { getI64, setI64 } from './i64.js'
-import { CRC_PROPERTY_BYTES, crcPropertyAt, readCrcProperty, writeCrcDigits, writeCrcPropertyFrame } from './properties.js'
+import { CRC_PROPERTY_BYTES, crcPropertyAt, hasCrcDigits, writeCrcDigits, writeCrcPropertyFrame } from './properties.js'
 import { BlankHead, HostV4, HostV6, RecordBodyHead, RecordHead, RecordStored } from './tables.js'
 
 /** Marks a record whose topic length is one byte. Persistent: never renumber. */
@@ -240,6 +240,12 @@ export function topicRange(view: DataView, at: number): { start: number; end: nu
   return { start, end: start + (isV2 ? view.getInt16(lengthAt) : view.getInt8(lengthAt)) }
 }
 
+/** Where a record stands in memory. */
+export interface RecordPlace {
+  readonly block: Block
+  readonly at: number
+}
+
 /** How closely {@link checkRecord} looks. Each level includes the ones before it. */
 export const CheckLevel = {
   /** Magic, lengths, and the record's own offset. */
@@ -289,6 +295,7 @@ export function findingName(finding: number): keyof typeof Finding {
  *
  * @param limit - where the segment ends, as an index into the block; a record must end before it, a blank at it
  * @param available - where the bytes in the block end; with fewer bytes than the record needs the result is `Finding.size`
+ * @param copy - room in another block: a good record is copied there on the way
  * @returns the size of a good record, or a {@link Finding}
  */
 export function checkRecord(
@@ -298,6 +305,7 @@ export function checkRecord(
   available: number,
   commitLogOffset: number,
   level: CheckLevel,
+  copy?: RecordPlace,
 ): number {
   const { view } = block
   if (at + BLANK_BYTES > limit || at + BLANK_BYTES > available) return Finding.size
@@ -306,10 +314,18 @@ export function checkRecord(
   if (magic === MAGIC_BLANK) return size === limit - at ? Finding.blank : Finding.size
   if (!isRecordMagic(magic)) return size === 0 && magic === 0 ? Finding.unwritten : Finding.magic
   if (size < MIN_RECORD_BYTES || at + size > limit || at + size > available) return Finding.size
-  return checkInside(block, at, size, magic, commitLogOffset, level)
+  return checkInside(block, at, size, magic, commitLogOffset, level, copy)
 }
 
-function checkInside(block: Block, at: number, size: number, magic: number, commitLogOffset: number, level: CheckLevel): number {
+function checkInside(
+  block: Block,
+  at: number,
+  size: number,
+  magic: number,
+  commitLogOffset: number,
+  level: CheckLevel,
+  copy: RecordPlace | undefined,
+): number {
   const { view } = block
   const end = at + size
   const body = bodyAt(view, at)
@@ -322,12 +338,23 @@ function checkInside(block: Block, at: number, size: number, magic: number, comm
   const properties = topicLengthAt + (isV2 ? 2 : 1) + topicLength + 2
   if (topicLength < 0 || properties > end || properties + view.getInt16(properties - 2) !== end) return Finding.lengths
   if (getI64(view, at + LOG_OFFSET_AT) !== commitLogOffset) return Finding.offset
-  if (level === CheckLevel.structure) return size
+  if (level === CheckLevel.structure) return copied(block, at, size, at, copy)
   const crcAt = crcPropertyAt(block, properties, end)
   if (crcAt >= 0) {
-    if ((crc32(block, at, crcAt) & CRC_MASK) === readCrcProperty(block, crcAt)) return size
+    const crc = copy === undefined ? crc32(block, at, crcAt) : crc32Copied(block, at, crcAt, copy.block, copy.at)
+    if (hasCrcDigits(block, crcAt, crc)) return copied(block, at, size, crcAt, copy)
     if (level === CheckLevel.record) return Finding.recordCrc
   } else if (level === CheckLevel.record) return Finding.recordCrcMissing
   if (bodyLength > 0 && (crc32(block, body, topicLengthAt) & CRC_MASK) !== view.getInt32(at + BODY_CRC_AT)) return Finding.bodyCrc
+  return copied(block, at, size, at, copy)
+}
+
+/** Copies what of a record, from `from` on, is not copied yet. @returns its size */
+function copied(block: Block, at: number, size: number, from: number, copy: RecordPlace | undefined): number {
+  if (copy === undefined) return size
+  const end = at + size
+  let to = copy.at + from - at
+  if (end - from > CRC_PROPERTY_BYTES) block.bytes.copy(copy.block.bytes, to, from, end)
+  else for (let i = from; i < end; i += 4, to += 4) copy.block.view.setInt32(to, block.view.getInt32(i, true), true)
   return size
 }

@@ -1,4 +1,5 @@
 /** Tags: expressions that choose by them, and the code that queue entries carry. */
+import { checkString } from '../base/arguments.js'
 import { shown } from '../base/errors.js'
 import { javaHash } from './hash.js'
 import { PropertyName } from './properties.js'
@@ -23,7 +24,7 @@ export const MAX_DELAY_LEVELS = 64
  * @throws {TypeError} when it is no string, {@link RangeError} when it is none, too many, or one of no time
  */
 export function parseDelayLevels(text: string): readonly number[] {
-  if (typeof text !== 'string') throw new TypeError(`delay levels must be a string, got ${shown(text)}`)
+  checkString('delay levels', text)
   const parts = text.trim().split(/ +/)
   if (parts.length > MAX_DELAY_LEVELS)
     throw new RangeError(`there are at most ${MAX_DELAY_LEVELS} delay levels, got ${parts.length}`)
@@ -43,7 +44,7 @@ export function parseDelayLevels(text: string): readonly number[] {
  * @throws {TypeError} when it is no string, {@link RangeError} when it names no tag
  */
 export function parseTags(expression: string): { tags: string[]; hashes: number[] } | undefined {
-  if (typeof expression !== 'string') throw new TypeError(`tags must be a string, got ${shown(expression)}`)
+  checkString('tags', expression)
   if (expression.trim() === '*') return undefined
   const tags = expression
     .split('||')
@@ -59,13 +60,13 @@ const FOREIGN_OPERATOR = /(?:^|\s)(&&|\|)(?=\s|$)/
 /**
  * Refuses an expression that somebody wrote for another language: `a && b`. RocketMQ takes that for one tag.
  *
- * @throws {TypeError} when one of its tags has `&&` or `|` standing by itself
+ * @throws {RangeError} when one of its tags has `&&` or `|` standing by itself
  */
 export function checkTagExpression(expression: string): void {
   for (const tag of expression.split('||')) {
     const operator = FOREIGN_OPERATOR.exec(tag.trim())?.[1]
     if (operator === undefined || tag.trim() === operator) continue
-    throw new TypeError(
+    throw new RangeError(
       `tags must be * or tags joined by ||, as in 'paid || refunded', got ${shown(expression)}: a message has one tag, ` +
         `and ${operator} would be a part of it; a list, as in ['a ${operator} b'], names tags as they are`,
     )

@@ -59,6 +59,11 @@ export class Flusher {
     return this.#flushes
   }
 
+  /** Whether no flush runs: what is written now is flushed at once. */
+  get isIdle(): boolean {
+    return !this.#running
+  }
+
   /** Whether so much is not durable, written or not, that nothing more may be appended before a flush. */
   get isBehind(): boolean {
     const { log, maxUnflushedBytes } = this.#options

@@ -8,6 +8,7 @@
 import { LRUCache } from 'lru-cache'
 import type { SegmentChain } from '../disk/segment-chain.js'
 import { allocateBlock, type Block } from '../format/block.js'
+import type { RecordPlace } from '../format/record.js'
 import type { Chunk, Tail } from './tail.js'
 
 /** Blocks are aligned to this. 256 KiB is read in about 40 us from the page cache. */
@@ -22,8 +23,6 @@ const SHELF_BYTES = 16 * 1024
 /** Records of the tail up to this length are copied for who keeps them. */
 const MOST_COPIED_BYTES = 4096
 const COPIES_BYTES = 64 * 1024
-/** A call that copies costs as much as this many bytes, copied here. */
-const COPIED_HERE_BYTES = 512
 
 interface CachedBlock {
   readonly block: Block
@@ -113,25 +112,32 @@ export class LogBlocks {
   }
 
   /**
-   * Where the record under a cursor may be kept, until the next call: where it is, or in a copy. The chunks of the tail are
-   * large and grow old, and a collection of all garbage for every few of them would cost a message more than its copy.
+   * Where a copy of the record under a cursor belongs that is to be kept; `undefined` when it can be kept where it is, or copied
+   * by nobody. The chunks of the tail are large and grow old, and a collection of all garbage for every few of them would cost a
+   * message more than its copy.
    */
-  kept(cursor: Cursor, bytes: number): { readonly block: Block; readonly at: number } {
-    const { chunk } = cursor
-    if (chunk === undefined || chunk.shared) return cursor
-    if (bytes > MOST_COPIED_BYTES) {
-      chunk.shared = true
-      return cursor
-    }
-    const copies = this.#copies
+  roomForCopy({ chunk }: Cursor, bytes: number): RecordPlace | undefined {
+    if (chunk === undefined || chunk.shared || bytes > MOST_COPIED_BYTES) return undefined
     if (this.#copiesUsed + bytes > COPIES_BYTES) {
-      copies.block = allocateBlock(COPIES_BYTES)
+      this.#copies.block = allocateBlock(COPIES_BYTES)
       this.#copiesUsed = 0
     }
-    copies.at = this.#copiesUsed
-    this.#copiesUsed += bytes
-    copyBytes(cursor.block, cursor.at, copies.block, copies.at, bytes)
-    return copies
+    this.#copies.at = this.#copiesUsed
+    return this.#copies
+  }
+
+  /**
+   * Where the record under a cursor may be kept, until the next call: where it is, or in its copy.
+   *
+   * @param copy - the room for it, from {@link roomForCopy}, if it was copied there
+   */
+  kept(cursor: Cursor, bytes: number, copy: RecordPlace | undefined): RecordPlace {
+    if (copy !== undefined) {
+      this.#copiesUsed += bytes
+      return copy
+    }
+    if (cursor.chunk !== undefined) cursor.chunk.shared = true
+    return cursor
   }
 
   /** Whether a block will not change and no other will drive it out. */
@@ -212,14 +218,4 @@ function point(
   cursor.at = address - base
   cursor.chunk = chunk
   return true
-}
-
-function copyBytes(from: Block, at: number, to: Block, toAt: number, bytes: number): void {
-  if (bytes > COPIED_HERE_BYTES) {
-    from.bytes.copy(to.bytes, toAt, at, at + bytes)
-    return
-  }
-  let done = 0
-  for (; done + 4 <= bytes; done += 4) to.view.setInt32(toAt + done, from.view.getInt32(at + done))
-  for (; done < bytes; done++) to.view.setUint8(toAt + done, from.view.getUint8(at + done))
 }

@@ -4,10 +4,19 @@
  *
  * Thin: a table from request code to one call of the broker. Rules about messages are in `lib/broker`.
  */
-import { checkRequest, fieldNames, wholeBetween } from '../base/arguments.js'
+import {
+  checkBoolean,
+  checkCallback,
+  checkRequest,
+  checkSignal,
+  checkString,
+  fieldNames,
+  wholeBetween,
+} from '../base/arguments.js'
+import { shown } from '../base/errors.js'
 import { fired } from '../base/signals.js'
 import { TurnShare } from '../base/turn-share.js'
-import type { Broker } from '../broker/broker.js'
+import { Broker } from '../broker/broker.js'
 import { parseHost } from '../format/host.js'
 import { Announcing } from './announcing.js'
 import { addressTest } from './auth/address-pattern.js'
@@ -16,7 +25,7 @@ import { Guard, type Rows } from './auth/guard.js'
 import { nameServerRows } from './auth/name-server-rows.js'
 import { topicNeed } from './auth/needs.js'
 import { CurrentPrincipals, type Principals, principalsOf } from './auth/principals.js'
-import type { AccountLookup, AuthSettings } from './auth/settings.js'
+import { type AccountLookup, type AuthSettings, readCredentials } from './auth/settings.js'
 import type { Credentials } from './auth/signature.js'
 import { administerHandlers } from './commands/administer.js'
 import { consumeHandlers } from './commands/consume.js'
@@ -106,6 +115,11 @@ const known = fieldNames<keyof BrokerServerOptions>({
   onFault: true,
 })
 
+const nameServerFields = fieldNames<'port'>({ port: true })
+const tlsFiles = { key: true, cert: true, ca: true } as const
+const serverTlsFields = fieldNames<keyof ServerTls>({ ...tlsFiles, requireClientCertificate: true })
+const clientTlsFields = fieldNames<keyof ClientTls>({ ...tlsFiles, serverName: true })
+
 /** How long a close waits for requests in work. */
 const GRACE_MS = 5000
 
@@ -115,11 +129,6 @@ const ANYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
 const MOST_PULL_MESSAGES = 4096
 const MOST_PORT = 65_535
-
-function checkPullMessages(value = 1): void {
-  if (Number.isSafeInteger(value) && value >= 1 && value <= MOST_PULL_MESSAGES) return
-  throw new RangeError(`pullMessages must be 1 to ${MOST_PULL_MESSAGES}, got ${value}`)
-}
 
 /** What a server consists of. */
 interface Parts {
@@ -157,8 +166,9 @@ export class BrokerServer implements AsyncDisposable {
    *   likewise, and for an option that there is not; {@link BrokerError} `BROKER_CLOSED`
    */
   static async listen(broker: Broker, options: BrokerServerOptions = {}): Promise<BrokerServer> {
-    const { port = 10911, nameServer, auth } = options
     checkServing(options)
+    const { port = 10911, nameServer, auth } = options
+    if (!(broker instanceof Broker)) throw new TypeError(`broker must be a Broker, got ${shown(broker)}`)
     const principals = typeof auth === 'object' ? new CurrentPrincipals(auth) : auth && principalsOf(auth)
     broker.served.base.checkOpen()
     const served = servedBroker(broker, principals)
@@ -168,6 +178,7 @@ export class BrokerServer implements AsyncDisposable {
         const names = nameServer === undefined ? undefined : await listenForNames(options, nameServer.port, principals)
         const { endpoint = server.endpoint } = served
         const announcing = new Announcing({ served: broker.served, endpoint, own: names?.table, ...elsewhere(options) })
+        served.queuesElsewhere = (topic) => announcing.elsewhere.of(topic)
         const started = announcing.start()
         await (options.signal === undefined ? started : Promise.race([started, fired(options.signal)]))
         return new BrokerServer({ server, names, announcing, served, principals })
@@ -239,15 +250,36 @@ export function checkServing(options: BrokerServerOptions): void {
   checkRequest(options, known, 'the options object of a server')
   const { host = LOCALHOST, port = 0, nameServer, advertisedHost, limits, nameServers = [], pullMessages } = options
   wholeBetween('port', port, 0, MOST_PORT)
-  if (nameServer !== undefined) wholeBetween('nameServer.port', nameServer.port, 0, MOST_PORT)
+  checkTypes(options)
+  if (nameServer !== undefined) {
+    checkRequest(nameServer, nameServerFields, 'nameServer')
+    wholeBetween('nameServer.port', nameServer.port, 0, MOST_PORT)
+  }
+  checkString('host', host)
   if (advertisedHost === undefined && ANYWHERE.has(host))
     throw new RangeError(`clients cannot connect to ${host}: give advertisedHost, the address that they are told`)
   for (const address of nameServers) parseEndpoint(address)
   checkListening({ ...options, host, isGuarded: options.auth !== undefined })
   resolveLimits(limits)
+  if (pullMessages !== undefined) wholeBetween('pullMessages', pullMessages, 1, MOST_PULL_MESSAGES)
   for (const pattern of options.sharedAddresses ?? []) addressTest(pattern)
-  checkPullMessages(pullMessages)
   if (options.auth !== undefined) principalsOf(options.auth)
+  if (options.nameServerCredentials !== undefined) readCredentials(options.nameServerCredentials, 'nameServerCredentials')
+}
+
+/** @throws {TypeError} naming the option whose type is wrong */
+function checkTypes(options: BrokerServerOptions): void {
+  const { nameServers = [], sharedAddresses = [], advertisedHost, insecure, sqlFilters, signal, tls, nameServerTls } = options
+  if (advertisedHost !== undefined) checkString('advertisedHost', advertisedHost)
+  if (insecure !== undefined) checkBoolean('insecure', insecure)
+  if (sqlFilters !== undefined) checkBoolean('sqlFilters', sqlFilters)
+  checkSignal(signal)
+  for (const name of ['onConnection', 'onRefused', 'onRegistration', 'onFault'] as const) checkCallback(name, options[name])
+  for (const [name, value] of Object.entries({ nameServers, sharedAddresses })) {
+    if (!Array.isArray(value)) throw new TypeError(`${name} must be an array, got ${shown(value)}`)
+  }
+  if (tls !== undefined) checkRequest(tls, serverTlsFields, 'tls')
+  if (nameServerTls !== undefined) checkRequest(nameServerTls, clientTlsFields, 'nameServerTls')
 }
 
 /** The name servers that others run, as those who register want them. */
@@ -271,10 +303,11 @@ function shared({ host, tls, insecure, limits, sharedAddresses, onFault, onRefus
 function servedBroker(broker: Broker, principals: Principals | undefined): ServedBroker {
   const { served } = broker
   const { clock, timers } = served.base.ports
-  const turns = new ReadingTurns(timers)
+  const turns = new ReadingTurns(clock, timers)
   const listedAuth = () => (principals instanceof CurrentPrincipals ? principals.settings : undefined)
   const unasked = { mayHear: () => true, speaker: () => undefined, refusalNow: () => undefined, whenAuthChanges: [], listedAuth }
-  const unknown = { endpoint: undefined, storeHost: undefined, connections: new Map(), endListening: [] }
+  const queuesElsewhere = () => Promise.resolve([])
+  const unknown = { endpoint: undefined, storeHost: undefined, queuesElsewhere, connections: new Map(), endListening: [] }
   return { broker, served, turns, looking: new TurnShare(clock, timers), ...unasked, ...unknown }
 }
 

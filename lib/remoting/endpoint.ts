@@ -1,4 +1,5 @@
 /** Where a peer listens, as RocketMQ writes it: `127.0.0.1:10911`, and `[::1]:10911` for IPv6. */
+import { checkString } from '../base/arguments.js'
 import { shown } from '../base/errors.js'
 
 /** A host, name or address, and a TCP port. */
@@ -17,9 +18,10 @@ export function endpointText({ host, port }: Endpoint): string {
 /**
  * Reads an endpoint.
  *
- * @throws {RangeError} when the text is none
+ * @throws {TypeError} {@link RangeError} when the text is none
  */
 export function parseEndpoint(text: string): Endpoint {
+  checkString('an endpoint', text)
   const match = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^\s:[\]]+)):([0-9]{1,5})$/.exec(text)
   const port = Number(match?.[3])
   if (match === null || port > 65_535) throw new RangeError(`an endpoint must be host:port, got ${shown(text)}`)

@@ -1,4 +1,5 @@
 /** How much of everything a peer may ask for. Each limit holds for one connection, unless it says otherwise. */
+import { checkRequest, checkWhole, type FieldNames } from '../base/arguments.js'
 
 /** Bounds of frames and their headers. */
 export interface FrameLimits {
@@ -59,7 +60,8 @@ export interface ServerLimits extends ConnectionLimits {
   readonly silentMs: number
   /**
    * Bytes held for all peers together: frames that are not whole, requests in work, answers not taken. Above it the
-   * worst is cut off; above half of it in requests alone, who has one in work is read no further. @default 256 MiB
+   * worst is cut off; above half of it in requests alone, each with 2 KiB for what is made of it, who has one in work is
+   * read no further. @default 256 MiB
    */
   readonly maxTotalBytes: number
 }
@@ -94,14 +96,18 @@ export const standardLimits: ServerLimits = {
   maxTotalBytes: 256 * MIB,
 }
 
+const limitNames: FieldNames = new Set(Object.keys(standardLimits))
+
 /**
  * The limits with some of them replaced.
  *
- * @throws {RangeError} for a limit that is no positive whole number, and for frames beyond 16 MiB
+ * @throws {TypeError} {@link RangeError} for a limit that there is not, or that is no positive whole number, and for frames
+ *   beyond 16 MiB
  */
 export function resolveLimits(given: Partial<ServerLimits> = {}): ServerLimits {
+  checkRequest(given, limitNames, 'limits')
   for (const [name, value] of Object.entries(given)) {
-    if (!Number.isSafeInteger(value) || value <= 0) throw new RangeError(`${name} must be a positive whole number, got ${value}`)
+    checkWhole(`limits.${name}`, value, 1)
   }
   const limits = { ...standardLimits, ...given }
   if (limits.maxFrameBytes > MAX_FRAME_BYTES) {

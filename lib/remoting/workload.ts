@@ -2,7 +2,10 @@
 import type { Command } from './command.js'
 import type { ConnectionLimits } from './limits.js'
 
-/** Requests in work of several peers, and at how many bytes each of them is read no further. */
+/** What is made of a request while it is in work, beside its bytes, bytes: about so much for a pull that waits for its turn. */
+const REQUEST_BYTES = 2048
+
+/** Requests in work of several peers, with what is made of them, and at how many bytes each of them is read no further. */
 export interface SharedLoad {
   bytes: number
   readonly mostBytes: number
@@ -41,7 +44,7 @@ export class Workload {
   begin(request: Command, bytes: number): void {
     this.#running.set(request, bytes)
     this.#bytes += bytes
-    this.#shared.bytes += bytes
+    this.#shared.bytes += bytes + REQUEST_BYTES
   }
 
   /** A request counts no longer. @returns whether it did */
@@ -50,7 +53,7 @@ export class Workload {
     if (bytes === undefined) return false
     this.#running.delete(request)
     this.#bytes -= bytes
-    this.#shared.bytes -= bytes
+    this.#shared.bytes -= bytes + REQUEST_BYTES
     return true
   }
 

@@ -5,7 +5,7 @@
  * unused rest of a segment is sent like everything else. Only what readers may see is sent, so under
  * `flush: 'sync'` a replica never has what its primary could lose.
  */
-import { checkRequest, checkSignal, checkWhole, fieldNames } from '../base/arguments.js'
+import { checkObject, checkRequest, checkSignal, checkString, checkWhole, fieldNames } from '../base/arguments.js'
 import { MessageStoreError } from '../base/errors.js'
 import { digestRange, type RangeDigest } from './range-digest.js'
 
@@ -88,7 +88,12 @@ async function* feeding(source: FeedSource, { from, maxBytes = 32_768, signal, t
 }
 
 /** @throws {MessageStoreError} `REPLICA_DIVERGED` when the replica's log is not what the primary's is in that range */
-async function checkTail({ start, end, readAt, pause }: FeedSource, { from, to, digest }: RangeDigest): Promise<void> {
+async function checkTail({ start, end, readAt, pause }: FeedSource, tail: RangeDigest): Promise<void> {
+  checkObject('tail', tail)
+  const { from, to, digest } = tail
+  checkWhole('tail.from', from)
+  checkWhole('tail.to', to)
+  checkString('tail.digest', digest)
   if (!(from >= start() && from <= to && to <= end())) {
     throw new MessageStoreError('REPLICA_DIVERGED', `the log holds ${start()} to ${end()}, the replica compares ${from} to ${to}`)
   }

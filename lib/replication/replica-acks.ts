@@ -4,7 +4,7 @@
  * `replicatedEnd` is the end that enough of them have reached, and never goes back while the store is open:
  * a put that was acknowledged stays acknowledged when a replica leaves.
  */
-import { shown } from '../base/errors.js'
+import { checkObject, wrongValue } from '../base/arguments.js'
 import type { Timers } from '../base/system.js'
 
 /** How far a replica got: ends of the log, in bytes. */
@@ -72,7 +72,7 @@ export class ReplicaAcks {
 
   /** Connects a replica. One that connects again under the same name takes the place of its old link. */
   connect(name: string): ReplicaLink {
-    if (typeof name !== 'string' || name === '') throw new TypeError(`name must be a string, got ${shown(name)}`)
+    if (typeof name !== 'string' || name === '') throw wrongValue('string', 'name', 'a string that is not empty', name)
     const link = new Link(name, this.#options.sentEnd, {
       onProgress: () => this.#settle(),
       onClose: () => {
@@ -140,14 +140,16 @@ class Link implements ReplicaLink {
     this.#on = on
   }
 
-  acknowledge({ receivedEnd, flushedEnd }: ReplicaProgress): void {
+  acknowledge(progress: ReplicaProgress): void {
+    checkObject('the progress of a replica', progress)
+    const { receivedEnd, flushedEnd } = progress
     const sent = this.#sentEnd()
     for (const [what, end, least, most] of [
       ['receivedEnd', receivedEnd, this.receivedEnd, sent],
       ['flushedEnd', flushedEnd, this.flushedEnd, receivedEnd],
     ] as const) {
       if (Number.isSafeInteger(end) && end >= least && end <= most) continue
-      throw new RangeError(`${what} of replica ${this.name} must be from ${least} to ${most}, got ${shown(end)}`)
+      throw wrongValue('number', `${what} of replica ${this.name}`, `from ${least} to ${most}`, end)
     }
     this.receivedEnd = receivedEnd
     this.flushedEnd = flushedEnd

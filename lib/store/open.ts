@@ -1,5 +1,6 @@
 /** Opens a store: lock, recovery, reading side, writing side; and takes it down in the opposite order. */
-import { MessageStoreError, shown } from '../base/errors.js'
+import { checkDirectory, checkObject } from '../base/arguments.js'
+import { MessageStoreError } from '../base/errors.js'
 import { systemClock, systemTimers } from '../base/system.js'
 import { DiskError, type DiskLock } from '../disk/disk.js'
 import { nodeDisk } from '../disk/node-disk.js'
@@ -30,7 +31,8 @@ export type OpenStore = Awaited<ReturnType<typeof openStore>>
 
 /** Opens a store. See {@link MessageStore.open}. */
 export async function openStore(directory: string, given: StoreOptions | undefined, givenPorts: Partial<StorePorts> = {}) {
-  if (typeof directory !== 'string' || directory === '') throw new TypeError(`directory must be a path, got ${shown(directory)}`)
+  checkDirectory(directory)
+  checkObject('ports', givenPorts)
   const options = resolveOptions(given)
   const ports: StorePorts = { disk: nodeDisk, clock: systemClock, timers: systemTimers, ...givenPorts }
   const layout = layoutOf(directory.replace(/(?<=.)\/+$/, ''))

@@ -4,6 +4,7 @@
  * RocketMQ's sizes are the defaults, so that its brokers open our directories unconfigured. Sizes of an
  * existing directory are taken from its files; asking for others is an error.
  */
+import { checkBoolean, checkCallback, checkChoice, wrongValue } from '../base/arguments.js'
 import { shown } from '../base/errors.js'
 import type { Clock, Timers } from '../base/system.js'
 import type { Disk } from '../disk/disk.js'
@@ -244,8 +245,8 @@ class Group {
     return value === undefined ? preset : value
   }
 
-  #wrong(name: string, expected: string, value: unknown, Kind: typeof TypeError | typeof RangeError = TypeError): never {
-    throw new Kind(`option ${this.#prefix}${name} must be ${expected}, got ${shown(value)}`)
+  #wrong(name: string, expected: string, value: unknown, sort: 'string' | 'number' = 'number'): never {
+    throw wrongValue(sort, `option ${this.#prefix}${name}`, expected, value)
   }
 
   group(name: string): unknown {
@@ -256,9 +257,8 @@ class Group {
     const value = this.#take(name)
     if (value === undefined) return undefined
     const expected = `${kind} from ${least} to ${most}`
-    if (typeof value !== 'number' || Number.isNaN(value)) this.#wrong(name, expected, value)
-    if (value < least || value > most) this.#wrong(name, expected, value, RangeError)
-    return value
+    if (typeof value === 'number' && value >= least && value <= most) return value
+    return this.#wrong(name, expected, value)
   }
 
   optionalNumber(name: string, least: number, most: number): number | undefined {
@@ -272,7 +272,7 @@ class Group {
   optionalInteger(name: string, least: number, most: number): number | undefined {
     const value = this.#within(name, 'a whole number', least, most)
     if (value !== undefined && !Number.isInteger(value)) {
-      this.#wrong(name, `a whole number from ${least} to ${most}`, value, RangeError)
+      this.#wrong(name, `a whole number from ${least} to ${most}`, value)
     }
     return value
   }
@@ -287,17 +287,19 @@ class Group {
     if (!Array.isArray(value) || value.length === 0) return [this.integer(name, least, most, preset)]
     const isWithin = (one: unknown): boolean => Number.isInteger(one) && (one as number) >= least && (one as number) <= most
     if (value.every(isWithin)) return Object.freeze([...(value as number[])])
-    return this.#wrong(name, `a whole number from ${least} to ${most}, or a list of such`, value, RangeError)
+    const wrong: unknown = value.find((one) => !isWithin(one))
+    return this.#wrong(name, `a whole number from ${least} to ${most}, or a list of such`, wrong)
   }
 
   boolean(name: string, preset: boolean): boolean {
     const value = this.#take(name, preset)
-    return typeof value === 'boolean' ? value : this.#wrong(name, 'true or false', value)
+    checkBoolean(`option ${this.#prefix}${name}`, value)
+    return value
   }
 
   string(name: string, preset: string): string {
     const value = this.#take(name, preset)
-    return typeof value === 'string' && value !== '' ? value : this.#wrong(name, 'a string that is not empty', value)
+    return typeof value === 'string' && value !== '' ? value : this.#wrong(name, 'a string that is not empty', value, 'string')
   }
 
   host(name: string, preset: string): string {
@@ -305,7 +307,7 @@ class Group {
     try {
       parseHost(value)
     } catch {
-      this.#wrong(name, 'ip:port or [ipv6]:port', value, RangeError)
+      this.#wrong(name, 'ip:port or [ipv6]:port', value, 'string')
     }
     return value
   }
@@ -315,21 +317,21 @@ class Group {
     if (value === undefined) return delayLevelsMs
     try {
       return parseDelayLevels(value as string)
-    } catch (error) {
-      const expected = 'levels such as 1s 5s 10m 2h'
-      return this.#wrong(name, expected, value, error instanceof RangeError ? RangeError : TypeError)
+    } catch {
+      return this.#wrong(name, 'levels such as 1s 5s 10m 2h', value, 'string')
     }
   }
 
   choice<T extends string>(name: string, choices: readonly T[], preset: T): T {
     const value = this.#take(name, preset)
-    const quoted = choices.map((choice) => `'${choice}'`).join(' or ')
-    return choices.includes(value as T) ? (value as T) : this.#wrong(name, quoted, value)
+    checkChoice(`option ${this.#prefix}${name}`, value, choices)
+    return value as T
   }
 
   callback(name: string): unknown {
     const value = this.#take(name)
-    return value === undefined || typeof value === 'function' ? value : this.#wrong(name, 'a function', value)
+    checkCallback(`option ${this.#prefix}${name}`, value)
+    return value
   }
 
   refuseUnknown(): void {

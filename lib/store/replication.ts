@@ -1,5 +1,6 @@
 /** The store's replication hooks: what a primary gives to replicas, and how a replica takes it. */
-import { MessageStoreError } from '../base/errors.js'
+import { checkBoolean, checkObject, checkWhole } from '../base/arguments.js'
+import { MessageStoreError, shown } from '../base/errors.js'
 import type { Block } from '../format/block.js'
 import { readRecord } from '../format/record.js'
 import { rangeFrom } from '../log/ranges.js'
@@ -19,6 +20,16 @@ interface ReceivedRecord {
   readonly at: number
   readonly size: number
   readonly address: number
+}
+
+/** @throws {TypeError} {@link RangeError} naming what is wrong about a chunk */
+function checkedChunk(chunk: LogChunk): LogChunk {
+  checkObject('a chunk', chunk)
+  const { commitLogOffset, bytes, hasRecordCrc } = chunk
+  checkWhole('commitLogOffset', commitLogOffset)
+  if (!(bytes instanceof Uint8Array)) throw new TypeError(`bytes must be a Uint8Array, got ${shown(bytes)}`)
+  checkBoolean('hasRecordCrc', hasRecordCrc)
+  return chunk
 }
 
 /** Hooks for replication. They move bytes and acknowledgements; connections are the caller's. */
@@ -105,7 +116,7 @@ export class Replication {
    */
   apply(chunk: LogChunk): Promise<ReplicaProgress> {
     const applied = this.#applying
-      .then(() => this.#apply(chunk))
+      .then(() => this.#apply(checkedChunk(chunk)))
       .catch((error: unknown) => {
         throw storeErrorOf(error)
       })

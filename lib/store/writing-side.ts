@@ -189,9 +189,11 @@ function buildGroups(base: Foundation, parts: WritingSide): WriteGroups {
 }
 
 function tellArrivals({ arrivals }: Foundation, puts: readonly PendingPut[]): void {
+  // Nobody begins to wait meanwhile, so a topic that nobody waits for need not be looked up for each of its messages.
+  let quiet: string | undefined
   for (const { receipt, further } of puts) {
     if (arrivals.isIdle) return
-    arrivals.arrived(receipt.topic, receipt.queueId)
+    if (receipt.topic !== quiet && !arrivals.arrived(receipt.topic, receipt.queueId)) quiet = receipt.topic
     if (further !== undefined) for (const { queue } of further) arrivals.arrived(queue.queue.topic, queue.queueId)
   }
 }

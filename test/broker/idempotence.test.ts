@@ -6,7 +6,7 @@ import { RecentKeys } from '../../lib/broker/idempotence/recent-keys.js'
 import { Broker, type BrokerOptions } from '../../lib/index.js'
 import { ManualTime, settled } from '../support/manual-time.js'
 import { openTestBroker, refusal, small, take, textOf } from '../support/open-broker.js'
-import { bad, bodies, code, freshDisk, readQueue, root } from '../support/open-store.js'
+import { bad, bodies, code, freshDisk, readQueue, refusalOf, root } from '../support/open-store.js'
 
 const topics = { orders: { queues: 1 }, mail: { queues: 1 } }
 const window = { windowMs: 60_000 }
@@ -124,7 +124,7 @@ describe('an idempotency key', () => {
     for (const idempotencyKey of ['', 'a b', 'a\u0001', 'x'.repeat(256), 7])
       await assert.rejects(
         async () => broker.send({ topic: 'orders', body: 'x', idempotencyKey: idempotencyKey as string }),
-        bad(TypeError, 'idempotencyKey'),
+        bad(refusalOf('string', idempotencyKey), 'idempotencyKey'),
       )
     const open = (idempotence: object) => () => Broker.open(root, { idempotence }, { disk: freshDisk() })
     await assert.rejects(open({ windowMs: 0 }), bad(RangeError, 'idempotence.windowMs', '0'))
@@ -238,8 +238,8 @@ describe('a group that wants nothing twice', () => {
     const join = (once: object, more = {}) => {
       return () => broker.consumer({ group: 'g', subscribe: { orders: '*' }, once: once as never, ...more })
     }
-    assert.throws(join({ by: 'tag', windowMs: 1 }), bad(TypeError, 'once.by', 'tag'))
-    assert.throws(join({ by: 'key' }), bad(RangeError, 'once.windowMs'))
+    assert.throws(join({ by: 'tag', windowMs: 1 }), bad(RangeError, 'once.by', 'tag'))
+    assert.throws(join({ by: 'key' }), bad(TypeError, 'once.windowMs'))
     assert.throws(join({ by: 'key', windowMs: 1, max: 1 }), bad(TypeError, 'once has an unknown field "max"'))
     assert.throws(join({ by: 'key', windowMs: 1 }, { model: 'broadcasting' }), bad(TypeError, 'once'))
     await assert.rejects(broker.send({ topic: 'rmq_sys_mqlite_handled', body: 'x' }), refusal('TOPIC_UNKNOWN'))

@@ -4,7 +4,9 @@ import { describe, test } from 'node:test'
 import { MessageStoreError } from '../../lib/base/errors.js'
 import { Broker } from '../../lib/broker/broker.js'
 import { TIMER_TOPIC } from '../../lib/broker/config/system-topics.js'
+import type { Consumer } from '../../lib/broker/consuming/consumer.js'
 import { ackRecord } from '../../lib/broker/pop/check-point.js'
+import type { PopConsumer } from '../../lib/broker/pop/pop-consumer.js'
 import type { StoredMessage } from '../../lib/store/stored-message.js'
 import { ManualTime } from '../support/manual-time.js'
 import { refusal, small, take } from '../support/open-broker.js'
@@ -134,10 +136,27 @@ describe('popping', () => {
     assert.equal((await later.pop()).length, 0)
   })
 
+  test('is refused beside members that are assigned queues, and they beside it, until the others have left', async (t) => {
+    const { broker, popper } = await openPopper(t)
+    const pull = (): Consumer => broker.consumer({ group: 'g', subscribe: { orders: '*' } })
+    const pop = (): PopConsumer => broker.popConsumer({ group: 'g', subscribe: { orders: '*' } })
+    assert.throws(pull, refusal('SUBSCRIPTION_CONFLICT', 'group g', 'pops', 'assigned queues'))
+    const second = pop()
+    await popper.close()
+    assert.throws(pull, refusal('SUBSCRIPTION_CONFLICT'))
+    await second.close()
+    const consumer = pull()
+    assert.throws(pop, refusal('SUBSCRIPTION_CONFLICT', 'group g', 'pops', 'assigned queues'))
+    await pull().close()
+    await consumer.close()
+    assert.deepEqual(await pop().pop(), [])
+    assert.deepEqual(await broker.popConsumer({ group: 'other', subscribe: { orders: '*' } }).pop(), [])
+  })
+
   test('refuses what it cannot do', async (t) => {
     const { broker, popper } = await openPopper(t)
     assert.throws(() => broker.popConsumer({ group: 'g', subscribe: { none: '*' } }), refusal('TOPIC_UNKNOWN', 'none'))
-    assert.throws(() => broker.popConsumer({ group: 'g', subscribe: {} }), TypeError)
+    assert.throws(() => broker.popConsumer({ group: 'g', subscribe: {} }), RangeError)
     assert.throws(() => broker.popConsumer({ group: 'g', subscribe: { orders: '*' }, invisibleMs: 0 }), RangeError)
     assert.throws(() => broker.popConsumer({ group: 'g', subscribe: { orders: '*' }, invisible: 1 } as never), TypeError)
     await assert.rejects(popper.pop({ maxMessages: 33 }), RangeError)

@@ -64,7 +64,7 @@ describe('sending', () => {
     await assert.rejects(send({ topic: 'SCHEDULE_TOPIC_XXXX' }), refusal('TOPIC_REFUSED', 'SCHEDULE_TOPIC_XXXX'))
     await assert.rejects(send({ queueId: 4 }), refusal('QUEUE_UNKNOWN', 'queue 4', '4 queues'))
     await assert.rejects(send({ queueId: 1, shardingKey: 'a' }), bad(TypeError, 'shardingKey'))
-    await assert.rejects(send({ shardingKey: '' }), bad(TypeError, 'shardingKey'))
+    await assert.rejects(send({ shardingKey: '' }), bad(RangeError, 'shardingKey'))
     await assert.rejects(send({ delayLevel: 19 }), bad(RangeError, 'delayLevel', '19'))
     await assert.rejects(send({ delayLevel: 1, delayMs: 5 }), bad(TypeError, 'delayMs'))
     await assert.rejects(send({ properties: { UNIQ_KEY: 'x' } }), bad(RangeError, 'UNIQ_KEY'))

@@ -1,5 +1,7 @@
 /** `mqlite tail`: which messages, in which order, and what comes while it follows. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { nodeDisk } from '../../lib/disk/node-disk.js'
 import { MessageStore } from '../../lib/index.js'
@@ -87,6 +89,37 @@ test('following a topic that is not there yet waits for it', async (t) => {
   child.kill('SIGTERM')
   assert.equal((await ended).code, 130)
 })
+
+for (const [how, count] of [
+  ['fewer', 3],
+  ['as many', 6],
+  ['more', 20],
+] as const) {
+  test(`following goes on with the first message of a topic that was deleted and made again with ${how} messages`, async (t) => {
+    const { directory, open } = await store(t, 0)
+    for (let n = 0; n < 6; n++) await open.put({ topic: 'again', body: `old${n}` })
+    const child = start('tail', directory, 'again', '--follow', '--json', '--from', '4')
+    const ended = outcomeOf(child)
+    const seen: string[] = []
+    const lines = createInterface({ input: child.stdout! })
+    lines.on('line', (line) => seen.push((JSON.parse(line) as { bodyText: string }).bodyText))
+    const sees = async (text: string): Promise<void> => {
+      while (!seen.includes(text)) await once(lines, 'line')
+    }
+    const before = sees('old6')
+    await open.put({ topic: 'again', body: 'old6' })
+    await before
+    await open.deleteTopic('again')
+    const after = sees(`new${count}`)
+    for (let n = 0; n <= count; n++) await open.put({ topic: 'again', body: `new${n}` })
+    await after
+    child.kill('SIGINT')
+    const { code, error } = await ended
+    assert.equal(code, 130)
+    assert.match(error, /^mqlite: again\/0 was deleted and made again: it goes on with the first message\n$/)
+    assert.deepEqual(seen, ['old4', 'old5', 'old6', ...range(0, count + 1).map((n) => `new${n}`)])
+  })
+}
 
 test('a reader that goes away ends it without an error', async (t) => {
   const { directory } = await store(t, 3000)

@@ -9,6 +9,7 @@ import { RemotingClient } from '../../lib/remoting/client.js'
 import { request } from '../../lib/remoting/command.js'
 import { encodeFrame } from '../../lib/remoting/frame.js'
 import { Attack, closed } from '../support/attack.js'
+import { type Busyness, BusyWatch, mainThreadClock } from '../support/busy-watch.js'
 import { pull } from '../support/consumer-requests.js'
 import { sized } from '../support/tier.js'
 
@@ -89,6 +90,22 @@ test('consumers that pull and never read get no more than they take, and are cut
     await sleep(50)
   }
   await attack.check(t)
+})
+
+test('the watch tells a server that works for long from one that waits', async () => {
+  const [watch, clock] = [new BusyWatch(5), mainThreadClock()]
+  // Keeps the process alive.
+  const look = async (): Promise<Busyness> => (await Promise.all([watch.take(), sleep(20)]))[0]
+  await look()
+  const end = clock() + 100
+  while (clock() < end) await Promise.resolve()
+  const worked = await look()
+  assert.ok(worked.longestBusyMs > 80, `${worked.longestBusyMs} ms`)
+  assert.ok(worked.longestLateMs >= worked.longestBusyMs)
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+  const waited = await look()
+  assert.ok(waited.longestLateMs > 150, `${waited.longestLateMs} ms`)
+  assert.ok(waited.longestBusyMs < 100, `${waited.longestBusyMs} ms`)
 })
 
 async function churn(t: TestContext, attack: Attack): Promise<void> {

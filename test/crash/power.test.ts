@@ -12,14 +12,13 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { killChildren, programPath } from '../support/children.js'
-import { type Ledger, readLedger } from '../support/load.js'
+import { type Ledger, readLedger, type WriterInput } from '../support/load.js'
 import { Random } from '../support/random.js'
 import { inDirectory } from '../support/scratch.js'
 import { shimLibrary } from '../support/shim/build.js'
 import { isFull, runSeed } from '../support/tier.js'
 import { boot, DISK, type FileSystem, makeDisk, onDisk, whyNoMachine } from '../support/uml/machine.js'
 import type { PowerCheckInput, PowerCheckOutput } from '../support/uml/power-check.js'
-import type { PowerWriterInput } from '../support/uml/power-writer.js'
 
 after(killChildren)
 
@@ -131,7 +130,7 @@ interface Cut {
 /** Lets a machine put for a while and cuts its power. */
 async function oneCut({ root, disk, fileSystem, flush, round, random, control }: Cut): Promise<{ ledger: string }> {
   const ledger = join(root, `ledger-${round}`)
-  const input: PowerWriterInput = {
+  const input: WriterInput = {
     directory: `${DISK}/store`,
     ledger,
     round,

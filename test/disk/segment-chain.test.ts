@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { InvariantError, MessageStoreError } from '../../lib/base/errors.js'
 import type { Disk } from '../../lib/disk/disk.js'
+import { countsData } from '../../lib/disk/hole-count.js'
 import { MemoryDisk } from '../../lib/disk/memory-disk.js'
 import { OpenFiles } from '../../lib/disk/open-files.js'
 import { SegmentChain, type SegmentChainOptions } from '../../lib/disk/segment-chain.js'
@@ -90,6 +91,35 @@ describe('addresses', () => {
     assert.equal(disk.stat(chain.pathOf(0))?.bytes, 1000)
     assert.equal(disk.stat(chain.pathOf(0))?.allocatedBytes, 0)
     assert.deepEqual(disk.files(), [chain.pathOf(0)])
+  })
+
+  test('a file full of data is never taken for a hole, though the file system says that it takes next to nothing', () => {
+    const disk = freshDisk()
+    const chain = load(disk, { segmentBytes: 65_536 })
+    chain.writeAt(new Uint8Array(65_536).fill(7), 0)
+    chain.create(65_536)
+    assert.deepEqual([chain.isHoleFrom(4096), chain.isHoleFrom(65_536)], [false, true])
+    const stat = disk.stat.bind(disk)
+    // As ZFS and btrfs do with what compresses well.
+    disk.stat = (path) => {
+      const real = stat(path)
+      return real && { ...real, allocatedBytes: 512, countsData: false }
+    }
+    assert.deepEqual([chain.isHoleFrom(4096), chain.isHoleFrom(65_536)], [false, false])
+  })
+
+  test('only file systems that neither compress nor hide what is below are believed about holes', () => {
+    const known = { ext4: 0xef53, xfs: 0x58465342, tmpfs: 0x01021994 }
+    for (const [name, type] of Object.entries(known)) assert.ok(countsData(type), name)
+    const others = {
+      btrfs: 0x9123683e,
+      zfs: 0x2fc12fc1,
+      f2fs: 0xf2f52010,
+      bcachefs: 0xca451a4e,
+      overlay: 0x794c7630,
+      nfs: 0x6969,
+    }
+    for (const [name, type] of Object.entries(others)) assert.ok(!countsData(type), name)
   })
 
   test('addresses past 2^53 - 1, negative and broken ones are refused, and nothing is created', () => {

@@ -220,6 +220,23 @@ describe('a check', () => {
     assert.equal(look(block, CheckLevel.structure, 2 ** 32 + 5), 173)
   })
 
+  test('copies a good record when it is told where to, at each level, with a whole-record CRC and without', () => {
+    for (const recordCrc of [true, false]) {
+      for (const body of [Buffer.from('hello world'), Buffer.alloc(1000, 7)]) {
+        const { block, size } = hotRecord({ ...VECTOR, body, recordCrc }, 8)
+        for (const level of recordCrc
+          ? [CheckLevel.structure, CheckLevel.body, CheckLevel.record]
+          : [CheckLevel.structure, CheckLevel.body]) {
+          const to = blockOf(Buffer.alloc(size + 20, 0xee))
+          assert.equal(checkRecord(block, 0, size + 8, size, 0, level, { block: to, at: 10 }), size)
+          const expected = Buffer.alloc(size + 20, 0xee)
+          block.bytes.copy(expected, 10, 0, size)
+          assert.deepEqual(to.bytes, expected, `${level}`)
+        }
+      }
+    }
+  })
+
   test('with fewer bytes than the record has finds a size, whatever they are', () => {
     const { block, size } = hotRecord({ ...VECTOR, recordCrc: true }, 8)
     for (let available = 0; available < size; available++) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MessageStoreError } from '../../lib/base/errors.js'
 import { blockOf, zeroBlock } from '../../lib/format/block.js'
-import { crc32, crc32OfBoth } from '../../lib/format/crc.js'
+import { crc32, crc32Copied, crc32OfBoth } from '../../lib/format/crc.js'
 import { indexKeyHash, javaHash, javaHashContinue, unsigned } from '../../lib/format/hash.js'
 import { hostText, parseHost } from '../../lib/format/host.js'
 import { entryPosition, indexFileBytes, slotPosition } from '../../lib/format/index-layout.js'
@@ -202,6 +202,24 @@ describe('CRC-32', () => {
       for (let length = 0; length < 1500; length += length < 40 ? 1 : 61) {
         const first = crc32(block, start, start + length)
         assert.equal(crc32(block, start + length, start + 1500, first), whole, `${start} ${length}`)
+      }
+    }
+  })
+
+  test('of a range that is copied on the way is the same, and the copy is whole, with nothing beside it', () => {
+    const block = blockOf(Buffer.from(Array.from({ length: 1600 }, (_, i) => (i * 37 + (i >> 3)) & 255)))
+    for (let start = 0; start < 5; start++) {
+      for (let length = 0; length < 1500; length += length < 80 ? 1 : 61) {
+        const to = blockOf(Buffer.alloc(1600, 0xee))
+        const toAt = 3 * start + 1
+        assert.equal(
+          crc32Copied(block, start, start + length, to, toAt),
+          crc32(block, start, start + length),
+          `${start} ${length}`,
+        )
+        const expected = Buffer.alloc(1600, 0xee)
+        block.bytes.copy(expected, toAt, start, start + length)
+        assert.deepEqual(to.bytes, expected, `${start} ${length}`)
       }
     }
   })

@@ -13,11 +13,9 @@ import { endpointText } from '../../lib/remoting/endpoint.js'
 import { serveBroker } from '../support/serve-broker.js'
 import { normalized, type RunAdmin, startAdmin } from './admin-process.js'
 import { cleanUp } from './clean-up.js'
-import { runClient, startBroker, startNameServer } from './java-servers.js'
+import { startBroker, startNameServer } from './java-servers.js'
+import { BROKER, dueDeeds, GROUP, plainDeeds, runSigned, type Sender, TOPIC } from './signed-clients.js'
 
-const TOPIC = 'signed'
-const GROUP = 'signed_group'
-const BROKER = 'mqlite'
 const passwordOf = (name: string): string => `password-of-${name}`
 const administrator = { accessKey: 'administrator', secretKey: passwordOf('administrator') }
 
@@ -72,7 +70,7 @@ const root = {
 }
 
 /** Who sends, in the order in which they do; whether they may send, and pull. */
-const senders: readonly (readonly [sender: string, send: boolean, pull: boolean])[] = [
+const senders: readonly Sender[] = [
   ...(
     [
       ['administrator', true, true],
@@ -89,15 +87,6 @@ const senders: readonly (readonly [sender: string, send: boolean, pull: boolean]
   ['-', false, false],
   [`owner-of-all:${passwordOf('owner-of-all')}`, true, true],
 ]
-
-/** The lines of `Signed`: who, what, and whether it was done. */
-async function outcomes(t: TestContext, names: string): Promise<unknown> {
-  const sent = senders.filter(([, send]) => send).length
-  const line = [names, TOPIC, BROKER, GROUP, String(sent), ...senders.map(([sender]) => sender)]
-  const output = await runClient(t, '5.3.3', 'Signed', line)
-  const lines = output.split('\n').filter((one) => one.startsWith('OUTCOME '))
-  return lines.map((one) => one.split(' ').slice(1, 4))
-}
 
 interface Side {
   readonly names: string
@@ -154,14 +143,10 @@ async function prepare(t: TestContext, address: string, names: string): Promise<
 
 test('a broker of RocketMQ 5.3.3 with the same users and rules serves and refuses the same', async (t) => {
   const sides = await Promise.all([startOurs(t), startTheirs(t)])
-  const [ours, theirs] = await Promise.all(sides.map(({ names }) => outcomes(t, names)))
-  const expected = senders.flatMap(([sender, send, pull]) =>
-    [
-      ['send', send],
-      ['pull', pull],
-    ].map(([deed, may]) => [sender.split(':')[0], deed, may === true ? 'done' : 'refused']),
+  const [ours, theirs] = await Promise.all(
+    sides.map(async ({ names }) => plainDeeds((await runSigned(t, '5.3.3', names, senders)).deeds)),
   )
-  assert.deepEqual(theirs, [...expected, ['owner-of-all', 'consume', 'done']])
+  assert.deepEqual(theirs, dueDeeds(senders))
   assert.deepEqual(ours, theirs)
   const keys = `accessKey: ${administrator.accessKey}\nsecretKey: ${administrator.secretKey}\n`
   const runs = sides.map((side): [RunAdmin, Side] => [startAdmin(t, '5.3.3', { 'conf/tools.yml': keys }), side])

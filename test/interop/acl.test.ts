@@ -9,11 +9,10 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { cleanUp } from './clean-up.js'
 import { generations } from './java-build.js'
-import { type HomeFiles, mqadmin, runClient, startBroker, startNameServer } from './java-servers.js'
+import { type HomeFiles, mqadmin, startBroker, startNameServer } from './java-servers.js'
 import { serve } from './served.js'
+import { dueDeeds, GROUP, plainDeeds, runSigned, type Sender, TOPIC } from './signed-clients.js'
 
-const TOPIC = 'signed'
-const GROUP = 'signed_group'
 const secretOf = (accessKey: string): string => `secret-of-${accessKey}`
 const account = (accessKey: string, rights: Readonly<Record<string, unknown>>) => ({
   accessKey,
@@ -38,62 +37,24 @@ const accounts = {
   ],
 }
 const keyOf = (accessKey: string): string => `${accessKey}:${secretOf(accessKey)}`
-const senders = [
-  keyOf('administrator'),
-  keyOf('writer-only'),
-  keyOf('reader-only'),
-  keyOf('other-group'),
-  keyOf('by-default'),
-  keyOf('denied-one'),
-  'unknown-key:does-not-matter',
-  'wrong-secret:',
-  '-',
-  keyOf('owner-of-all'),
-].map((one) => (one === 'wrong-secret:' ? `writer-only:${secretOf('reader-only')}` : one))
 
-/** Who may what: the outcomes of sending and of pulling, in the order of the senders. */
-const expected = [
-  ['administrator', true, true],
-  ['writer-only', true, false],
-  ['reader-only', false, true],
-  ['other-group', false, false],
-  ['by-default', true, true],
-  ['denied-one', false, false],
-  ['unknown-key', false, false],
-  ['writer-only', false, false],
+/** Who sends, in the order in which they do. */
+const senders: readonly Sender[] = [
+  [keyOf('administrator'), true, true],
+  [keyOf('writer-only'), true, false],
+  [keyOf('reader-only'), false, true],
+  [keyOf('other-group'), false, false],
+  [keyOf('by-default'), true, true],
+  [keyOf('denied-one'), false, false],
+  ['unknown-key:does-not-matter', false, false],
+  [`writer-only:${secretOf('reader-only')}`, false, false],
   ['-', false, false],
-  ['owner-of-all', true, true],
-] as const
+  [keyOf('owner-of-all'), true, true],
+]
 
 function tools(accessKey: string): HomeFiles {
   return { 'conf/tools.yml': `accessKey: ${accessKey}\nsecretKey: ${secretOf(accessKey)}\n` }
 }
-
-/** The lines of `Signed`: who, what, whether it was done, and what was said. */
-function outcomes(output: string): { who: string; deed: string; isDone: boolean; said: string }[] {
-  return output
-    .split('\n')
-    .filter((line) => line.startsWith('OUTCOME '))
-    .map((line) => {
-      const [, who, deed, outcome, ...said] = line.trim().split(' ')
-      return { who: who!, deed: deed!, isDone: outcome === 'done', said: said.join(' ') }
-    })
-}
-
-function check(output: string): void {
-  const found = outcomes(output)
-  const deeds = expected.flatMap(([who, send, pull]) => [
-    [who, 'send', send],
-    [who, 'pull', pull],
-  ])
-  assert.deepEqual(
-    found.map(({ who, deed, isDone }) => [who, deed, isDone]),
-    [...deeds, ['owner-of-all', 'consume', true]],
-    output,
-  )
-}
-
-const SENT = expected.filter(([, send]) => send).length
 
 async function serveWithAccounts(t: TestContext) {
   const directory = mkdtempSync(join(tmpdir(), 'mqlite-acl-'))
@@ -108,16 +69,9 @@ for (const generation of generations) {
   describe(`clients of ${generation} with keys`, () => {
     test('send and consume what their accounts let them, and are refused the rest', async (t) => {
       const served = await serveWithAccounts(t)
-      const output = await runClient(t, generation, 'Signed', [
-        served.nameServer,
-        TOPIC,
-        'mqlite',
-        GROUP,
-        String(SENT),
-        ...senders,
-      ])
-      check(output)
-      const refused = outcomes(output).filter(({ isDone }) => !isDone)
+      const { output, deeds } = await runSigned(t, generation, served.nameServer, senders)
+      assert.deepEqual(plainDeeds(deeds), dueDeeds(senders), output)
+      const refused = deeds.filter(({ isDone }) => !isDone)
       // Where the route was told, the broker refused; who is not known is told no route.
       for (const { who, said } of refused)
         if (who !== 'unknown-key' && who !== '-' && !said.startsWith('-'))
@@ -133,7 +87,8 @@ test('a broker of RocketMQ 4.9.7 with the same accounts serves and refuses the s
   const broker = await startBroker(t, '4.9.7', settings, { 'conf/plain_acl.yml': JSON.stringify(accounts) })
   const line = ['updateTopic', '-n', names.address, '-b', broker.address, '-t', TOPIC, '-r', '1', '-w', '1']
   assert.match(await mqadmin(t, '4.9.7', line, tools('administrator')), /success/)
-  check(await runClient(t, '4.9.8', 'Signed', [names.address, TOPIC, 'mqlite', GROUP, String(SENT), ...senders]))
+  const { output, deeds } = await runSigned(t, '4.9.8', names.address, senders)
+  assert.deepEqual(plainDeeds(deeds), dueDeeds(senders), output)
 })
 
 for (const release of ['4.9.7', '5.3.3'] as const) {

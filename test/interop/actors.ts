@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { cleanUp, type Scope } from './clean-up.js'
-import { actorsClassPath } from './java-build.js'
+import { actorsClassPath, type ServerRelease } from './java-build.js'
 import { type BrokerSettings, makeHome, spawnProgram, startBroker, startNameServer } from './java-servers.js'
 
 /** A message to send. */
@@ -171,10 +171,15 @@ export class Actors {
   }
 }
 
-/** RocketMQ 5.3.3 on a directory. */
-export async function startJavaActors(t: Scope, directory: string, settings: Partial<BrokerSettings> = {}): Promise<Actors> {
-  const nameServer = await startNameServer(t, '5.3.3')
-  const broker = await startBroker(t, '5.3.3', {
+/** RocketMQ's servers of a release on a directory, with clients of 5.3.3. */
+export async function startJavaActors(
+  t: Scope,
+  directory: string,
+  settings: Partial<BrokerSettings> = {},
+  release: ServerRelease = '5.3.3',
+): Promise<Actors> {
+  const nameServer = await startNameServer(t, release)
+  const broker = await startBroker(t, release, {
     brokerName: 'broker',
     namesrvAddr: nameServer.address,
     storePathRootDir: directory,

@@ -1,6 +1,6 @@
 /**
- * The same scenarios through RocketMQ 5.3.3, its own broker and client, and through our broker: what was delivered, in
- * which order, how often, and what stands in the directory afterwards.
+ * The same scenarios through RocketMQ's brokers of 4.9.7 and 5.3.3, with its client of 5.3.3, and through our broker: what
+ * was delivered, in which order, how often, and what stands in the directory afterwards.
  *
  * All of a side's scenarios run at once, on one broker. Each has topics, groups and bodies of its own, whose names begin
  * with the scenario's. Our time goes twenty times as fast, with RocketMQ's levels as they are; RocketMQ's are seconds.
@@ -8,7 +8,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Actors, type Delivered, type Joining, startJavaActors, startOurActors } from './actors.js'
-import { type Left, readLeft } from './left-behind.js'
+import type { ServerRelease } from './java-build.js'
+import { type Left, type LeftRecord, readLeft } from './left-behind.js'
 import { temporary } from './ours.js'
 
 const SPEED = 20
@@ -199,6 +200,8 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       await stage.join('a')
       await stage.holds('a', 2)
       await stage.send(0, 6, 2)
+      // 4.9 takes the nearer of the two messages around the time: the one before is far from it.
+      for (let seconds = 0; seconds < 2; seconds++) await stage.nextSecond()
       const time = await stage.nextSecond()
       await stage.send(6, 5, 2)
       await stage.delivered(11)
@@ -259,9 +262,9 @@ async function play(actors: Actors, directory: string): Promise<Map<string, Outc
   return outcomes
 }
 
-async function playJava(t: TestContext) {
+async function playJava(t: TestContext, release: ServerRelease) {
   const directory = temporary(t)
-  return play(await startJavaActors(t, directory, { messageDelayLevel: DELAYS }), directory)
+  return play(await startJavaActors(t, directory, { messageDelayLevel: DELAYS }, release), directory)
 }
 
 async function playOurs(t: TestContext) {
@@ -269,18 +272,37 @@ async function playOurs(t: TestContext) {
   return play(await startOurActors(t, directory, SPEED), directory)
 }
 
-test('our broker does as RocketMQ 5.3.3 does', async (t) => {
-  const java = await playJava(t)
+/**
+ * In 4.9 a dead letter of an ordered queue keeps the delay of its last attempt and waits for it; 5.3.3 has taken that away,
+ * as we have.
+ */
+function withoutLastDelay({ records, ...left }: Left): Left {
+  const kept = Object.entries(records).filter(([queue]) => !queue.startsWith('SCHEDULE_TOPIC_XXXX/'))
+  const now = kept.map(([queue, all]) => [queue, queue.startsWith('%DLQ%') ? all.map(notDelayed) : all] as const)
+  return { ...left, records: Object.fromEntries(now) }
+}
+
+function notDelayed({ properties, ...record }: LeftRecord): LeftRecord {
+  const { REAL_TOPIC: _topic, REAL_QID: _queue, ...rest } = properties
+  return { ...record, properties: { ...rest, DELAY: '0' } }
+}
+
+test('our broker does as those of RocketMQ do', async (t) => {
   const ours = await playOurs(t)
-  for (const [name, { claim }] of Object.entries(scenarios)) {
-    await t.test(`${name}: ${claim}`, () => {
-      const [theirs, own] = [java.get(name)!, ours.get(name)!]
-      if (theirs instanceof Error) throw new Error(`RocketMQ: ${theirs.message}`)
-      if (own instanceof Error) throw new Error(`mqlite: ${own.message}`)
-      assert.deepEqual(own.deliveries, theirs.deliveries, 'deliveries')
-      for (const what of ['records', 'offsets', 'topics', 'groups'] as const) {
-        assert.deepEqual(own.left[what], theirs.left[what], what)
-      }
-    })
+  const releases = ['4.9.7', '5.3.3'] as const
+  const theirs = await Promise.all(releases.map((release) => playJava(t, release)))
+  for (const [i, release] of releases.entries()) {
+    for (const [name, { claim }] of Object.entries(scenarios)) {
+      await t.test(`${release}, ${name}: ${claim}`, () => {
+        const [java, own] = [theirs[i]!.get(name)!, ours.get(name)!]
+        if (java instanceof Error) throw new Error(`RocketMQ: ${java.message}`)
+        if (own instanceof Error) throw new Error(`mqlite: ${own.message}`)
+        assert.deepEqual(own.deliveries, java.deliveries, 'deliveries')
+        const left = release === '4.9.7' && name === 'ordered' ? withoutLastDelay(java.left) : java.left
+        for (const what of ['records', 'offsets', 'topics', 'groups'] as const) {
+          assert.deepEqual(own.left[what], left[what], what)
+        }
+      })
+    }
   }
 })

@@ -69,7 +69,7 @@ export async function readLeft(directory: string): Promise<(prefix: string) => L
     records: recordsOf(records, prefix),
     // RocketMQ's broker also notes where broadcasting clients are, under `topic@group@topic`; the client has its own file.
     offsets: picked(shared, prefix, (value) => Object.fromEntries(value as ReadonlyMap<number, number>)),
-    topics: picked(topics, prefix, plain),
+    topics: picked(topics, prefix, (value) => withoutLater(plain(value))),
     groups: picked(groups, prefix, (value) => withoutLater(plain(value))),
   })
 }
@@ -130,16 +130,13 @@ function isIdleRetry(key: string, value: ConfigValue): boolean {
   return key.startsWith('%RETRY%') && [...(value as ReadonlyMap<number, number>).values()].every((offset) => offset === 0)
 }
 
-/** A group without the fields of 5.3.3 that stand at their defaults; what is missing in a file has its default. */
-function withoutLater(group: unknown): unknown {
-  const {
-    attributes: _attributes,
-    consumeTimeoutMinute,
-    groupRetryPolicy,
-    groupSysFlag,
-    ...rest
-  } = group as Record<string, unknown>
+/** A topic or group without the fields of 5.3.3 that stand at their defaults; what is missing in a file has its default. */
+function withoutLater(config: unknown): unknown {
+  const all = config as Record<string, unknown>
+  const { attributes, consumeMessageOrderly, consumeTimeoutMinute, groupRetryPolicy, groupSysFlag, ...rest } = all
   for (const [given, preset] of [
+    [attributes, {}],
+    [consumeMessageOrderly, false],
     [consumeTimeoutMinute, 15],
     [groupSysFlag, 0],
     [groupRetryPolicy, { type: 'CUSTOMIZED' }],

@@ -3,12 +3,9 @@
  * was started on the directory, with RocketMQ's own transactional producer; and the other way round.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { HALF_TOPIC, OP_TOPIC } from '../../lib/broker/config/system-topics.js'
 import { parseOps } from '../../lib/broker/transaction/op-log.js'
 import type { UndecidedMessage } from '../../lib/broker/transaction/transaction-producer.js'
@@ -16,8 +13,9 @@ import type { TransactionDecision } from '../../lib/broker/transaction/transacti
 import { Broker, MessageStore } from '../../lib/index.js'
 import { readQueue } from '../support/open-store.js'
 import { cleanUp } from './clean-up.js'
-import { transactionClassPath } from './java-build.js'
 import { startBroker, startNameServer } from './java-servers.js'
+import { JavaClient, until } from './java-transactions.js'
+import { temporary } from './ours.js'
 
 const RELEASE = '5.3.3'
 const GROUP = 'payments'
@@ -41,56 +39,6 @@ const named = (...wanted: Kind[]): string[] =>
   wanted.flatMap((kind) => Array.from({ length: COUNT }, (_, i) => `${kind}${i}`)).sort()
 const isCommitted = (body: string): boolean => body[0]!.toLowerCase() === 'c'
 
-function makeDirectory(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'mqlite-transactions-'))
-  cleanUp(t, () => rmSync(directory, { recursive: true, force: true }))
-  return directory
-}
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 120_000; performance.now() < end; ) {
-    if (await holds()) return
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  assert.fail(`${what}: it does not come about within two minutes`)
-}
-
-/** RocketMQ's client, as `Transactions.java` runs it. */
-class JavaClient {
-  readonly lines: string[] = []
-  readonly #child: ChildProcess
-  #errors = ''
-
-  constructor(t: TestContext, given: readonly string[]) {
-    const home = makeDirectory(t)
-    const flags = ['-Xmx256m', '-XX:-UsePerfData', '-XX:TieredStopAtLevel=1', `-Duser.home=${home}`]
-    this.#child = spawn('java', [...flags, '-cp', transactionClassPath(), 'Transactions', ...given])
-    createInterface({ input: this.#child.stdout! }).on('line', (line) => this.lines.push(line))
-    this.#child.stderr!.on('data', (more) => (this.#errors = (this.#errors + String(more)).slice(-10_000)))
-    cleanUp(t, () => this.kill())
-  }
-
-  /** What it told of one kind: the words after it. */
-  told(what: string): string[][] {
-    const words = this.lines.map((line) => line.split(' '))
-    return words.filter(([first]) => first === what).map(([, ...rest]) => rest)
-  }
-
-  async ready(): Promise<void> {
-    await until('the Java client', () => {
-      assert.equal(this.#child.exitCode, null, this.#errors)
-      return this.told('READY').length > 0
-    })
-  }
-
-  async kill(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
-    const ended = new Promise((resolve) => this.#child.once('close', resolve))
-    this.#child.kill('SIGKILL')
-    await ended
-  }
-}
-
 const decisionOf: Record<Kind, TransactionDecision> = { C: 'commit', R: 'rollback', c: 'unknown', r: 'unknown' }
 
 /** Sends messages of each kind through our broker. @returns how often we were asked about each, answering nothing */
@@ -112,7 +60,7 @@ function sendOurs(broker: Broker, from: number, to: number): { asked: Map<string
 }
 
 test('half messages that our broker left when it died are asked about, committed and rolled back by a Java broker', async (t) => {
-  const directory = makeDirectory(t)
+  const directory = temporary(t)
   const [ours, copy] = [join(directory, 'ours'), join(directory, 'java')]
   const topics = { [TOPIC]: { queues: 2 } }
   const first = await Broker.open(ours, {
@@ -157,7 +105,7 @@ test('half messages that our broker left when it died are asked about, committed
 })
 
 test('half messages that a Java broker left when it was killed are asked about, committed and rolled back by ours', async (t) => {
-  const directory = makeDirectory(t)
+  const directory = temporary(t)
   const nameServer = await startNameServer(t, RELEASE)
   const places = { storePathRootDir: directory, storePathCommitLog: join(directory, 'commitlog') }
   const java = await startBroker(t, RELEASE, { brokerName: 'broker-a', namesrvAddr: nameServer.address, ...quickly, ...places })

@@ -90,6 +90,40 @@ describe('a stream of frames', () => {
     )
   })
 
+  test('gives the same commands of large and small frames, whatever the sizes of pieces and whenever it is asked', () => {
+    const random = new Random(runSeed())
+    const bodies = Array.from({ length: sized(60, 600) }, (_, i) =>
+      Buffer.alloc(random.between(0, i % 3 === 0 ? 400_000 : 2000), i),
+    )
+    const stream = streamOf(bodies.map((body) => request(10, { body })))
+    const decoder = new FrameDecoder(standardLimits)
+    const found: Command[] = []
+    const read = (): void => {
+      for (let frame = decoder.next(); frame !== undefined; frame = decoder.next()) found.push(frame.command)
+    }
+    const sizes = [
+      [1, 30],
+      [4000, 5000],
+      [60_000, 70_000],
+    ] as const
+    for (let at = 0, kind = 0; at < stream.length; ) {
+      if (random.between(0, 20) === 0) kind = random.between(0, sizes.length - 1)
+      const [least, most] = sizes[kind]!
+      const size = random.between(least, most)
+      decoder.add(Buffer.from(stream.subarray(at, at + size)))
+      at += size
+      // While a peer has too much in work nothing is asked for.
+      if (random.between(0, 3) > 0) read()
+    }
+    read()
+    assert.equal(decoder.waitingBytes, 0)
+    assert.deepEqual(
+      found.map(({ body }) => body),
+      bodies,
+      `seed ${random.seed}`,
+    )
+  })
+
   test('copies each byte a bounded number of times, though they come one by one', () => {
     const body = Buffer.alloc(sized(1, 4) * 1024 * 1024, 1)
     const stream = streamOf([request(10, { body })])

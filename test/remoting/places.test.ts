@@ -13,6 +13,13 @@ import { ManualTime, settled } from '../support/manual-time.js'
 import { MemoryNet } from '../support/memory-net.js'
 import { handlers, serveRemoting } from '../support/serve-remoting.js'
 
+function assertClosed(sockets: readonly { readonly isClosed: boolean }[], expected: readonly boolean[]): void {
+  assert.deepEqual(
+    sockets.map(({ isClosed }) => isClosed),
+    expected,
+  )
+}
+
 /** Three write what `written` makes of a size; the one with the most is cut off, the others are not. */
 async function assertWorstIsCut(
   net: MemoryNet,
@@ -25,10 +32,7 @@ async function assertWorstIsCut(
     return socket
   })
   await settled(20)
-  assert.deepEqual(
-    sockets.map(({ isClosed }) => isClosed),
-    [false, true, false],
-  )
+  assertClosed(sockets, [false, true, false])
 }
 
 const account = { accessKey: 'an-access-key', secretKey: 'a-secret-key' }
@@ -56,10 +60,7 @@ describe('a server with all its places taken', () => {
     const { server, from } = await open(t)
     const sockets = ['a', 'b', 'c', 'd'].map((host) => from(host))
     await settled()
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [false, false, false, true],
-    )
+    assertClosed(sockets, [false, false, false, true])
     assert.equal(server.connections.length, 3)
   })
 
@@ -71,10 +72,7 @@ describe('a server with all its places taken', () => {
     time.advance(300)
     sockets.push(from('d'))
     await settled()
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [false, true, false, false],
-    )
+    assertClosed(sockets, [false, true, false, false])
   })
 
   test('that asks who sends gives the place of who said nothing that counts', async (t) => {
@@ -86,10 +84,7 @@ describe('a server with all its places taken', () => {
     time.advance(300)
     sockets.push(from('d'))
     await settled()
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [false, true, false, false],
-    )
+    assertClosed(sockets, [false, true, false, false])
   })
 
   test('that asks who sends has few places for those of whom nothing that counts was heard', async (t) => {
@@ -103,10 +98,7 @@ describe('a server with all its places taken', () => {
     time.advance(300)
     sockets.push(from('f'), from('g'), from('h'))
     await settled()
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [true, true, true, true, false, false, false],
-    )
+    assertClosed(sockets, [true, true, true, true, false, false, false])
     sockets[4]!.write(encodeFrame(signed(request(1), account)))
     await settled()
     time.advance(300)
@@ -221,10 +213,7 @@ describe('a server with all its places taken', () => {
     const { from } = await open(t, { onRefused: ({ remote, reason }) => refused.push(`${remote.host}: ${reason}`) })
     const sockets = ['a', 'a', 'a'].map((host) => from(host))
     await settled()
-    assert.deepEqual(
-      sockets.map(({ isClosed }) => isClosed),
-      [false, false, true],
-    )
+    assertClosed(sockets, [false, false, true])
     for (const host of ['b', 'd']) from(host)
     await settled()
     assert.deepEqual(refused, [
@@ -298,5 +287,33 @@ describe('a server with all its places taken', () => {
     }
     assert.equal(open.length, 0)
     assert.equal(server.connections.length, 4)
+  })
+
+  test('reads nobody further who has a request in work while all together have too many of them, as small as they are', async (t) => {
+    const net = new MemoryNet()
+    const time = new ManualTime()
+    let open = 0
+    const all = new AbortController()
+    const slow: HandlerTable = new Map<number, Handler>([
+      [
+        1,
+        async (command) => {
+          open++
+          if (!all.signal.aborted) await new Promise((resolve) => all.signal.addEventListener('abort', resolve))
+          return answer(command, 0)
+        },
+      ],
+    ])
+    const server = await serveRemoting(t, { net, clock: time, timers: time, handlers: slow, limits: { maxTotalBytes: 100_000 } })
+    const ten = Array<Buffer>(10).fill(Buffer.concat(encodeFrame(request(1))))
+    for (let i = 0; i < 4; i++) {
+      net.connectFrom('127.0.0.1', server.endpoint).write(ten)
+      await settled(20)
+    }
+    // 24 fill half of the limit, with what is made of each: of the third peer four are in work, of the last one.
+    assert.equal(open, 25)
+    all.abort()
+    await settled(20)
+    assert.equal(open, 40)
   })
 })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { repairStore, type StoreOptions } from '../../lib/index.js'
-import { bad, checkCleanlyClosed, code, freshDisk, hashOf, openStore, root } from '../support/open-store.js'
+import { bad, checkCleanlyClosed, code, freshDisk, hashOf, openStore, refusalOf, root } from '../support/open-store.js'
 
 const circular: Record<string, unknown> = {}
 circular['self'] = circular
@@ -41,7 +41,7 @@ const illegal: readonly [string, object, (error: unknown) => true][] = [
   // Queues.
   ...[-1, 1.5, 2 ** 31, Number.NaN, '0', {}, null].map(
     (queueId) =>
-      [`the queue ${String(queueId)}`, { topic: 'a', body: 'x', queueId }, bad(RangeError, 'queueId')] as [
+      [`the queue ${String(queueId)}`, { topic: 'a', body: 'x', queueId }, bad(refusalOf('number', queueId), 'queueId')] as [
         string,
         object,
         (error: unknown) => true,
@@ -108,7 +108,7 @@ const illegal: readonly [string, object, (error: unknown) => true][] = [
   ...(['flag', 'sysFlag', 'reconsumeTimes'] as const).flatMap((name) =>
     [2 ** 31, 1.5, '1', Number.NaN, null].map(
       (value) =>
-        [`${name} ${String(value)}`, { topic: 'a', body: 'x', [name]: value }, bad(RangeError, name)] as [
+        [`${name} ${String(value)}`, { topic: 'a', body: 'x', [name]: value }, bad(refusalOf('number', value), name)] as [
           string,
           object,
           (error: unknown) => true,
@@ -118,7 +118,7 @@ const illegal: readonly [string, object, (error: unknown) => true][] = [
   ...(['bornTimestamp', 'preparedTransactionOffset'] as const).flatMap((name) =>
     [-1, 1.5, 2 ** 53, '1', Number.NaN, null].map(
       (value) =>
-        [`${name} ${String(value)}`, { topic: 'a', body: 'x', [name]: value }, bad(RangeError, name)] as [
+        [`${name} ${String(value)}`, { topic: 'a', body: 'x', [name]: value }, bad(refusalOf('number', value), name)] as [
           string,
           object,
           (error: unknown) => true,
@@ -128,7 +128,7 @@ const illegal: readonly [string, object, (error: unknown) => true][] = [
   ...(['bornHost', 'storeHost'] as const).flatMap((name) =>
     ['', 'localhost:1', '1.2.3.4', '1.2.3.4:70000', '[::1]', 5, null].map(
       (value) =>
-        [`${name} ${String(value)}`, { topic: 'a', body: 'x', [name]: value }, bad(RangeError, 'host')] as [
+        [`${name} ${String(value)}`, { topic: 'a', body: 'x', [name]: value }, bad(refusalOf('string', value), 'host')] as [
           string,
           object,
           (error: unknown) => true,
@@ -294,8 +294,11 @@ describe('listeners, checks and ranges', () => {
       [undefined, 5],
       [0, undefined],
       [0, 2 ** 60],
-    ])
-      await assert.rejects(store.replication.digest(from as never, to as never), bad(RangeError, 'whole number'))
+    ]) {
+      const wrong = from === 0 ? to : from
+      const refused = bad(refusalOf('number', wrong), 'whole number')
+      await assert.rejects(store.replication.digest(from as never, to as never), refused)
+    }
     await assert.rejects(store.replication.digest(5, 4), bad(RangeError, 'from', '5 and 4'))
     assert.equal((await store.replication.digest(0, size)).to, size)
     assert.equal((await store.replication.digest(5, 5)).digest.length, 16)

@@ -118,14 +118,18 @@ describe('tags', () => {
     const store = await openStore(t)
     await assert.rejects(store.get({ topic: 'a', offset: 0, tags: ' || ' }), RangeError)
     await assert.rejects(store.get({ topic: 'a', offset: 0, tags: [] }), RangeError)
-    for (const tags of [5, { tags: 'a' }, [5], ['']])
+    await assert.rejects(store.get({ topic: 'a', offset: 0, tags: [''] }), bad(RangeError, 'tags[0]', 'must be'))
+    for (const tags of [5, { tags: 'a' }, [5]])
       await assert.rejects(store.get({ topic: 'a', offset: 0, tags: tags as never }), bad(TypeError, 'tags', 'must be'))
   })
 
   test('a filter of another language is refused with what was given and what is expected', async (t) => {
     const store = await openStore(t)
     for (const tags of ['a && b', 'a || b && c', '&& a', 'a | b', 'a ||| b && c'])
-      await assert.rejects(store.get({ topic: 'a', offset: 0, tags }), bad(TypeError, tags, 'joined by ||', "'paid || refunded'"))
+      await assert.rejects(
+        store.get({ topic: 'a', offset: 0, tags }),
+        bad(RangeError, tags, 'joined by ||', "'paid || refunded'"),
+      )
   })
 
   test('tags of odd characters are found, in a text or in a list', async (t) => {
@@ -301,6 +305,20 @@ describe('waiting', () => {
     await store.put({ topic: 'a', body: 'y' })
     await Promise.all(waits)
     assert.equal(time.pendingTimers, before)
+  })
+
+  test('messages of one turn wake who waits for their queues, whatever else is put between them', async (t) => {
+    const store = await openStore(t)
+    const waits = [2, 0, 3].map((queueId) => store.get({ topic: 'a', queueId, offset: 0, waitMs: 1000 }))
+    const other = store.get({ topic: 'b', offset: 0, waitMs: 1000 })
+    await settled()
+    const put = (topic: string, queueId: number) => store.put({ topic, queueId, body: `${topic}${queueId}` })
+    await Promise.all([put('c', 0), put('a', 1), put('c', 1), put('a', 0), put('a', 3), put('a', 2), put('a', 2), put('b', 0)])
+    const got = await Promise.all([...waits, other])
+    assert.deepEqual(
+      got.map(({ messages }) => bodies(messages)),
+      [['a2', 'a2'], ['a0'], ['a3'], ['b0']],
+    )
   })
 
   test('closing ends every wait with STORE_CLOSED', async () => {

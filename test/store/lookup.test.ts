@@ -1,7 +1,7 @@
 /** Finding by id and by address. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { bad, bodies, code, freshDisk, open, openStore } from '../support/open-store.js'
+import { bad, bodies, code, freshDisk, open, openStore, refusalOf } from '../support/open-store.js'
 import { Random } from '../support/random.js'
 
 describe('lookup', () => {
@@ -51,8 +51,12 @@ describe('lookup', () => {
     for (const id of ['', 'xyz', 'A'.repeat(31), 'G'.repeat(32), 'F'.repeat(32)])
       await assert.rejects(store.lookup(id), code('MESSAGE_ILLEGAL', 'message id'))
     for (const commitLogOffset of [-1, 1.5, Number.NaN, 2 ** 53, '0', undefined])
-      await assert.rejects(store.lookup({ commitLogOffset } as never), bad(RangeError, 'commitLogOffset'))
-    for (const target of [undefined, null, 5]) await assert.rejects(store.lookup(target as never), RangeError)
+      await assert.rejects(
+        store.lookup({ commitLogOffset } as never),
+        bad(refusalOf('number', commitLogOffset), 'commitLogOffset'),
+      )
+    for (const target of [undefined, null, 5])
+      await assert.rejects(store.lookup(target as never), bad(TypeError, 'commitLogOffset'))
   })
 
   test('changing the body that was returned changes nothing else', async (t) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MessageStore } from '../../lib/index.js'
 import { resolveOptions, type StoreOptions } from '../../lib/store/options.js'
-import { bad, freshDisk } from '../support/open-store.js'
+import { bad, freshDisk, refusalOf } from '../support/open-store.js'
 
 interface Numeric {
   readonly name: string
@@ -51,6 +51,17 @@ function option(name: string, value: unknown): StoreOptions {
   return (inner === undefined ? { [group!]: value } : { [group!]: { [inner]: value } }) as StoreOptions
 }
 
+/** Every option. */
+const allNames = [
+  ...numeric.map(({ name }) => name),
+  ...choices.map(([name]) => name),
+  ...booleans,
+  ...texts,
+  'delayLevels',
+  ...groups,
+  'onProgress',
+]
+
 describe('values', () => {
   test('numbers at both ends of their range pass, one step beyond is refused with name, value and range', () => {
     for (const { name, least, most } of numeric) {
@@ -75,7 +86,7 @@ describe('values', () => {
       for (const value of ['1', null, true, {}, [], () => 1, 1n, Number.NaN])
         assert.throws(
           () => resolveOptions(option(name, value)),
-          bad(TypeError, `option ${name} `, 'number', `from ${least} to ${most}`, 'got'),
+          bad(refusalOf('number', value), `option ${name} `, 'number', `from ${least} to ${most}`, 'got'),
           `${name} ${String(value)}`,
         )
     }
@@ -97,7 +108,11 @@ describe('values', () => {
     for (const [name, words] of choices) {
       for (const word of words) resolveOptions(option(name, word))
       for (const value of ['', 'Async', 'none ', 1, null, true, {}])
-        assert.throws(() => resolveOptions(option(name, value)), bad(TypeError, `option ${name} `, ...words), name)
+        assert.throws(
+          () => resolveOptions(option(name, value)),
+          bad(refusalOf('string', value), `option ${name} `, ...words),
+          name,
+        )
     }
   })
 
@@ -109,7 +124,11 @@ describe('values', () => {
     }
     for (const name of texts) {
       for (const value of ['', 5, null, true, {}])
-        assert.throws(() => resolveOptions(option(name, value)), bad(TypeError, `option ${name} `, 'a string'), name)
+        assert.throws(
+          () => resolveOptions(option(name, value)),
+          bad(refusalOf('string', value), `option ${name} `, 'a string'),
+          name,
+        )
     }
     for (const value of [1, 'x', {}])
       assert.throws(() => resolveOptions(option('onProgress', value)), bad(TypeError, 'option onProgress ', 'a function'))
@@ -124,16 +143,7 @@ describe('values', () => {
   })
 
   test('undefined stands for the default, everywhere', () => {
-    const names = [
-      ...numeric.map(({ name }) => name),
-      ...choices.map(([name]) => name),
-      ...booleans,
-      ...texts,
-      'delayLevels',
-      ...groups,
-      'onProgress',
-    ]
-    for (const name of names) assert.deepEqual(resolveOptions(option(name, undefined)), resolveOptions({}), name)
+    for (const name of allNames) assert.deepEqual(resolveOptions(option(name, undefined)), resolveOptions({}), name)
   })
 })
 
@@ -159,15 +169,7 @@ describe('names', () => {
   })
 
   test('this test knows every option', () => {
-    const known = new Set([
-      ...numeric.map(({ name }) => name),
-      ...choices.map(([name]) => name),
-      ...booleans,
-      ...texts,
-      'delayLevels',
-      ...groups,
-      'onProgress',
-    ])
+    const known = new Set(allNames)
     for (const group of ['', 'index.', 'disk.', 'replication.']) {
       const all = { [`${group}?`]: 1 }
       const message = (() => {
@@ -200,6 +202,9 @@ describe('names', () => {
 })
 
 test('the directory must be a path that is not empty', async () => {
-  for (const directory of ['', undefined, null, 5, {}, Buffer.from('x')])
-    await assert.rejects(MessageStore.open(directory as never, {}, { disk: freshDisk() }), bad(TypeError, 'directory'))
+  for (const directory of ['', 'a\0b', undefined, null, 5, {}, Buffer.from('x')])
+    await assert.rejects(
+      MessageStore.open(directory as never, {}, { disk: freshDisk() }),
+      bad(refusalOf('string', directory), 'directory'),
+    )
 })

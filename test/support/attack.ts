@@ -16,14 +16,8 @@ export type Door = keyof AttackedPorts
 const MIB = 1024 * 1024
 /** What the process of the server may take, with Node, the store and all. */
 const MOST_BYTES = 256 * MIB
-/** What the server may do without looking at anything else: its processor time, so a busy machine decides nothing. */
-export const MOST_BUSY_MS = 50
-/**
- * What one look at an attack may find again and again, and once: garbage is collected, by several threads, whose time
- * counts, and code is compiled. Of the usual 50 ms this tells by its figures: at full size 64 ms were seen in one run of four.
- */
-const MOST_BUSY_OFTEN_MS = 200
-const MOST_BUSY_ONCE_MS = 1000
+/** What the server may do without looking at anything else: its main thread's time, so a busy machine decides nothing. */
+const MOST_BUSY_MS = 50
 const GET_MAX_OFFSET = 30
 
 /** See the head of this file. */
@@ -32,6 +26,9 @@ export class Attack {
   readonly #process: ReturnType<typeof startProgram>['process']
   readonly #clients: Readonly<Record<Door, RemotingClient>>
   readonly #sockets = new Set<Socket>()
+  /** The longest of all reports. */
+  #longestBusyMs = 0
+  #longestLateMs = 0
 
   private constructor(ports: AttackedPorts, child: ReturnType<typeof startProgram>['process']) {
     this.ports = ports
@@ -54,6 +51,7 @@ export class Attack {
     for (const door of ['plain', 'tls', 'auth'] as const) await attack.honest(door)
     // From here on it counts for how long it is busy.
     await attack.report()
+    attack.#longestBusyMs = attack.#longestLateMs = 0
     return attack
   }
 
@@ -79,13 +77,16 @@ export class Attack {
   }
 
   /** How the server fares. */
-  report(): Promise<AttackedReport> {
-    return new Promise((resolve, reject) => {
-      this.#process.once('message', (report) => resolve(report as AttackedReport))
+  async report(): Promise<AttackedReport> {
+    const report = await new Promise<AttackedReport>((resolve, reject) => {
+      this.#process.once('message', (message) => resolve(message as AttackedReport))
       this.#process.send('report', (error) => {
         if (error !== null) reject(error)
       })
     })
+    this.#longestBusyMs = Math.max(this.#longestBusyMs, report.longestBusyMs)
+    this.#longestLateMs = Math.max(this.#longestLateMs, report.longestLateMs)
+    return report
   }
 
   /** Whether all who mean no good have gone. */
@@ -93,20 +94,20 @@ export class Attack {
     return this.#sockets.size === 0
   }
 
-  /** The server is alive, took little memory, was never busy for long, and nothing of it failed. */
+  /** The server is alive, took little memory, was never busy for long since it began to count, and nothing of it failed. */
   async check(t: TestContext): Promise<AttackedReport> {
     for (const door of ['plain', 'tls', 'auth'] as const) await this.honest(door)
     const report = await this.report()
     // What is stored lies in memory here, as the disk does.
     const mostBytes = report.mostBytes - report.commitLogEnd
-    const { longestBusyMs, usualBusyMs, faults, connections } = report
+    const { faults, connections } = report
+    const [busyMs, lateMs] = [Math.round(this.#longestBusyMs), Math.round(this.#longestLateMs)]
     t.diagnostic(
-      `${Math.round(mostBytes / MIB)} MiB at most, busy for ${Math.round(longestBusyMs)} ms at most, seldom more than ${Math.round(usualBusyMs)}, ${connections} left`,
+      `${Math.round(mostBytes / MIB)} MiB at most, busy for ${busyMs} ms at most, ${lateMs} by the clock, ${connections} left`,
     )
     assert.deepEqual(faults, [])
     assert.ok(mostBytes < MOST_BYTES, `the server took ${Math.round(mostBytes / MIB)} MiB`)
-    assert.ok(usualBusyMs < MOST_BUSY_OFTEN_MS, `the server was busy for ${Math.round(usualBusyMs)} ms again and again`)
-    assert.ok(longestBusyMs < MOST_BUSY_ONCE_MS, `the server was busy for ${Math.round(longestBusyMs)} ms`)
+    assert.ok(this.#longestBusyMs < MOST_BUSY_MS, `the server was busy for ${busyMs} ms`)
     return report
   }
 

@@ -9,6 +9,7 @@ import { Broker } from '../../lib/broker/broker.js'
 import { MemoryDisk } from '../../lib/disk/memory-disk.js'
 import { BrokerServer, type BrokerServerOptions } from '../../lib/remoting/broker-server.js'
 import type { ServerLimits } from '../../lib/remoting/limits.js'
+import { type Busyness, BusyWatch } from './busy-watch.js'
 import { testCertificate, testKey } from './tls-files.js'
 
 /** What the process is told. */
@@ -25,17 +26,10 @@ export interface AttackedPorts {
   readonly auth: number
 }
 
-/** How it fares. */
-export interface AttackedReport {
+/** How it fares, and how busy it was since the last report. */
+export interface AttackedReport extends Busyness {
   /** The most memory that it ever had, bytes. */
   readonly mostBytes: number
-  /**
-   * The longest time since the last report for which it did something without looking at anything else, milliseconds of
-   * its own processor time.
-   */
-  readonly longestBusyMs: number
-  /** The third longest: what our code does comes again, a collection of garbage or code that is compiled seldom does. */
-  readonly usualBusyMs: number
   /** Connections that there are now. */
   readonly connections: number
   /** Faults of handlers, which are faults of ours. */
@@ -48,35 +42,6 @@ export interface AttackedReport {
 export const attackedAccount = { accessKey: 'administrator', secretKey: 'of-the-administrator' }
 
 const TICK_MS = 5
-
-/** Watches how long the event loop stands still. What other processes take from this one is not counted. */
-class BusyWatch {
-  /** The longest times, the longest first. */
-  #longest = [0, 0, 0]
-  #at = performance.now()
-  #cpu = process.cpuUsage()
-
-  start(): void {
-    setInterval(() => this.#look(), TICK_MS).unref()
-  }
-
-  /** What it has seen since it was asked last. */
-  take(): { readonly longestBusyMs: number; readonly usualBusyMs: number } {
-    const [longestBusyMs = 0, , usualBusyMs = 0] = this.#longest
-    this.#longest = [0, 0, 0]
-    return { longestBusyMs, usualBusyMs }
-  }
-
-  #look(): void {
-    const now = performance.now()
-    const { user, system } = process.cpuUsage(this.#cpu)
-    const late = now - this.#at - TICK_MS
-    this.#longest.push(Math.min(late, (user + system) / 1000))
-    this.#longest = this.#longest.toSorted((a, b) => b - a).slice(0, 3)
-    this.#at = now
-    this.#cpu = process.cpuUsage()
-  }
-}
 
 if (process.argv[1]?.endsWith('attacked-server.js')) await main(JSON.parse(process.argv[2] ?? '') as AttackedInput)
 
@@ -112,12 +77,11 @@ async function main({ limits, messages }: AttackedInput): Promise<void> {
     await listen({ auth: { accounts: [{ ...attackedAccount, admin: true }] } }),
   ]
   const [plain, withTls, auth] = servers.map(({ endpoint }) => endpoint.port)
-  const busy = new BusyWatch()
-  busy.start()
-  process.on('message', () => {
+  const busy = new BusyWatch(TICK_MS)
+  process.on('message', async () => {
     const report: AttackedReport = {
       mostBytes: process.resourceUsage().maxRSS * 1024,
-      ...busy.take(),
+      ...(await busy.take()),
       connections,
       faults,
       commitLogEnd: broker.store.metrics.snapshot()['commitLogEnd'] ?? 0,

@@ -6,17 +6,10 @@
  * `node kill-writer.js JSON`, see {@link KillWriterInput}.
  */
 import { MessageStore } from '../../lib/store/message-store.js'
-import { AckLog, putLoad, smallSizes } from './load.js'
+import { AckLog, putLoad, smallSizes, type WriterInput } from './load.js'
 
 /** What the process is told. */
-export interface KillWriterInput {
-  readonly directory: string
-  readonly ledger: string
-  readonly round: number
-  readonly flush: 'sync' | 'async'
-  readonly flushIntervalMs: number
-  readonly writers: number
-  readonly window: number
+export interface KillWriterInput extends WriterInput {
   /** After how many acknowledgements to say so. */
   readonly sayAfter: number
 }

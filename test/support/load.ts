@@ -15,6 +15,17 @@ import type { MessageStore } from '../../lib/store/message-store.js'
 import type { StoreOptions } from '../../lib/store/options.js'
 import { Random } from './random.js'
 
+/** What a process is told that puts until it, or its machine, is killed. */
+export interface WriterInput {
+  readonly directory: string
+  readonly ledger: string
+  readonly round: number
+  readonly flush: 'sync' | 'async'
+  readonly flushIntervalMs: number
+  readonly writers: number
+  readonly window: number
+}
+
 /** Small files, so that a short run crosses the ends of segments, queue files and index files. */
 export const smallSizes = {
   segmentBytes: 256 * 1024,

@@ -88,6 +88,11 @@ export function bad(kind: typeof TypeError | typeof RangeError, ...words: string
   }
 }
 
+/** What a value is refused with where one of a type belongs: a RangeError when it has that type, else a TypeError. */
+export function refusalOf(sort: 'string' | 'number', value: unknown): typeof TypeError | typeof RangeError {
+  return typeof value === sort ? RangeError : TypeError
+}
+
 function escaped(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }

@@ -1,4 +1,4 @@
-/** The README says what the code does: its programs run, and its tables are those of the code. */
+/** The README and `docs/store.md` say what the code does: their programs run, and their tables are those of the code. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -12,12 +12,15 @@ import { defaultSizes, resolveOptions, type StoreOptions } from '../../lib/store
 import { hasModifier, readSources, root, SyntaxKind } from '../support/source-tree.js'
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
-const programs = [...readme.matchAll(/^```(?:ts|js|typescript|javascript)\n([\s\S]*?)^```$/gm)].map(([, text]) => text!)
+const aboutStore = readFileSync(join(root, 'docs/store.md'), 'utf8')
+const programs = [...`${readme}\n${aboutStore}`.matchAll(/^```(?:ts|js|typescript|javascript)\n([\s\S]*?)^```$/gm)].map(
+  ([, text]) => text!,
+)
 
 /** Rows of the tables under a heading, cells without the backquotes around them. */
-function rowsUnder(heading: string): string[][] {
+function rowsUnder(heading: string, text = readme): string[][] {
   const level = /^#+/.exec(heading)![0]
-  const chapter = readme.split(`\n${heading}\n`)[1]?.split(new RegExp(`\\n#{1,${level.length}} `))[0]
+  const chapter = text.split(`\n${heading}\n`)[1]?.split(new RegExp(`\\n#{1,${level.length}} `))[0]
   assert.ok(chapter !== undefined, `no heading ${heading}`)
   const lines = chapter.split('\n').filter((line) => line.startsWith('|') && !/^\|[-| ]+\|$/.test(line))
   return lines.map((line) =>
@@ -43,7 +46,7 @@ function membersOf(path: string, name: string): { name: string; comment: string 
 
 const sources = readSources()
 
-describe('the programs of the README', () => {
+describe('the programs of the README and of docs/store.md', () => {
   test('run, each in a directory of its own, and print nothing to stderr', () => {
     assert.ok(programs.length >= 3)
     for (const program of programs) {
@@ -145,7 +148,7 @@ describe('the options of the README', () => {
   })
 })
 
-describe('the tables of the README', () => {
+describe('the tables of the README and of docs/store.md', () => {
   test('have every error of the code, with its meaning and reaction', () => {
     const told = rowsUnder('## Errors').filter(([code]) => code !== 'code')
     const coded = Object.entries(errorCodes).map(([code, { meaning, reaction }]) => [code, meaning, reaction])
@@ -173,13 +176,13 @@ describe('the tables of the README', () => {
   })
 
   test('have every event of a store', () => {
-    const told = rowsUnder('## Events').map(([name]) => name)
+    const told = rowsUnder('## Events', aboutStore).map(([name]) => name)
     const coded = membersOf('lib/store/state.ts', 'StoreEvents').map(({ name }) => name)
     assert.deepEqual(told.slice(1), coded)
   })
 
   test('have every status of a get', () => {
-    const told = rowsUnder('### Reading').map(([name]) => name!)
+    const told = rowsUnder('## Reading', aboutStore).map(([name]) => name!)
     const { text } = sources.find(({ path }) => path === 'lib/store/message.ts')!
     const union = /export type GetStatus =([\s\S]*?)\n\n/.exec(text)![1]!
     const coded = [...union.matchAll(/'(\w+)'/g)].map(([, status]) => status!)

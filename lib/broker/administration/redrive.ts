@@ -12,7 +12,7 @@
  *    `index`, such letters are sent twice.
  * 2. Dead letters stay where they are until their segment expires.
  */
-import { checkRequest, checkWhole, fieldNames } from '../../base/arguments.js'
+import { checkRequest, checkString, checkWhole, fieldNames } from '../../base/arguments.js'
 import { MessageStoreError } from '../../base/errors.js'
 import type { Message } from '../../store/message.js'
 import type { MessageStore } from '../../store/message-store.js'
@@ -109,14 +109,15 @@ export class Redrive {
     const { checkOpen, groups, filters } = this.#parts
     checkOpen()
     checkRequest(request, fields)
-    const { group, filter, maxMessages = Number.MAX_SAFE_INTEGER } = request
+    const { group, topic, filter, maxMessages = Number.MAX_SAFE_INTEGER } = request
     checkGroup(group)
+    if (topic !== undefined) checkString('topic', topic)
     checkWhole('maxMessages', maxMessages, 1)
     groups.get(group)
     const matches = typeof filter === 'function' ? filter : undefined
     const expression = typeof filter === 'function' || filter === undefined ? undefined : filters.get(checkOwnFilter(filter))
     const chooses = ({ stored, target }: Letter): boolean => {
-      if (request.topic !== undefined && request.topic !== target) return false
+      if (topic !== undefined && topic !== target) return false
       if (expression !== undefined && !expression.matches(stored)) return false
       return matches === undefined || matches(receivedMessage(stored, this.#parts.inflate))
     }

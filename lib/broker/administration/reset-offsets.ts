@@ -1,12 +1,11 @@
 /** Moves a group to another place of a topic, whether it is consuming or not. */
-import { checkQueue, checkRequest, fieldNames } from '../../base/arguments.js'
-import { shown } from '../../base/errors.js'
+import { checkQueue, checkRequest, checkString, fieldNames } from '../../base/arguments.js'
 import { checkGroup, type Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import type { Topics } from '../config/topics.js'
 import type { SeekTarget } from '../consuming/consumer.js'
 import type { Consumers } from '../consuming/consumers.js'
-import { checkStartAt, positionOf } from '../consuming/start-offset.js'
+import { checkTarget, positionOf } from '../consuming/start-offset.js'
 import { BrokerError } from '../errors.js'
 import { channels } from '../numbers/channels.js'
 import type { ReadPort } from '../store-port.js'
@@ -56,6 +55,7 @@ export async function resetOffsets(parts: ResetParts, request: ResetRequest): Pr
   checkRequest(request, fields)
   const { group, topic, queueId, to } = request
   checkGroup(group)
+  checkString('topic', topic)
   checkTarget(to)
   groups.get(group)
   const { readQueues } = topics.get(topic)
@@ -87,12 +87,4 @@ async function placeOf({ store }: ResetParts, topic: string, queueId: number, to
   const { minOffset, maxOffset } = store.bounds(topic, queueId)
   if (to.offset >= minOffset && to.offset <= maxOffset) return to.offset
   throw new RangeError(`offset must be ${minOffset} to ${maxOffset} in ${topic}/${queueId}, got ${to.offset}`)
-}
-
-function checkTarget(to: unknown): void {
-  if (typeof to !== 'object' || to === null || !('offset' in to)) {
-    if (to !== 'first' && to !== 'last' && !(to instanceof Date))
-      throw new TypeError(`to must be 'first', 'last', a Date or { offset }, got ${shown(to)}`)
-    checkStartAt(to, 'to')
-  } else if (!Number.isSafeInteger(to.offset)) throw new RangeError(`offset must be a whole number, got ${shown(to.offset)}`)
 }

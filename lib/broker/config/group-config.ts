@@ -1,6 +1,5 @@
 /** What is configured of a consumer group, in RocketMQ's shape (`SubscriptionGroupConfig`), and what users say of one. */
-import { checkRequest, type FieldNames } from '../../base/arguments.js'
-import { shown } from '../../base/errors.js'
+import { checkBoolean, checkRequest, type FieldNames, wholeBetween } from '../../base/arguments.js'
 import type { ConfigObject, ConfigValue } from '../../format/config-json.js'
 import { booleanOf, fieldsOf, numberOf } from './config-object.js'
 
@@ -56,10 +55,8 @@ export function withGroupSettings(before: GroupConfig, settings: GroupSettings):
   checkRequest(settings, settingFields, 'the settings object of a group')
   for (const [name, value] of Object.entries(settings)) {
     const type = settingTypes[name as keyof typeof settingTypes]
-    if (type === 'boolean' && typeof value !== 'boolean')
-      throw new TypeError(`${name} must be true or false, got ${shown(value)}`)
-    if (type === 'number' && !(Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= 0x7fffffff))
-      throw new RangeError(`${name} must be a whole number of at least 0, got ${shown(value)}`)
+    if (type === 'boolean') checkBoolean(name, value)
+    else wholeBetween(name, value, 0, 0x7fffffff)
   }
   return { ...before, ...settings }
 }

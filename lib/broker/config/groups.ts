@@ -1,4 +1,6 @@
 /** The consumer groups of a broker: `config/subscriptionGroup.json`, read once, replaced with every change. */
+
+import { checkString } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
 import type { ConfigObject } from '../../format/config-json.js'
@@ -14,6 +16,7 @@ import {
   readGroupConfig,
   withGroupSettings,
 } from './group-config.js'
+import { listsSystem } from './listing.js'
 import { checkGroupQuota, type Quotas } from './quotas.js'
 import { isSystemGroup, systemGroups } from './system-topics.js'
 
@@ -37,7 +40,7 @@ const READ_FORBIDDEN = 4
 
 /** @throws {TypeError} {@link RangeError} when a name cannot be that of a group */
 export function checkGroup(group: unknown): asserts group is string {
-  if (typeof group !== 'string') throw new TypeError(`group must be a string, got ${shown(group)}`)
+  checkString('group', group)
   if (group.length <= MAX_GROUP_BYTES && GROUP.test(group)) return
   throw new RangeError(`group must be 1 to ${MAX_GROUP_BYTES} letters, digits, %, |, _ and -, got ${shown(group)}`)
 }
@@ -68,18 +71,21 @@ export class Groups {
 
   /** The group, or `undefined`. */
   find(group: string): GroupConfig | undefined {
-    return this.#table.get(group)
+    const found = this.#table.get(group)
+    if (found === undefined) checkString('group', group)
+    return found
   }
 
   /** The group. @throws {BrokerError} `GROUP_UNKNOWN` */
   get(group: string): GroupConfig {
-    const found = this.#table.get(group)
+    const found = this.find(group)
     if (found === undefined) throw new BrokerError('GROUP_UNKNOWN', `there is no consumer group ${shown(group)}`)
     return found
   }
 
   /** All groups by name, those of the system when asked for. */
-  list({ system = false }: { system?: boolean } = {}): GroupConfig[] {
+  list(options: { system?: boolean } = {}): GroupConfig[] {
+    const system = listsSystem(options)
     const all = [...this.#table.values()].filter(({ group }) => system || !isSystemGroup(group))
     return all.sort((a, b) => (a.group < b.group ? -1 : 1))
   }
@@ -103,7 +109,8 @@ export class Groups {
   }
 
   /** Deletes a group and its offsets. Its retry and dead-letter topics stay. @throws {BrokerError} `GROUP_UNKNOWN` */
-  delete(group: string): Promise<void> {
+  async delete(group: string): Promise<void> {
+    checkString('group', group)
     return this.#inTurn(async () => {
       this.get(group)
       const table = new Map(this.#table)

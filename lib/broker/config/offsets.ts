@@ -48,6 +48,8 @@ export class ConsumerOffsets {
   readonly #others: ConfigObject
   /** By `topic@group`. */
   readonly #table = new Map<string, Map<number, number>>()
+  /** Where a group came further last, which mostly is where one does next, too. */
+  #last: { readonly key: string; readonly queues: Map<number, number> } | undefined
   /** Ranges that are settled beyond the offset, by `topic@group` and queue. */
   readonly #ahead = new Map<string, Map<number, readonly number[]>>()
   /** How far clients elsewhere have fetched messages, by `topic@group` and queue; not written. */
@@ -110,11 +112,17 @@ export class ConsumerOffsets {
   }
 
   #commit(key: string, queueId: number, offset: number): void {
-    let queues = this.#table.get(key)
-    if (queues === undefined) this.#table.set(key, (queues = new Map()))
+    const queues = this.#last?.key === key ? this.#last.queues : this.#queuesOf(key)
     if (queues.get(queueId) === offset) return
     queues.set(queueId, offset)
     this.#isChanged = true
+  }
+
+  #queuesOf(key: string): Map<number, number> {
+    let queues = this.#table.get(key)
+    if (queues === undefined) this.#table.set(key, (queues = new Map()))
+    this.#last = { key, queues }
+    return queues
   }
 
   /** The groups that have offsets in a topic. */
@@ -163,6 +171,7 @@ export class ConsumerOffsets {
 
   /** Forgets what fits: the offsets of a group, of a topic, or of a group in a topic. */
   forget({ topic, group }: { topic?: string; group?: string }): void {
+    this.#last = undefined
     for (const key of new Set([...this.#table.keys(), ...this.#pulled.keys()])) {
       const at = key.indexOf('@')
       if (topic !== undefined && key.slice(0, at) !== topic) continue

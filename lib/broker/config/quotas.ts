@@ -5,8 +5,7 @@
  * and those that the broker makes for a group's retries and dead letters do not count, since no message may be lost
  * for want of them.
  */
-import { checkRequest, fieldNames } from '../../base/arguments.js'
-import { shown } from '../../base/errors.js'
+import { checkRequest, checkWhole, fieldNames } from '../../base/arguments.js'
 import { BrokerError } from '../errors.js'
 import type { TopicConfig } from './topic-config.js'
 
@@ -37,8 +36,7 @@ export function resolveQuotas(quotas: QuotaOptions = {}): Quotas {
   for (const name of names) {
     const value = quotas[name]
     if (value === undefined) continue
-    if (!Number.isSafeInteger(value) || value < 0)
-      throw new RangeError(`quotas.${name} must be a whole number of at least 0, got ${shown(value)}`)
+    checkWhole(`quotas.${name}`, value)
     resolved[name] = value
   }
   return resolved

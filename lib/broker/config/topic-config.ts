@@ -3,7 +3,15 @@
  *
  * Fields of a file that are not known here are kept and written again.
  */
-import { checkRequest, fieldNames, wholeBetween } from '../../base/arguments.js'
+import {
+  checkBoolean,
+  checkChoice,
+  checkObject,
+  checkRequest,
+  checkString,
+  fieldNames,
+  wholeBetween,
+} from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { ConfigObject, ConfigValue } from '../../format/config-json.js'
 import { BrokerError } from '../errors.js'
@@ -101,15 +109,13 @@ export function newTopic(topic: string, queues: number, permission: number = Per
 export function withSettings(before: TopicConfig, settings: TopicSettings, isNew: boolean): TopicConfig {
   checkRequest(settings, settingFields, 'the settings object of a topic')
   const { queues, permission, isOrdered = before.isOrdered } = settings
-  const readQueues = settings.readQueues ?? queues ?? before.readQueues
-  const writeQueues = settings.writeQueues ?? queues ?? before.writeQueues
+  const { readQueues = queues ?? before.readQueues, writeQueues = queues ?? before.writeQueues } = settings
   // Neither to read nor to write is no topic; none to write is how one runs dry.
   if (queues !== undefined) wholeBetween('queues', queues, 1, MAX_QUEUES)
   wholeBetween('readQueues', readQueues, 0, MAX_QUEUES)
   wholeBetween('writeQueues', writeQueues, 0, MAX_QUEUES)
-  if (permission !== undefined && !Object.hasOwn(permissionBits, permission))
-    throw new RangeError(`permission must be readWrite, read, write or none, got ${shown(permission)}`)
-  if (typeof isOrdered !== 'boolean') throw new TypeError(`isOrdered must be true or false, got ${shown(isOrdered)}`)
+  if (permission !== undefined) checkChoice('permission', permission, Object.keys(permissionBits))
+  checkBoolean('isOrdered', isOrdered)
   const attributes = withAttributes(before, settings, isNew)
   const bits = permission === undefined ? before.permission : permissionBits[permission]
   return { ...before, readQueues, writeQueues, permission: bits, isOrdered, attributes }
@@ -117,6 +123,7 @@ export function withSettings(before: TopicConfig, settings: TopicSettings, isNew
 
 function withAttributes(before: TopicConfig, settings: TopicSettings, isNew: boolean): Readonly<Record<string, string>> {
   const { messageType, queueType } = settings
+  if (settings.attributes !== undefined) checkObject('attributes', settings.attributes)
   const changes: Record<string, string> = { ...settings.attributes }
   if (messageType !== undefined) changes['message.type'] = messageType
   if (queueType !== undefined) changes['queue.type'] = queueType
@@ -141,7 +148,7 @@ function withAttributes(before: TopicConfig, settings: TopicSettings, isNew: boo
 function checkAttribute(name: string, value: unknown): void {
   const known = Object.keys(attributeValues)
   if (!known.includes(name)) throw new RangeError(`unknown attribute ${shown(name)}; there are ${known.join(', ')}`)
-  if (typeof value !== 'string') throw new TypeError(`attribute ${name} must be a string, got ${shown(value)}`)
+  checkString(`attribute ${name}`, value)
   const allowed = attributeValues[name]
   const fits = allowed === undefined ? /^(?:-1|\d{1,15})$/.test(value) : allowed.includes(value)
   if (!fits) throw new RangeError(`attribute ${name} must be ${allowed?.join(', ') ?? 'milliseconds or -1'}, got ${shown(value)}`)

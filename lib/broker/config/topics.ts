@@ -3,6 +3,8 @@
  *
  * A change counts when it is on the disk: until then the old table is what everybody sees.
  */
+
+import { checkString } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
 import type { ConfigObject } from '../../format/config-json.js'
@@ -11,6 +13,7 @@ import { BrokerError } from '../errors.js'
 import type { ConfigPort } from '../store-port.js'
 import { fieldsOf } from './config-object.js'
 import { type DataVersion, nextDataVersion, printDataVersion, readDataVersion } from './data-version.js'
+import { listsSystem } from './listing.js'
 import { checkTopicQuota, type Quotas } from './quotas.js'
 import {
   type BrokerNames,
@@ -82,18 +85,21 @@ export class Topics {
 
   /** The topic, or `undefined`. */
   find(topic: string): TopicConfig | undefined {
-    return this.#table.get(topic)
+    const found = this.#table.get(topic)
+    if (found === undefined) checkString('topic', topic)
+    return found
   }
 
   /** The topic. @throws {BrokerError} `TOPIC_UNKNOWN` */
   get(topic: string): TopicConfig {
-    const found = this.#table.get(topic)
+    const found = this.find(topic)
     if (found === undefined) throw new BrokerError('TOPIC_UNKNOWN', `there is no topic ${shown(topic)}`)
     return found
   }
 
   /** All topics by name, those of the system when asked for. */
-  list({ system = false }: { system?: boolean } = {}): TopicConfig[] {
+  list(options: { system?: boolean } = {}): TopicConfig[] {
+    const system = listsSystem(options)
     const all = [...this.#table.values()].filter(({ topic }) => system || !this.#isSystem(topic))
     return all.sort((a, b) => (a.topic < b.topic ? -1 : 1))
   }
@@ -104,6 +110,7 @@ export class Topics {
    * @throws {BrokerError} `TOPIC_REFUSED`, {@link MessageStoreError} `TOPIC_INVALID`; `TypeError` or `RangeError` for a setting
    */
   create(topic: string, settings: TopicSettings = {}): Promise<TopicConfig> {
+    checkString('topic', topic)
     return this.#inTurn(() => {
       const before = this.#table.get(topic)
       return this.#replace(withSettings(before ?? newTopic(topic, this.#options.defaultQueues), settings, before === undefined))
@@ -112,6 +119,7 @@ export class Topics {
 
   /** Changes a topic; what the settings leave out stays. @throws {BrokerError} `TOPIC_UNKNOWN`, and as {@link create} */
   update(topic: string, settings: TopicSettings): Promise<TopicConfig> {
+    checkString('topic', topic)
     return this.#inTurn(() => this.#replace(withSettings(this.get(topic), settings, false)), topic)
   }
 
@@ -122,6 +130,7 @@ export class Topics {
 
   /** Deletes a topic with its queues; messages in the log stay until their segment expires. @throws as {@link update} */
   delete(topic: string): Promise<void> {
+    checkString('topic', topic)
     return this.#inTurn(async () => {
       this.get(topic)
       const table = new Map(this.#table)

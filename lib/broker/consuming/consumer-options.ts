@@ -1,9 +1,18 @@
 /** What a program says when it begins to consume. */
-import { checkRequest, fieldNames, wholeBetween } from '../../base/arguments.js'
+import {
+  checkBoolean,
+  checkChoice,
+  checkObject,
+  checkRequest,
+  checkSignal,
+  fieldNames,
+  wholeBetween,
+  wrongValue,
+} from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import { checkGroup } from '../config/groups.js'
 import type { FilterExpression } from '../filter/message-filter.js'
-import type { AllocationStrategy } from '../group/strategies.js'
+import { type AllocationStrategy, checkStrategy } from '../group/strategies.js'
 import { type OnceOptions, type ResolvedOnceOptions, resolveOnce } from '../idempotence/once-options.js'
 import { checkStartAt, type StartAt } from './start-offset.js'
 
@@ -92,12 +101,10 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
     handOverMs: 20_000,
     ...withoutUndefined(options),
   }
-  const { subscribe, model, ordered, startAt, maxRetries, name, signal } = resolved
-  if (typeof subscribe !== 'object' || subscribe === null || Object.keys(subscribe).length === 0)
-    throw new TypeError(`subscribe must name at least one topic, got ${shown(subscribe)}`)
-  if (model !== 'clustering' && model !== 'broadcasting')
-    throw new TypeError(`model must be 'clustering' or 'broadcasting', got ${shown(model)}`)
-  if (typeof ordered !== 'boolean') throw new TypeError(`ordered must be true or false, got ${shown(ordered)}`)
+  const { subscribe, model, ordered, startAt, maxRetries, name, signal, strategy } = resolved
+  checkSubscribe(subscribe)
+  checkChoice('model', model, ['clustering', 'broadcasting'])
+  checkBoolean('ordered', ordered)
   checkStartAt(startAt)
   wholeBetween('consumeTimeoutMs', resolved.consumeTimeoutMs, 1, MOST)
   wholeBetween('maxInFlight', resolved.maxInFlight, 1, MOST)
@@ -105,11 +112,17 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
   wholeBetween('handOverMs', resolved.handOverMs, 0, MOST)
   if (maxRetries !== undefined) wholeBetween('maxRetries', maxRetries, 0, MOST)
   if (name !== undefined && (typeof name !== 'string' || !/^[\w.@#-]{1,255}$/.test(name)))
-    throw new TypeError(`name must be 1 to 255 letters, digits, ., @, #, _ and -, got ${shown(name)}`)
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new TypeError(`signal must be an AbortSignal, got ${shown(signal)}`)
+    throw wrongValue('string', 'name', '1 to 255 letters, digits, ., @, #, _ and -', name)
+  if (strategy !== undefined) checkStrategy('strategy', strategy)
+  checkSignal(signal)
   const { once, ...rest } = resolved
   return once === undefined ? rest : { ...rest, once: resolveOnce(once, model) }
+}
+
+/** @throws {TypeError} {@link RangeError} when no topic is named */
+export function checkSubscribe(subscribe: unknown): void {
+  checkObject('subscribe', subscribe)
+  if (Object.keys(subscribe).length === 0) throw new RangeError(`subscribe must name at least one topic, got ${shown(subscribe)}`)
 }
 
 function withoutUndefined<T extends object>(options: T): T {

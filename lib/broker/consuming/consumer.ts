@@ -1,9 +1,9 @@
 /** A member of a consumer group in this process: deliveries in a loop, or a function that is called with each message. */
-import { shown } from '../../base/errors.js'
 import { Emitter } from '../../base/signals.js'
 import type { Clock, Timer, Timers } from '../../base/system.js'
 import type { QueueName } from '../../store/message.js'
 import { BrokerError } from '../errors.js'
+import { batchSizeOf, checkSeek, concurrencyOf } from './consumer-arguments.js'
 import type { ResolvedConsumerOptions } from './consumer-options.js'
 import type { Delivery } from './delivery.js'
 import type { Holding } from './holding.js'
@@ -144,22 +144,19 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
    * Calls a function with each message until the consumer closes. When it returns, the message is handled; when it
    * throws, the message is tried again.
    *
-   * @throws {RangeError} for a concurrency below 1
+   * @throws {TypeError} {@link RangeError} for what is no function, or a concurrency that is not 1 to 65,536
    */
   async run(handler: (message: ReceivedMessage, delivery: Delivery) => unknown, options: RunOptions = {}): Promise<void> {
-    const { concurrency = 1 } = options
-    if (typeof handler !== 'function') throw new TypeError(`handler must be a function, got ${shown(handler)}`)
-    if (!Number.isSafeInteger(concurrency) || concurrency < 1)
-      throw new RangeError(`concurrency must be a whole number of at least 1, got ${shown(concurrency)}`)
+    const concurrency = concurrencyOf(handler, options)
     await Promise.all(Array.from({ length: concurrency }, () => this.#work(handler)))
   }
 
   /** As {@link run}, with up to `maxMessages` at a time; when the function throws, all of them are tried again. */
   async runBatches(
     handler: (messages: readonly ReceivedMessage[]) => unknown,
-    { maxMessages = 32 }: { readonly maxMessages?: number } = {},
+    options: { readonly maxMessages?: number } = {},
   ): Promise<void> {
-    await this.#workInBatches(handler, maxMessages)
+    await this.#workInBatches(handler, batchSizeOf(handler, options))
   }
 
   /** Hands out nothing more until {@link resume}; what is out may be settled. */
@@ -179,6 +176,7 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
    */
   async seek(target: SeekTarget): Promise<void> {
     if (this.#closing !== undefined) throw new BrokerError('BROKER_CLOSED', 'the consumer is closed')
+    checkSeek(target)
     await this.#parts.queues.seek(this.#holding, target)
   }
 

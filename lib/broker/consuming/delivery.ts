@@ -1,4 +1,5 @@
 /** A message that was handed to a consumer and waits for its word. */
+import { checkRequest, fieldNames, wrongValue } from '../../base/arguments.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import { BrokerError } from '../errors.js'
 import type { ReceivedMessage } from './received-message.js'
@@ -8,6 +9,8 @@ export interface RetryOptions {
   /** The delay level after which it comes again; the dead letters below 0. @default longer with each attempt */
   readonly delayLevel?: number
 }
+
+const retryFields = fieldNames<keyof RetryOptions>({ delayLevel: true })
 
 /** What settles deliveries: the consumer's hold on a queue. */
 export interface DeliveryOwner {
@@ -65,8 +68,12 @@ export class Delivery {
    *
    * @throws {BrokerError} `DELIVERY_SETTLED`; what the store throws, and then the delivery is still to be settled
    */
-  retry(options: RetryOptions = {}): Promise<void> {
-    return this.#owner.giveBack(this, options)
+  async retry(options: RetryOptions = {}): Promise<void> {
+    checkRequest(options, retryFields, 'the options object of retry')
+    const { delayLevel } = options
+    if (delayLevel !== undefined && (typeof delayLevel !== 'number' || (delayLevel | 0) !== delayLevel))
+      throw wrongValue('number', 'delayLevel', 'a 32-bit integer', delayLevel)
+    await this.#owner.giveBack(this, options)
   }
 }
 

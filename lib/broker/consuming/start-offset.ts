@@ -6,18 +6,27 @@
  * asks for a time; here it gets what it asks for. A broadcasting member that asks for the last gets it. `last` is where
  * the queue ended when the consumer came, so that what is sent right after that is not missed.
  */
+import { checkWhole, wrongValue } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { ReadPort } from '../store-port.js'
 
 /** Where to begin: at the end, at the first message, or at the first one stored at a time. */
 export type StartAt = 'last' | 'first' | Date | number
 
-/** @throws {TypeError} when it says nowhere */
+/** @throws {TypeError} {@link RangeError} when it says nowhere */
 export function checkStartAt(startAt: unknown, name = 'startAt'): void {
   if (startAt === 'last' || startAt === 'first') return
   const time = startAt instanceof Date ? startAt.getTime() : startAt
-  if (!Number.isSafeInteger(time) || (time as number) < 0)
-    throw new TypeError(`${name} must be 'last', 'first', a Date or milliseconds since 1970, got ${shown(startAt)}`)
+  if (Number.isSafeInteger(time) && (time as number) >= 0) return
+  const Kind = typeof time === 'number' || typeof time === 'string' ? RangeError : TypeError
+  throw new Kind(`${name} must be 'last', 'first', a Date or milliseconds since 1970, got ${shown(startAt)}`)
+}
+
+/** @throws {TypeError} {@link RangeError} when it is no place in a queue: neither an end of it, nor a time, nor an offset */
+export function checkTarget(to: unknown): void {
+  if (typeof to === 'object' && to !== null && 'offset' in to) checkWhole('to.offset', to.offset)
+  else if (to === 'first' || to === 'last' || to instanceof Date) checkStartAt(to, 'to')
+  else throw wrongValue('string', 'to', "'first', 'last', a Date or { offset }", to)
 }
 
 /** A queue that a group begins with. */

@@ -13,6 +13,7 @@
  * What is older than the roll age is put again at the end of the queue, so that it never stands in a segment that expires.
  * Progress is written now and then, after the copies are durable: after a crash some come again, none is lost.
  */
+import { checkObject, checkString, checkWhole } from '../../base/arguments.js'
 import { MessageStoreError } from '../../base/errors.js'
 import type { Clock, Timers } from '../../base/system.js'
 import type { Disk } from '../../disk/disk.js'
@@ -132,8 +133,12 @@ export class Timer {
    * @returns whether it is surely not delivered: `false` when its time has come
    * @throws what the store throws
    */
-  async cancel({ topic, uniqueKey, deliverAt }: TimedReceipt): Promise<boolean> {
-    if (typeof topic !== 'string' || typeof uniqueKey !== 'string') throw new TypeError('a receipt has a topic and a uniqueKey')
+  async cancel(receipt: TimedReceipt): Promise<boolean> {
+    checkObject('a receipt', receipt)
+    const { topic, uniqueKey, deliverAt } = receipt
+    checkString('topic', topic)
+    checkString('uniqueKey', uniqueKey)
+    if (deliverAt !== undefined) checkWhole('deliverAt', deliverAt)
     const { store, clock } = this.#parts
     const dueMs = deliverAt === undefined ? 0 : outMsOf(deliverAt) + 1000
     if (deliverAt === undefined || dueMs <= clock.now()) return false

@@ -59,7 +59,7 @@ export function filterExpressionOf({ text = '*', type = 'TAG', isClassFilter }: 
 /**
  * Refuses what somebody who writes a program here cannot mean; clients of RocketMQ's protocol may say it.
  *
- * @throws {TypeError} for tags in another language, as `a && b`
+ * @throws {RangeError} for tags in another language, as `a && b`
  */
 export function checkOwnFilter(expression: FilterExpression): FilterExpression {
   if (typeof expression === 'string') checkTagExpression(expression)

@@ -5,7 +5,7 @@
  * A place is the first four bytes of an MD5, as in RocketMQ's clients: here it spreads texts, it protects nothing.
  */
 import { hash } from 'node:crypto'
-import { shown } from '../../base/errors.js'
+import { checkWhole } from '../../base/arguments.js'
 import { searchFirst } from '../../view/bisect.js'
 import { queueText } from './message-queue.js'
 import { type AllocationStrategy, isMember } from './strategies.js'
@@ -25,8 +25,7 @@ interface Ring {
  * @throws {RangeError} unless it is a whole number from 0; with 0 nobody gets anything
  */
 export function consistentHash(placesEach = 10): AllocationStrategy {
-  if (!Number.isInteger(placesEach) || placesEach < 0)
-    throw new RangeError(`placesEach must be a whole number from 0, got ${shown(placesEach)}`)
+  checkWhole('placesEach', placesEach)
   let last: { clientIds: readonly string[]; ring: Ring } | undefined
   const ringOf = (clientIds: readonly string[]): Ring => {
     if (last?.clientIds === clientIds) return last.ring

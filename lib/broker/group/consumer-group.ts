@@ -75,7 +75,7 @@ export class ConsumerGroup {
    * Takes a member in, or notes that it is still there.
    *
    * @throws {BrokerError} `SUBSCRIPTION_CONFLICT` when another client of the group has the other model, and, for
-   *   members of this process, when the group wants something else
+   *   members of this process, when the group wants something else, or another pops and this one does not
    */
   heartbeat(member: Member, facts: ConsumerFacts, now: number): GroupChange {
     this.#check(member, facts)
@@ -122,9 +122,28 @@ export class ConsumerGroup {
         'SUBSCRIPTION_CONFLICT',
         `group ${this.name} consumes by ${model}, ${member.clientId} by ${facts.model}`,
       )
-    if (member.isLocal && !areSame(facts.subscriptions, this.#subscriptions)) {
+    if (!member.isLocal) return
+    if (!areSame(facts.subscriptions, this.#subscriptions)) {
       const wants = `${member.clientId} wants ${shownAll(facts.subscriptions)}`
       throw new BrokerError('SUBSCRIPTION_CONFLICT', `group ${this.name} wants ${shownAll(this.#subscriptions)}, ${wants}`)
+    }
+    this.#checkWay(member, facts)
+  }
+
+  /**
+   * Who pops keeps no queue to itself, and who has queues does not look at what is popped: both would get the same
+   * messages. Clients elsewhere may change their way at any time, one after the other, and are let in as RocketMQ does;
+   * those that are fed by their client may pop as well, as a request 401 told them to.
+   */
+  #checkWay({ clientId }: Member, { consumeType }: ConsumerFacts): void {
+    const pops = consumeType === 'CONSUME_POP'
+    for (const [other, { facts }] of this.#members) {
+      if (other.clientId === clientId || (facts.consumeType === 'CONSUME_POP') === pops || (pops && !other.isLocal)) continue
+      const [popper, holder] = pops ? [clientId, other.clientId] : [other.clientId, clientId]
+      throw new BrokerError(
+        'SUBSCRIPTION_CONFLICT',
+        `in group ${this.name} ${popper} pops and ${holder} is assigned queues: both would get the same messages`,
+      )
     }
   }
 

@@ -1,7 +1,8 @@
 /** The strategies that look at rooms: which machine room a broker or a client stands in. */
+import { checkFunction, checkObject } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import { compareText, type MessageQueue, queueText } from './message-queue.js'
-import { type AllocationStrategy, isMember } from './strategies.js'
+import { type AllocationStrategy, checkStrategy, isMember } from './strategies.js'
 
 /** Tells the rooms. An empty name means that nobody knows, which is refused. */
 export interface RoomResolver {
@@ -16,6 +17,7 @@ export interface RoomResolver {
  * equal size; what does not come out even goes to the first members, one queue each, from the end.
  */
 export function machineRoom(rooms: ReadonlySet<string>): AllocationStrategy {
+  if (!(rooms instanceof Set)) throw new TypeError(`rooms must be a Set, got ${shown(rooms)}`)
   return {
     name: 'MACHINE_ROOM',
     allocate(_consumerGroup, clientId, queues, clientIds) {
@@ -45,6 +47,10 @@ function roomInName(brokerName: string): string | undefined {
  * `allocate` throws a `RangeError` when a room is not known.
  */
 export function machineRoomNearby(inner: AllocationStrategy, rooms: RoomResolver): AllocationStrategy {
+  checkStrategy('inner', inner)
+  checkObject('rooms', rooms)
+  checkFunction('rooms.brokerRoom', rooms.brokerRoom)
+  checkFunction('rooms.clientRoom', rooms.clientRoom)
   return {
     name: `MACHINE_ROOM_NEARBY-${inner.name}`,
     allocate(consumerGroup, clientId, queues, clientIds) {

@@ -5,6 +5,7 @@
  * must compute exactly alike, whatever language they are written in. The consistent hash and the strategies that
  * look at rooms have files of their own.
  */
+import { checkFunction, checkObject, checkString } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { MessageQueue } from './message-queue.js'
 
@@ -41,6 +42,14 @@ export function isMember(clientId: string, queues: readonly MessageQueue[], clie
   return clientIds.includes(clientId)
 }
 
+/** @throws {TypeError} when something is no strategy */
+export function checkStrategy(what: string, strategy: unknown): void {
+  checkObject(what, strategy)
+  const { name, allocate } = strategy as { readonly name?: unknown; readonly allocate?: unknown }
+  checkString(`${what}.name`, name)
+  checkFunction(`${what}.allocate`, allocate)
+}
+
 /** `AVG`, RocketMQ's default: contiguous blocks in order; the first members get one more when it does not come out even. */
 export const average: AllocationStrategy = {
   name: 'AVG',
@@ -66,6 +75,7 @@ export const averageByCircle: AllocationStrategy = {
 
 /** `CONFIG`: always the given queues, whoever asks. They are not looked at, and neither is what `allocate` gets. */
 export function byConfig(queues: readonly MessageQueue[]): AllocationStrategy {
+  if (!Array.isArray(queues)) throw new TypeError(`queues must be an array, got ${shown(queues)}`)
   return { name: 'CONFIG', allocate: () => queues }
 }
 

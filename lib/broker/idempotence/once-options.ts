@@ -1,6 +1,5 @@
 /** What a consumer says that wants nothing twice. */
-import { checkRequest, fieldNames } from '../../base/arguments.js'
-import { shown } from '../../base/errors.js'
+import { checkRequest, checkWhole, fieldNames, wrongValue } from '../../base/arguments.js'
 import type { ReceivedMessage } from '../consuming/received-message.js'
 
 /** The option `once` of a consumer. */
@@ -26,10 +25,9 @@ export function resolveOnce(once: OnceOptions, model: 'clustering' | 'broadcasti
   checkRequest(once, onceFields, 'once')
   const { by, windowMs, maxKeys = 100_000 } = once
   if (by !== 'key' && by !== 'uniqueKey' && typeof by !== 'function')
-    throw new TypeError(`once.by must be 'key', 'uniqueKey' or a function, got ${shown(by)}`)
+    throw wrongValue('string', 'once.by', "'key', 'uniqueKey' or a function", by)
   for (const [name, value] of Object.entries({ windowMs, maxKeys })) {
-    if (!Number.isSafeInteger(value) || value < 1)
-      throw new RangeError(`once.${name} must be a whole number of at least 1, got ${shown(value)}`)
+    checkWhole(`once.${name}`, value, 1)
   }
   if (model === 'broadcasting') throw new TypeError('once is for groups that share their messages: this consumer gets them all')
   return { by, windowMs, maxKeys }
@@ -39,7 +37,7 @@ export function resolveOnce(once: OnceOptions, model: 'clustering' | 'broadcasti
 export function onceKeyOf(by: OnceOptions['by'], message: ReceivedMessage): string | undefined {
   const key = typeof by === 'function' ? by(message) : by === 'key' ? message.keys[0] : message.uniqueKey
   if (key !== undefined && (typeof key !== 'string' || key === '' || key.length > MAX_KEY_LENGTH))
-    throw new RangeError(`what a message is known by must be a string of 1 to ${MAX_KEY_LENGTH} characters, got ${shown(key)}`)
+    throw wrongValue('string', 'what a message is known by', `a string of 1 to ${MAX_KEY_LENGTH} characters`, key)
   return key
 }
 

@@ -81,11 +81,15 @@ export class Counters {
   readonly #topics = new Map<string, TopicCounter>()
   /** By `topic@group`, as offsets are. */
   readonly #groups = new Map<string, GroupCounter>()
+  /** The topic that was asked for last, which mostly is the next one, too. */
+  #last: { readonly topic: string; readonly counter: TopicCounter } | undefined
 
   /** What came into a topic. */
   topic(topic: string): TopicCounter {
+    if (this.#last?.topic === topic) return this.#last.counter
     let counter = this.#topics.get(topic)
     if (counter === undefined) this.#topics.set(topic, (counter = new TopicCounter()))
+    this.#last = { topic, counter }
     return counter
   }
 
@@ -119,6 +123,7 @@ export class Counters {
 
   /** Forgets what was counted of a topic, or of a group. */
   forget({ topic, group }: { readonly topic?: string; readonly group?: string }): void {
+    this.#last = undefined
     if (topic !== undefined) this.#topics.delete(topic)
     for (const [key, counter] of this.#groups) if (counter.topic === topic || counter.group === group) this.#groups.delete(key)
   }

@@ -3,6 +3,9 @@
  *
  * The tables below have a row for each metric; `docs/numbers.md` has them too, and a test keeps the two equal.
  */
+
+import { checkRequest, checkString, fieldNames } from '../../base/arguments.js'
+import { shown } from '../../base/errors.js'
 import type { Broker } from '../broker.js'
 import type { PrometheusModule } from './prometheus-module.js'
 import type { BrokerNumbers, GroupTopicNumbers, TopicNumbers } from './snapshot.js'
@@ -90,8 +93,13 @@ export interface PrometheusOptions<Registry> {
 export function registerPrometheus<Registry>(
   client: PrometheusModule<Registry>,
   broker: Pick<Broker, 'metrics' | 'store'>,
-  { registry = client.register, cluster = 'DefaultCluster' }: PrometheusOptions<Registry> = {},
+  options: PrometheusOptions<Registry> = {},
 ): void {
+  if (typeof client?.Counter !== 'function' || typeof client.Gauge !== 'function')
+    throw new TypeError(`client must be the module prom-client, got ${shown(client)}`)
+  checkBroker(broker)
+  const { registry = client.register } = options
+  const cluster = clusterOf(options)
   const common = commonLabels(cluster, broker.store.brokerName)
   for (const [name, { kind, help, labels, read }] of Object.entries(prometheusMetrics)) {
     const base = { name, help, labelNames: [...Object.keys(common), ...labels], registers: [registry] }
@@ -119,8 +127,10 @@ export function registerPrometheus<Registry>(
  */
 export async function prometheusText(
   broker: Pick<Broker, 'metrics' | 'store'>,
-  { cluster = 'DefaultCluster' }: Pick<PrometheusOptions<never>, 'cluster'> = {},
+  options: Pick<PrometheusOptions<never>, 'cluster'> = {},
 ): Promise<string> {
+  checkBroker(broker)
+  const cluster = clusterOf(options)
   const numbers = await broker.metrics.snapshot()
   const common = commonLabels(cluster, broker.store.brokerName)
   const lines: string[] = []
@@ -133,6 +143,19 @@ export async function prometheusText(
 
 /** The content type of {@link prometheusText}. */
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+function checkBroker(broker: Pick<Broker, 'metrics' | 'store'>): void {
+  if (typeof broker?.metrics?.snapshot !== 'function') throw new TypeError(`broker must be a Broker, got ${shown(broker)}`)
+}
+
+const optionFields = fieldNames<keyof PrometheusOptions<never>>({ registry: true, cluster: true })
+
+function clusterOf(options: Pick<PrometheusOptions<never>, 'cluster'>): string {
+  checkRequest(options, optionFields, 'the options object of the metrics')
+  const { cluster = 'DefaultCluster' } = options
+  checkString('cluster', cluster)
+  return cluster
+}
 
 function labelsText(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)

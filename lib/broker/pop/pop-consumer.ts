@@ -1,8 +1,9 @@
 /** A member of a group that pops: as many as you like may share one queue. */
-import { wholeBetween } from '../../base/arguments.js'
-import { shown } from '../../base/errors.js'
+
+import { checkRequest, checkSignal, fieldNames, wholeBetween } from '../../base/arguments.js'
 import { Emitter } from '../../base/signals.js'
 import type { ConsumerEvents, RunOptions } from '../consuming/consumer.js'
+import { concurrencyOf } from '../consuming/consumer-arguments.js'
 import { type ReceivedMessage, receivedMessage } from '../consuming/received-message.js'
 import { BrokerError } from '../errors.js'
 import { checkOwnFilter, type MessageFilter } from '../filter/message-filter.js'
@@ -29,6 +30,8 @@ export interface PopOptions {
   /** Ends the wait; what was popped is returned. */
   readonly signal?: AbortSignal
 }
+
+const popFields = fieldNames<keyof PopOptions>({ maxMessages: true, waitMs: true, signal: true })
 
 /** What a pop consumer needs. */
 export interface PopConsumerParts extends PopParts {
@@ -84,10 +87,13 @@ export class PopConsumer implements AsyncDisposable {
    * @throws {RangeError} for a number out of its range; {@link BrokerError} `TOPIC_UNKNOWN`, `NO_PERMISSION`,
    *   `BROKER_CLOSED`; what the store throws
    */
-  async pop({ maxMessages = MAX_POPPED, waitMs = 0, signal }: PopOptions = {}): Promise<PopDelivery[]> {
+  async pop(options: PopOptions = {}): Promise<PopDelivery[]> {
     if (this.#closing !== undefined) throw new BrokerError('BROKER_CLOSED', 'the consumer is closed')
+    checkRequest(options, popFields, 'the options object of pop')
+    const { maxMessages = MAX_POPPED, waitMs = 0, signal } = options
     wholeBetween('maxMessages', maxMessages, 1, MAX_POPPED)
     wholeBetween('waitMs', waitMs, 0, 0x7fffffff)
+    checkSignal(signal)
     await this.#ready
     const topics = [...this.#filters.keys()]
     const first = this.#turn++
@@ -105,9 +111,7 @@ export class PopConsumer implements AsyncDisposable {
    * @throws {RangeError} for a concurrency below 1
    */
   async run(handler: (message: ReceivedMessage, delivery: PopDelivery) => unknown, options: RunOptions = {}): Promise<void> {
-    const { concurrency = 1 } = options
-    if (typeof handler !== 'function') throw new TypeError(`handler must be a function, got ${shown(handler)}`)
-    wholeBetween('concurrency', concurrency, 1, 0x7fffffff)
+    const concurrency = concurrencyOf(handler, options)
     let busy = 0
     while (this.#closing === undefined) {
       if (busy >= concurrency) {

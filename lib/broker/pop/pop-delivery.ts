@@ -1,10 +1,13 @@
 /** A message that was popped, and waits for its consumer's word. */
+
+import { checkRequest, fieldNames, wholeBetween } from '../../base/arguments.js'
 import { delayLevelsMs } from '../../format/tags.js'
 import type { ReceivedMessage } from '../consuming/received-message.js'
 import { BrokerError } from '../errors.js'
 import { reviveTimeOf } from './check-point.js'
 import { readHandle } from './handle.js'
 import type { PoppedMessage } from './pop-parts.js'
+import { MAX_INVISIBLE_MS } from './popping.js'
 import type { HandleOwner, Settling } from './settling.js'
 
 /** As RocketMQ's first retry: 10 seconds. */
@@ -15,6 +18,8 @@ export interface PopRetryOptions {
   /** Milliseconds after which it comes again. @default 10 s, longer with each attempt, up to 2 h */
   readonly delayMs?: number
 }
+
+const retryFields = fieldNames<keyof PopRetryOptions>({ delayMs: true })
 
 /** See the head of this file. */
 export class PopDelivery {
@@ -65,7 +70,10 @@ export class PopDelivery {
   }
 
   /** The message could not be handled: it comes again after a while, to anybody. @throws as {@link ack} */
-  retry({ delayMs }: PopRetryOptions = {}): Promise<void> {
+  async retry(options: PopRetryOptions = {}): Promise<void> {
+    checkRequest(options, retryFields, 'the options object of retry')
+    const { delayMs } = options
+    if (delayMs !== undefined) wholeBetween('delayMs', delayMs, 0, MAX_INVISIBLE_MS)
     const level = Math.min(FIRST_LEVEL + this.attempt - 1, delayLevelsMs.length)
     const ms = delayMs ?? (this.#isOrdered ? 1000 : delayLevelsMs[level - 1]!)
     return this.#once(async () => void (await this.#settling.changeInvisible(this.#owner, this.#handle, ms)))
@@ -73,6 +81,7 @@ export class PopDelivery {
 
   /** Hides the message for so long from now on. @throws as {@link ack} */
   async extend(ms: number): Promise<void> {
+    wholeBetween('ms', ms, 1, MAX_INVISIBLE_MS)
     await this.#once(async () => {
       this.#handle = await this.#settling.changeInvisible(this.#owner, this.#handle, ms)
     })

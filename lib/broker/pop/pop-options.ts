@@ -1,7 +1,8 @@
 /** What a program says when it begins to pop. */
-import { checkRequest, fieldNames, wholeBetween } from '../../base/arguments.js'
-import { shown } from '../../base/errors.js'
+
+import { checkBoolean, checkRequest, checkSignal, fieldNames, wholeBetween } from '../../base/arguments.js'
 import { checkGroup } from '../config/groups.js'
+import { checkSubscribe } from '../consuming/consumer-options.js'
 import { checkStartAt, type StartAt } from '../consuming/start-offset.js'
 import type { FilterExpression } from '../filter/message-filter.js'
 import { MAX_INVISIBLE_MS } from './popping.js'
@@ -49,13 +50,11 @@ export function resolvePopOptions(options: PopConsumerOptions): ResolvedPopOptio
   checkGroup(options.group)
   const { group, subscribe, signal } = options
   const { invisibleMs = 60_000, ordered = false, startAt = 'last', handOverMs = 20_000 } = options
-  if (typeof subscribe !== 'object' || subscribe === null || Object.keys(subscribe).length === 0)
-    throw new TypeError(`subscribe must name at least one topic, got ${shown(subscribe)}`)
+  checkSubscribe(subscribe)
   wholeBetween('invisibleMs', invisibleMs, 1, MAX_INVISIBLE_MS)
   wholeBetween('handOverMs', handOverMs, 0, 0x7fffffff)
-  if (typeof ordered !== 'boolean') throw new TypeError(`ordered must be true or false, got ${shown(ordered)}`)
+  checkBoolean('ordered', ordered)
   checkStartAt(startAt)
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new TypeError(`signal must be an AbortSignal, got ${shown(signal)}`)
+  checkSignal(signal)
   return { group, subscribe, invisibleMs, ordered, startAt, handOverMs, signal }
 }

@@ -7,7 +7,8 @@
  * ```
  */
 import type { Message, PutReceipt } from '../../store/message.js'
-import type { PutPort } from '../store-port.js'
+import type { AnswerOf } from '../../store/writing/pending.js'
+import type { PutForPort } from '../store-port.js'
 
 /** Where delayed messages wait. */
 export interface DelayPort {
@@ -21,10 +22,10 @@ export interface DelayPort {
 
 /** See the head of this file. */
 export class Pipeline {
-  readonly #store: PutPort
+  readonly #store: PutForPort
   readonly #delay: DelayPort
 
-  constructor(store: PutPort, delay: DelayPort) {
+  constructor(store: PutForPort, delay: DelayPort) {
     this.#store = store
     this.#delay = delay
   }
@@ -32,6 +33,11 @@ export class Pipeline {
   /** Puts one message. @throws {BrokerError} `DELAY_INVALID`, and what the store throws */
   put(message: Message): Promise<PutReceipt> {
     return this.#store.put(message.properties === undefined ? message : this.#delay.rewrite(message))
+  }
+
+  /** As {@link put}, for who answers with something else than the receipt. @param answerOf - makes it of receipt and message */
+  putFor<Answer>(message: Message, answerOf: AnswerOf<Message, Answer>): Promise<Answer> {
+    return this.#store.putFor(message.properties === undefined ? message : this.#delay.rewrite(message), message, answerOf)
   }
 
   /** Puts several, all or none. @param batchKey - see {@link MessageStore.putBatch} */

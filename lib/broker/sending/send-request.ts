@@ -1,5 +1,13 @@
 /** What programs send, and what they get for it. */
-import { fieldNames, refuseUnknown, wholeBetween } from '../../base/arguments.js'
+import {
+  checkObject,
+  checkString,
+  checkWhole,
+  fieldNames,
+  refuseUnknown,
+  wholeBetween,
+  wrongValue,
+} from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
 import type { Message, PutReceipt, PutStatus } from '../../store/message.js'
@@ -100,20 +108,21 @@ export class SendReceipt {
  * @throws {TypeError} {@link RangeError} naming field, value and what was expected
  */
 export function checkSendRequest(request: SendRequest): void {
-  if (typeof request !== 'object' || request === null) throw new TypeError(`a message must be an object, got ${shown(request)}`)
+  checkObject('a message', request)
   checkFields(request)
-  const { properties, queueId, shardingKey, idempotencyKey } = request
-  if (properties !== undefined && properties !== null) {
+  const { topic, properties, queueId, shardingKey, idempotencyKey } = request
+  checkString('topic', topic)
+  if (properties !== undefined) {
+    checkObject('properties', properties)
     for (const name in properties)
       if (isReservedProperty(name)) throw new RangeError(`property ${shown(name)} is the system's own`)
   }
   if (shardingKey !== undefined && (typeof shardingKey !== 'string' || shardingKey === ''))
-    throw new TypeError(`shardingKey must be a string that is not empty, got ${shown(shardingKey)}`)
+    throw wrongValue('string', 'shardingKey', 'a string that is not empty', shardingKey)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they separate properties.
   if (idempotencyKey !== undefined && (typeof idempotencyKey !== 'string' || !/^[^\s\x00-\x1f]{1,255}$/.test(idempotencyKey)))
-    throw new TypeError(`idempotencyKey must be 1 to 255 characters without spaces, got ${shown(idempotencyKey)}`)
-  if (queueId !== undefined && (!Number.isSafeInteger(queueId) || queueId < 0))
-    throw new RangeError(`queueId must be a whole number of at least 0, got ${shown(queueId)}`)
+    throw wrongValue('string', 'idempotencyKey', '1 to 255 characters without spaces', idempotencyKey)
+  if (queueId !== undefined) checkWhole('queueId', queueId)
   if (queueId !== undefined && shardingKey !== undefined) throw new TypeError('give queueId or shardingKey, not both')
 }
 

@@ -40,11 +40,20 @@ export interface SenderOptions {
   readonly checkOpen: () => void
 }
 
+/** The queue that is next. */
+interface Turn {
+  queueId: number
+}
+
 /** See the head of this file. */
 export class Sender {
   readonly #options: SenderOptions
   /** For each topic the queue that is next in turn. */
-  readonly #turns = new Map<string, number>()
+  readonly #turns = new Map<string, Turn>()
+  /** The topic that was last found to be open for writing. */
+  #writable: TopicConfig | undefined
+  /** The topic whose turn was last asked for, which mostly is the next one, too. */
+  #last: { readonly topic: TopicConfig; readonly turn: Turn } | undefined
 
   constructor(options: SenderOptions) {
     this.#options = options
@@ -114,16 +123,18 @@ export class Sender {
 
   /** The store's message for a request: with queue, id, and what asks the broker for something. */
   messageOf(request: SendRequest, topic: TopicConfig, batchQueueId?: number): Message {
-    checkMayWrite(topic)
+    // One that changes is another object.
+    if (topic !== this.#writable) {
+      checkMayWrite(topic)
+      this.#writable = topic
+    }
     const { topic: name, body, tags, keys, properties, flag } = request
     const asked = systemPropertiesOf(request, this.#options.clock, this.#options.delayLevels)
-    const message: { -readonly [Field in keyof Message]: Message[Field] } = {
-      topic: name,
-      body,
-      queueId: this.#queueOf(request, topic, batchQueueId),
-      uniqueKey: this.#options.nextUniqueKey(),
-    }
-    if (tags !== undefined) message.tags = tags
+    const queueId = this.#queueOf(request, topic, batchQueueId)
+    const uniqueKey = this.#options.nextUniqueKey()
+    // A field that is added to an object later takes memory of its own, and most messages have tags or nothing.
+    const message: { -readonly [Field in keyof Message]: Message[Field] } =
+      tags === undefined ? { topic: name, body, queueId, uniqueKey } : { topic: name, body, queueId, uniqueKey, tags }
     if (keys !== undefined) message.keys = keys
     if (request.idempotencyKey !== undefined) message.keys = [keys ?? [], idempotencyWord(request.idempotencyKey)].flat()
     if (flag !== undefined) message.flag = flag
@@ -140,13 +151,14 @@ export class Sender {
   }
 
   #put(message: Message): Promise<SendReceipt> {
-    const { pipeline, numbers } = this.#options
+    return this.#options.pipeline.putFor(message, this.#receiptOf)
+  }
+
+  readonly #receiptOf = (receipt: PutReceipt, message: Message): SendReceipt => {
     const { topic, uniqueKey, properties } = message
-    return pipeline.put(message).then((receipt) => {
-      numbers.sent(message, receipt)
-      const at = receipt.topic === TIMER_TOPIC ? properties?.[SystemProperty.deliverAtMs] : undefined
-      return new SendReceipt(receipt, topic, uniqueKey!, at === undefined ? undefined : Number(at))
-    })
+    this.#options.numbers.sent(message, receipt)
+    const at = receipt.topic === TIMER_TOPIC ? properties?.[SystemProperty.deliverAtMs] : undefined
+    return new SendReceipt(receipt, topic, uniqueKey!, at === undefined ? undefined : Number(at))
   }
 
   #queueOf({ queueId, shardingKey }: SendRequest, topic: TopicConfig, batchQueueId: number | undefined): number {
@@ -161,10 +173,19 @@ export class Sender {
     return batchQueueId ?? this.#turn(topic)
   }
 
-  #turn({ topic, writeQueues }: TopicConfig): number {
-    const turn = this.#turns.get(topic) ?? 0
-    this.#turns.set(topic, turn + 1 >= writeQueues ? 0 : turn + 1)
-    return turn < writeQueues ? turn : 0
+  #turn(topic: TopicConfig): number {
+    const turn = this.#last?.topic === topic ? this.#last.turn : this.#turnOf(topic)
+    const { writeQueues } = topic
+    const queueId = turn.queueId
+    turn.queueId = queueId + 1 >= writeQueues ? 0 : queueId + 1
+    return queueId < writeQueues ? queueId : 0
+  }
+
+  #turnOf(topic: TopicConfig): Turn {
+    let turn = this.#turns.get(topic.topic)
+    if (turn === undefined) this.#turns.set(topic.topic, (turn = { queueId: 0 }))
+    this.#last = { topic, turn }
+    return turn
   }
 }
 

@@ -13,6 +13,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../base/system.js'
+import { countedText, type TextHead, textHead } from '../../format/counted-text.js'
 import { addressText, parseHost } from '../../format/host.js'
 
 /** What ids are made of. */
@@ -39,9 +40,6 @@ export interface UniqueIdParts {
 const TAIL_BYTES = 12
 const PATTERN = /^(?:[0-9A-Fa-f]{32}|[0-9A-Fa-f]{56})$/
 
-/** Every byte in hexadecimal. */
-const BYTES = Array.from({ length: 256 }, (_, byte) => hex(byte, 2))
-
 /**
  * Makes ids. No two of one object are alike but by a chance of one in 2^32, nor are those of two objects that
  * differ in address or process.
@@ -54,7 +52,7 @@ export class UniqueIds {
   #counter = 0
   /** The millisecond of the last id, what its ids begin with, and how many there are. */
   #now = 0
-  #head = ''
+  #head: TextHead = textHead('')
   #madeNow = 0
 
   constructor(ports: UniqueIdPorts) {
@@ -70,7 +68,7 @@ export class UniqueIds {
     this.#madeNow++
     const counter = this.#counter
     this.#counter = (counter + 1) & 0xffff
-    return this.#head + BYTES[counter >> 8]! + BYTES[counter & 0xff]!
+    return countedText(this.#head, counter)
   }
 
   /**
@@ -85,7 +83,7 @@ export class UniqueIds {
     }
     this.#now = now
     this.#madeNow = 0
-    this.#head = this.#prefix + hex(now - this.#monthStart, 8)
+    this.#head = textHead(this.#prefix + hex(now - this.#monthStart, 8))
   }
 
   #newPrefix(): string {

@@ -142,6 +142,16 @@ export class Pulls {
     return this.#reset(request) ?? this.#read(request, filter, request.offset, 0, undefined)
   }
 
+  /**
+   * What a client is told that has too much to take already: that it shall ask again for what is there. Nothing is read for
+   * it. `undefined` where there would be nothing to read.
+   */
+  later({ request: { topic, queueId, offset } }: AdmittedPull): PullResult | undefined {
+    const bounds = this.#parts.store.bounds(topic, queueId)
+    if (offset < bounds.minOffset || offset >= bounds.maxOffset) return undefined
+    return { outcome: 'notYet', status: 'FOUND', messages: [], nextOffset: offset, ...bounds }
+  }
+
   /** Counts messages that the client gets, and notes how far it has fetched. */
   count({ request: { topic, group, queueId } }: AdmittedPull, { messages, nextOffset }: PullResult): void {
     this.#parts.offsets.notePulled(topic, group, queueId, nextOffset)

@@ -70,7 +70,7 @@ export function renewedHalf(half: StoredMessage, checks: number): Message {
     queueId: half.queueId,
     sysFlag: half.sysFlag,
     properties: withProperties(half.properties, {
-      [SystemProperty.checkTimes]: checks === 0 ? undefined : String(checks),
+      [SystemProperty.checkTimes]: String(checks),
       // RocketMQ takes a half message for decided when the one that this names is: and we say so of each old one.
       [SystemProperty.preparedQueueOffset]: undefined,
     }),

@@ -4,8 +4,7 @@
  * The half message is stored before the program's function runs, and a program that dies in it leaves the half message
  * to be asked about: `check` must know from the program's own data how it ended.
  */
-import { checkRequest, fieldNames } from '../../base/arguments.js'
-import { shown } from '../../base/errors.js'
+import { checkFunction, checkRequest, fieldNames, wholeBetween, wrongValue } from '../../base/arguments.js'
 import type { PutReceipt } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import type { InflateBody } from '../compression/inflate.js'
@@ -148,7 +147,7 @@ export class TransactionProducer implements AsyncDisposable {
 
   async #send(request: SendRequest, transaction: LocalTransaction): Promise<TransactionReceipt> {
     if (this.#isClosed) throw new BrokerError('BROKER_CLOSED', 'the transaction producer is closed')
-    if (typeof transaction !== 'function') throw new TypeError(`the transaction must be a function, got ${shown(transaction)}`)
+    checkFunction('the transaction', transaction)
     const { transactions, sender } = this.#parts
     if (request?.delayLevel !== undefined || request?.delayMs !== undefined || request?.deliverAt !== undefined)
       throw new BrokerError('DELAY_INVALID', 'a message of a transaction cannot be delayed')
@@ -208,15 +207,13 @@ function undecidedMessageOf(half: StoredMessage, inflate: InflateBody): Undecide
 
 function checkDecision(who: string, decision: unknown): asserts decision is TransactionDecision {
   if (decisions.includes(decision)) return
-  throw new TypeError(`${who} must return 'commit', 'rollback' or 'unknown', got ${shown(decision)}`)
+  throw wrongValue('string', `what ${who} returns`, "'commit', 'rollback' or 'unknown'", decision)
 }
 
 function checkOptions(options: TransactionProducerOptions): void {
   checkRequest(options, optionFields, 'the options object of a transaction producer')
   const { group, check, immunitySeconds } = options
   checkGroup(group)
-  if (typeof check !== 'function') throw new TypeError(`check must be a function, got ${shown(check)}`)
-  if (immunitySeconds === undefined) return
-  if (!Number.isSafeInteger(immunitySeconds) || immunitySeconds < 1 || immunitySeconds > 86_400 * 365)
-    throw new RangeError(`immunitySeconds must be a whole number from 1 to ${86_400 * 365}, got ${shown(immunitySeconds)}`)
+  checkFunction('check', check)
+  if (immunitySeconds !== undefined) wholeBetween('immunitySeconds', immunitySeconds, 1, 86_400 * 365)
 }

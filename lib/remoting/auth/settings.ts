@@ -137,7 +137,7 @@ function flagIn(fields: Fields, name: string, at: string): boolean {
 function wordIn<Word extends string>(fields: Fields, name: string, at: string, words: readonly [Word, ...Word[]]): Word {
   const value = fields[name] ?? words[0]
   const word = words.find((one) => one === value)
-  if (word === undefined) throw wrong(`${at}.${name}`, `one of ${words.join(', ')}`, value)
+  if (word === undefined) throw wrong(`${at}.${name}`, `one of ${words.join(', ')}`, value, typeof value === 'string')
   return word
 }
 
@@ -155,6 +155,7 @@ function itemsIn<Item>(fields: Fields, name: string, at: string, read: (value: u
 }
 
 /** What stands there is not shown: it may be a secret in the wrong place. */
-function wrong(at: string, wanted: string, got: unknown): TypeError {
-  return new TypeError(`${at} must be ${wanted}, got ${Array.isArray(got) ? 'a list' : got === null ? 'null' : typeof got}`)
+function wrong(at: string, wanted: string, got: unknown, isOfType = false): TypeError | RangeError {
+  const Kind = isOfType ? RangeError : TypeError
+  return new Kind(`${at} must be ${wanted}, got ${Array.isArray(got) ? 'a list' : got === null ? 'null' : typeof got}`)
 }

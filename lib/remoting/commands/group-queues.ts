@@ -122,11 +122,15 @@ function lockHandlers(broker: ServedBroker, owners: ClientOwners): Entries {
   ]
 }
 
-function shareHandlers({ served }: ServedBroker): Entries {
-  const assignment: Handler = (command) => {
+function shareHandlers(broker: ServedBroker): Entries {
+  const { served } = broker
+  const assignment: Handler = async (command) => {
     const fields = fieldsOf(parseBody(command.body))
+    const topic = nameIn(fields, 'topic')
+    const isHere = served.topics.find(topic) !== undefined
     const share = shareOf(served, {
-      topic: nameIn(fields, 'topic'),
+      topic,
+      elsewhere: isHere ? await broker.queuesElsewhere(topic) : [],
       group: nameIn(fields, 'consumerGroup'),
       clientId: nameIn(fields, 'clientId'),
       model: wordIn(fields, 'messageModel', models),

@@ -70,7 +70,7 @@ export function pullHandlers(broker: ServedBroker, offsets: ClientOffsets, serve
     if (flags & PullFlag.commit) offsets.commit(topic, group, queueId, requiredLong(command, 'commitOffset'))
     const waitMs = flags & PullFlag.suspend ? Math.min(requiredLong(command, 'suspendTimeoutMillis'), MOST_WAIT_MS) : 0
     const isAnswered = await turns.run(connection, async () => {
-      const result = await pulls.now(admitted)
+      const result = (takesMore(connection) ? undefined : pulls.later(admitted)) ?? (await pulls.now(admitted))
       if (result.outcome === 'notYet' && waitMs > 0 && held.hasRoomFor(connection, command)) return false
       // At once, so that what many such answers add to what the client has not taken is seen by each.
       connection.send(command, answerWith(result))

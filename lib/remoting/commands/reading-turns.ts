@@ -1,12 +1,14 @@
 /**
  * Who asks for messages gets them in turn: of what one connection asks, one reading begins in a turn of the event loop, a
- * few are under way at once, and none begins while what was read fills the memory that the connection may have.
+ * few are under way at once, and none begins while what was read fills the memory that the connection may have. All
+ * connections together have a part of each turn, for hundreds of them ask at once.
  *
  * A peer that asks for a thousand at once and takes none would otherwise have all of them read before the first answer
  * shows that it takes none. So what is read for a connection is what it has not taken and a few answers; and others,
  * who ask for little, are looked at between two of them.
  */
-import type { Timers } from '../../base/system.js'
+import type { Clock, Timers } from '../../base/system.js'
+import { TurnShare } from '../../base/turn-share.js'
 import { responseCodes } from '../codes.js'
 import type { Connection } from '../connection.js'
 import { Refusal } from '../errors.js'
@@ -31,11 +33,13 @@ interface Readings {
 
 /** See the head of this file. */
 export class ReadingTurns {
-  readonly #timers: Timers
+  readonly #timers: Pick<Timers, 'endOfTurn'>
+  readonly #share: TurnShare
   readonly #readings = new Map<ReadFor, Readings>()
 
-  constructor(timers: Timers) {
+  constructor(clock: Pick<Clock, 'monotonic'>, timers: Pick<Timers, 'endOfTurn'>) {
     this.#timers = timers
+    this.#share = new TurnShare(clock, timers)
   }
 
   /**
@@ -64,9 +68,13 @@ export class ReadingTurns {
   #later(connection: ReadFor, readings: Readings): void {
     if (readings.hasMoved) return
     readings.hasMoved = true
-    this.#timers.endOfTurn(() => {
+    const goOn = (): void => {
       readings.hasMoved = false
       this.#next(connection, readings)
+    }
+    this.#timers.endOfTurn(() => {
+      if (readings.waiting.length > 0 && (this.#share.isWanted || this.#share.isOver())) this.#share.later(goOn)
+      else goOn()
     })
   }
 

@@ -10,8 +10,8 @@
  * A crash on the way leaves a log that is damaged in fewer places, or in the same; running it again does the
  * rest. On a sound store it changes nothing.
  */
-import { checkCallback, checkRequest, checkSignal, fieldNames } from '../../base/arguments.js'
-import { MessageStoreError, shown } from '../../base/errors.js'
+import { checkBoolean, checkCallback, checkDirectory, checkRequest, checkSignal, fieldNames } from '../../base/arguments.js'
+import { MessageStoreError } from '../../base/errors.js'
 import { systemClock, systemTimers } from '../../base/system.js'
 import { type Disk, DiskError, type DiskLock } from '../../disk/disk.js'
 import { nodeDisk } from '../../disk/node-disk.js'
@@ -147,13 +147,12 @@ const repairFields = fieldNames<keyof RepairOptions>({ dryRun: true, index: true
 
 /** A misspelt `dryRun` must not repair. @throws {TypeError} naming the option */
 function checkOptions(directory: unknown, given: RepairOptions): void {
-  if (typeof directory !== 'string' || directory === '') throw new TypeError(`directory must be a path, got ${shown(directory)}`)
+  checkDirectory(directory)
   checkRequest(given, repairFields, 'options')
   const { dryRun, onProgress, signal } = given
   checkCallback('onProgress', onProgress)
   checkSignal(signal)
-  if (dryRun !== undefined && typeof dryRun !== 'boolean')
-    throw new TypeError(`option dryRun must be true or false, got ${shown(dryRun)}`)
+  if (dryRun !== undefined) checkBoolean('option dryRun', dryRun)
 }
 
 async function takeLock(disk: Disk, layout: StoreLayout): Promise<DiskLock> {

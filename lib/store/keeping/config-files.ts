@@ -2,7 +2,7 @@
  * The configuration files of a store as a port for those above it: what a broker keeps beside the log. The store
  * reads one thing of it, which topics hold batches, and hears of changes here.
  */
-import { shown } from '../../base/errors.js'
+import { wrongValue } from '../../base/arguments.js'
 import type { Disk } from '../../disk/disk.js'
 import type { ConfigValue } from '../../format/config-json.js'
 import type { StoreState } from '../state.js'
@@ -69,8 +69,8 @@ export class ConfigFiles {
   }
 
   #pathOf(name: string): string {
-    if (!/^[a-zA-Z0-9]+$/.test(name))
-      throw new RangeError(`a configuration file is named by letters and digits, got ${shown(name)}`)
+    if (typeof name !== 'string' || !/^[a-zA-Z0-9]+$/.test(name))
+      throw wrongValue('string', 'the name of a configuration file', 'letters and digits', name)
     return `${this.#options.directory}/${name}.json`
   }
 }

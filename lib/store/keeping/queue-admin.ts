@@ -2,7 +2,7 @@
  * Emptying and deleting queues. The log is not touched: records stay until their segment expires. What was
  * purged is noted in `ext/purged` first, so that it does not come back when queues are made anew.
  */
-import { checkQueue } from '../../base/arguments.js'
+import { checkQueue, checkString } from '../../base/arguments.js'
 import { MessageStoreError, shown } from '../../base/errors.js'
 import { isTopic } from '../../format/names.js'
 import type { Purge } from '../../view/purges.js'
@@ -110,7 +110,7 @@ export class QueueAdmin {
 
   #check(topic: string): void {
     this.#base.state.checkSound()
-    if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
+    checkString('topic', topic)
     if (!isTopic(topic)) throw new MessageStoreError('TOPIC_INVALID', `${shown(topic)} is no topic name`)
   }
 }

@@ -36,15 +36,17 @@ export class Arrivals {
     })
   }
 
-  /** Wakes those who wait for that queue. */
-  arrived(topic: string, queueId: number): void {
+  /** Wakes those who wait for that queue. @returns whether others wait for the topic */
+  arrived(topic: string, queueId: number): boolean {
     const queues = this.#topics.get(topic)
-    const set = queues?.get(queueId)
-    if (set === undefined) return
+    if (queues === undefined) return false
+    const set = queues.get(queueId)
+    if (set === undefined) return true
     // Who waits from now on waits for the next message.
-    queues!.delete(queueId)
-    if (queues!.size === 0) this.#topics.delete(topic)
+    queues.delete(queueId)
+    if (queues.size === 0) this.#topics.delete(topic)
     this.#wake([...set], 0)
+    return queues.size > 0
   }
 
   #wake(waiters: readonly Waiter[], from: number): void {

@@ -1,7 +1,6 @@
 /** Reading that waits: a get with `waitMs`, and `follow`, which is one get after the other. */
 
-import { checkRequest, checkSignal, checkWhole } from '../../base/arguments.js'
-import { shown } from '../../base/errors.js'
+import { checkQueue, checkRequest, checkSignal, checkWhole, wholeBetween } from '../../base/arguments.js'
 import { abortReason } from '../../base/signals.js'
 import type { Clock } from '../../base/system.js'
 import { storeErrorOf } from '../disk-failure.js'
@@ -40,8 +39,7 @@ const FOLLOW_WAIT_MS = 5000
 export function planGet(request: GetRequest): GetPlan {
   checkRequest(request, getFields)
   const { topic, queueId = 0, offset, maxMessages = 32, maxBytes = 262_144, tags } = request
-  if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
-  checkWhole('queueId', queueId, 0)
+  checkQueue(topic, queueId)
   checkWhole('offset', offset, 0)
   checkWhole('maxMessages', maxMessages, 1)
   checkWhole('maxBytes', maxBytes, 1)
@@ -54,8 +52,7 @@ export async function getWaiting(parts: WaitingParts, request: GetRequest): Prom
   state.checkOpen()
   let plan = planGet(request)
   const { signal, waitMs = 0 } = request
-  checkWhole('waitMs', waitMs, 0)
-  if (waitMs > MOST_WAIT_MS) throw new RangeError(`waitMs must be at most ${MOST_WAIT_MS}, got ${shown(waitMs)}`)
+  wholeBetween('waitMs', waitMs, 0, MOST_WAIT_MS)
   checkSignal(signal)
   if (signal?.aborted) throw abortReason(signal)
   if (live?.isStale === true) await live.catchUp()

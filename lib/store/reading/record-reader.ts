@@ -3,9 +3,17 @@
  * anybody goes through here.
  */
 import { MessageStoreError, shown } from '../../base/errors.js'
-import type { Block } from '../../format/block.js'
 import { findingWords } from '../../format/finding-words.js'
-import { CheckLevel, checkRecord, Finding, isRecordMagic, RecordAt, readRecord } from '../../format/record.js'
+import {
+  CheckLevel,
+  checkRecord,
+  Finding,
+  isRecordMagic,
+  MIN_RECORD_BYTES,
+  RecordAt,
+  type RecordPlace,
+  readRecord,
+} from '../../format/record.js'
 import { Cursor, type LogBlocks } from '../../log/log-blocks.js'
 import { StoredMessage } from '../stored-message.js'
 import { isBatchRecord, unwrapBatch } from '../writing/inner-batch.js'
@@ -26,6 +34,8 @@ export interface RecordReaderOptions {
 export class RecordReader {
   readonly #options: RecordReaderOptions
   readonly #cursor = new Cursor()
+  /** Where the record that was sought last was copied to while it was checked. */
+  #copy: RecordPlace | undefined
 
   constructor(options: RecordReaderOptions) {
     this.#options = options
@@ -48,6 +58,7 @@ export class RecordReader {
    * @returns its size, or a {@link Finding}; `unwritten` when the log does not hold the address
    */
   seek(cursor: Cursor, address: number, size: number, walking: boolean): number {
+    this.#copy = undefined
     const { blocks, segmentBytes, verify, visibleEnd } = this.#options
     const end = visibleEnd()
     if (address < 0 || address + Math.max(size, 8) > end) return Finding.unwritten
@@ -64,13 +75,17 @@ export class RecordReader {
     const bytesOfSegment = segmentBytes()
     const limit = at + bytesOfSegment - (address % bytesOfSegment)
     const level = verify ? this.#options.levelAt(address) : CheckLevel.structure
-    const found = checkRecord(cursor.block, at, limit, available, address, level)
+    // Room of a length that the record does not have would be too short for it.
+    const isKept = cursor.asksToKeep && size >= MIN_RECORD_BYTES && cursor.block.view.getInt32(at) === size
+    const copy = isKept ? blocks.roomForCopy(cursor, size) : undefined
+    this.#copy = copy
+    const found = checkRecord(cursor.block, at, limit, available, address, level, copy)
     return found > 0 && size > 0 && found !== size ? Finding.size : found
   }
 
-  /** Where the record under a cursor may be kept: see {@link LogBlocks.kept}. */
-  kept(cursor: Cursor, size: number): { readonly block: Block; readonly at: number } {
-    return this.#options.blocks.kept(cursor, size)
+  /** Where the record that {@link seek} has just found may be kept: see {@link LogBlocks.kept}. */
+  kept(cursor: Cursor, size: number): RecordPlace {
+    return this.#options.blocks.kept(cursor, size, this.#copy)
   }
 
   /** The record at an address and the messages in it: itself, or those of its batch. `undefined` when none is intact there. */

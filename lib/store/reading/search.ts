@@ -1,5 +1,5 @@
 /** Finding messages by key, by id and by time. */
-import { checkQueue, checkRequest } from '../../base/arguments.js'
+import { checkChoice, checkQueue, checkRequest, checkString, checkWhole, wrongValue } from '../../base/arguments.js'
 import { MessageStoreError, shown } from '../../base/errors.js'
 import { indexKeyHash } from '../../format/hash.js'
 import { decodeOffsetMessageId } from '../../format/message-id.js'
@@ -84,19 +84,15 @@ export class Search {
   /** The message with an offset message id or at an address of the log; `undefined` when no record starts there. */
   lookup(target: string | { commitLogOffset: number }): StoredMessage | undefined {
     const address = typeof target === 'string' ? addressOf(target) : target?.commitLogOffset
-    if (!Number.isSafeInteger(address) || address < 0) {
-      throw new RangeError(`commitLogOffset must be a whole number of at least 0, got ${shown(address)}`)
-    }
+    checkWhole('commitLogOffset', address)
     return this.#options.records.recordAt(address)?.messages[0]
   }
 
   /** The offset in a queue at a time; 5.x rules. @throws {RangeError} for an impossible time */
   offsetByTime(topic: string, queueId: number, timestampMs: number, boundary: 'lower' | 'upper'): number {
-    if (!Number.isSafeInteger(timestampMs))
-      throw new RangeError(`timestampMs must be whole milliseconds, got ${shown(timestampMs)}`)
+    if (!Number.isSafeInteger(timestampMs)) throw wrongValue('number', 'timestampMs', 'whole milliseconds', timestampMs)
     checkQueue(topic, queueId)
-    if (boundary !== 'lower' && boundary !== 'upper')
-      throw new TypeError(`boundary must be 'lower' or 'upper', got ${shown(boundary)}`)
+    checkChoice('boundary', boundary, ['lower', 'upper'])
     const { views, records } = this.#options
     const queue = views().find(topic, queueId)
     if (queue instanceof ConsumeQueue) return queue.offsetByTime(timestampMs, boundary, records.timestampAt)
@@ -154,14 +150,11 @@ class Hits {
 function planQuery(request: QueryRequest): QueryPlan {
   checkRequest(request, queryFields)
   const { topic, key } = request
-  const most = request.maxMessages ?? 32
-  if (typeof topic !== 'string') throw new TypeError(`topic must be a string, got ${shown(topic)}`)
-  if (typeof key !== 'string') throw new TypeError(`key must be a string, got ${shown(key)}`)
-  if (!Number.isInteger(most) || most < 1)
-    throw new RangeError(`maxMessages must be a whole number of at least 1, got ${shown(most)}`)
-  const mostBytes = request.maxBytes ?? Number.POSITIVE_INFINITY
-  if (request.maxBytes !== undefined && (!Number.isSafeInteger(mostBytes) || mostBytes < 1))
-    throw new RangeError(`maxBytes must be a whole number of at least 1, got ${shown(mostBytes)}`)
+  const { maxMessages: most = 32, maxBytes: mostBytes = Number.POSITIVE_INFINITY } = request
+  checkString('topic', topic)
+  checkString('key', key)
+  checkWhole('maxMessages', most, 1)
+  if (request.maxBytes !== undefined) checkWhole('maxBytes', mostBytes, 1)
   const from = timeOf('from', request.from, 0)
   const to = timeOf('to', request.to, Number.MAX_SAFE_INTEGER)
   return { topic, key, most, mostBytes, from, to }
@@ -169,8 +162,7 @@ function planQuery(request: QueryRequest): QueryPlan {
 
 function timeOf(name: string, value: number | undefined, preset: number): number {
   if (value === undefined) return preset
-  if (typeof value !== 'number' || Number.isNaN(value))
-    throw new TypeError(`${name} must be milliseconds since 1970, got ${shown(value)}`)
+  if (typeof value !== 'number' || Number.isNaN(value)) throw wrongValue('number', name, 'milliseconds since 1970', value)
   return value
 }
 

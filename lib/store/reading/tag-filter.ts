@@ -1,5 +1,7 @@
 /** Tag expressions, compiled once: the hashes for the queue entries, the tags for the records. */
+
 import { LRUCache } from 'lru-cache'
+import { wrongValue } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import { javaHash } from '../../format/hash.js'
 import { checkTagExpression, parseTags } from '../../format/tags.js'
@@ -16,7 +18,7 @@ const compiledLists = new WeakMap<readonly string[], TagFilter>()
 /**
  * Compiles `*`, tags joined by `||`, or a list of tags, each taken as it is.
  *
- * @throws {TypeError} when it is neither, or of another language, {@link RangeError} when it names no tag
+ * @throws {TypeError} when it is neither, {@link RangeError} when it names no tag or is of another language
  */
 export function compileTags(expression: string | readonly string[] | undefined): TagFilter | undefined {
   if (expression === undefined || expression === '*') return undefined
@@ -41,7 +43,7 @@ function compileList(list: readonly string[]): TagFilter {
   if (filter === undefined) {
     if (list.length === 0) throw new RangeError('tags must name at least one tag, got an empty list')
     const wrong = list.findIndex((tag) => typeof tag !== 'string' || tag === '')
-    if (wrong >= 0) throw new TypeError(`tags[${wrong}] must be a tag, got ${shown(list[wrong])}`)
+    if (wrong >= 0) throw wrongValue('string', `tags[${wrong}]`, 'a tag', list[wrong])
     filter = { tags: new Set(list), hashes: new Set(list.map(javaHash)) }
     // Only one that nobody can change stays the same.
     if (Object.isFrozen(list)) compiledLists.set(list, filter)

@@ -6,6 +6,7 @@
  */
 import { shown } from '../../base/errors.js'
 import { type Block, zeroBlock } from '../../format/block.js'
+import { isLastCounted, writeLastCounted } from '../../format/counted-text.js'
 import { javaHash, javaHashContinue, unsigned } from '../../format/hash.js'
 import { parseHost } from '../../format/host.js'
 import { isTopic } from '../../format/names.js'
@@ -20,6 +21,9 @@ import {
   propertyKey,
   propertyNames,
   VALUE_END,
+  writeKeysName,
+  writeTagsName,
+  writeUniqueKeyName,
 } from '../../format/properties.js'
 import { closeRecord, propertiesRange, type RecordFields, writeRecordHead, writeRecordTopic } from '../../format/record.js'
 import { SCHEDULE_TOPIC, tagsCodeOf } from '../../format/tags.js'
@@ -30,6 +34,7 @@ import { checkText, illegal, int32, queueIdOf, roomFor, safeInteger, tooLarge } 
 export const RECORD_OVER_BODY_BYTES = 65_536
 /** Most keys of a message: each makes an index entry. */
 export const MAX_KEYS = 32
+const SPACE = 0x20
 const NO_HASHES: readonly number[] = []
 
 const CRC = propertyKey(PropertyName.crc32)
@@ -199,35 +204,44 @@ export class MessageEncoder {
     if (keys !== undefined) this.#writeKeys(typeof keys === 'string' ? [keys] : keys, topic)
     if (properties !== undefined) this.#writeOthers(properties, topic, message)
     if (uniqueKey !== undefined) {
-      const hash = unsigned(this.#writePair(PropertyName.uniqueKey, uniqueKey, topic.keySeed))
+      const hash = unsigned(this.#writeUniqueKey(uniqueKey, topic.keySeed))
       // The unique key goes first, as in RocketMQ.
       this.keyHashes = this.keyHashes.length === 0 ? [hash] : [hash, ...this.keyHashes]
     }
     if (tags !== undefined) {
-      this.tagsCode = this.#writePair(PropertyName.tags, tags)
+      if (tags === '') throw emptyProperty(PropertyName.tags, tags)
+      this.#at = writeTagsName(this.#block!, this.#at)
+      this.tagsCode = this.#writeText(tags, PropertyName.tags)
+      this.#block!.view.setUint8(this.#at++, VALUE_END)
     }
   }
 
+  /** @returns the hash of the key, behind that of a text */
+  #writeUniqueKey(uniqueKey: string, hash: number): number {
+    if (!isLastCounted(uniqueKey)) return this.#writePair(PropertyName.uniqueKey, uniqueKey, hash)
+    const block = this.#block!
+    const at = writeUniqueKeyName(block, this.#at)
+    const hashed = writeLastCounted(block, at, hash)
+    this.#at = at + uniqueKey.length + 1
+    block.view.setUint8(this.#at - 1, VALUE_END)
+    return hashed
+  }
+
   #writeKeys(keys: readonly string[], topic: TopicBytes): void {
-    const first = this.#at
+    const { view } = this.#block!
     const hashes: number[] = []
     for (const key of keys) {
-      if (key === '' || key.includes(' ')) throw illegal(`key ${shown(key)} must not be empty and must hold no space`)
-      if (this.#at === first) this.#writePair(PropertyName.keys, key)
-      else this.#extend(key)
-      hashes.push(keyHash(topic, key))
+      if (key === '' || hasSpace(key)) throw illegal(`key ${shown(key)} must not be empty and must hold no space`)
+      const isFirst = hashes.length === 0
+      if (isFirst) this.#at = writeKeysName(this.#block!, this.#at)
+      // In the place of what ended the value.
+      else view.setUint8(this.#at - 1, SPACE)
+      hashes.push(unsigned(this.#writeText(key, isFirst ? PropertyName.keys : 'keys', topic.keySeed)))
+      view.setUint8(this.#at++, VALUE_END)
     }
     if (hashes.length > MAX_KEYS)
       throw illegal(`${hashes.length} keys, at most ${MAX_KEYS} are allowed: each makes an index entry`)
     this.keyHashes = hashes
-  }
-
-  /** Adds a further key to the value just written. */
-  #extend(key: string): void {
-    this.#at--
-    this.#writeText(' ', 'keys')
-    this.#writeText(key, 'keys')
-    this.#block!.view.setUint8(this.#at++, VALUE_END)
   }
 
   #writeOthers(properties: Readonly<Record<string, string>>, topic: TopicBytes, message: Message): void {
@@ -314,7 +328,7 @@ export class MessageEncoder {
 
   /** @returns the hash of the value, behind that of a text */
   #writePair(name: string, value: string, hash = 0): number {
-    if (name === '' || value === '') throw illegal(`property ${shown(name)} with value ${shown(value)}: neither may be empty`)
+    if (name === '' || value === '') throw emptyProperty(name, value)
     const { view } = this.#block!
     this.#writeText(name, name)
     view.setUint8(this.#at++, NAME_END)
@@ -342,6 +356,16 @@ export class MessageEncoder {
     this.#at = at + length
     return hashed
   }
+}
+
+/** Sooner told than by `includes`, for keys are short. */
+function hasSpace(key: string): boolean {
+  for (let i = 0; i < key.length; i++) if (key.charCodeAt(i) === SPACE) return true
+  return false
+}
+
+function emptyProperty(name: string, value: string): Error {
+  return illegal(`property ${shown(name)} with value ${shown(value)}: neither may be empty`)
 }
 
 /** `|hash(topic#key)|` as RocketMQ's index takes it; the smallest integer has no absolute value and counts as 0. */

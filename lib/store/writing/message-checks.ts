@@ -1,5 +1,5 @@
 /** What is refused about a message before any of it is encoded, and the most room that it can need. */
-import { refuseUnknown } from '../../base/arguments.js'
+import { checkObject, checkWhole, refuseUnknown, wholeBetween, wrongValue } from '../../base/arguments.js'
 import { MessageStoreError, shown } from '../../base/errors.js'
 import { CRC_PROPERTY_BYTES, PropertyName, propertyKey } from '../../format/properties.js'
 import { type Message, messageFields } from '../message.js'
@@ -18,7 +18,7 @@ const MULTI_DISPATCH = propertyKey(PropertyName.multiDispatch)
  * @throws {TypeError} naming the field
  */
 export function checkMessage(message: Message): void {
-  if (typeof message !== 'object' || message === null) throw new TypeError(`a message must be an object, got ${shown(message)}`)
+  checkObject('a message', message)
   for (const name in message) {
     const field = name as keyof Message
     switch (field) {
@@ -103,11 +103,10 @@ function propertiesRoom(properties: Readonly<Record<string, unknown>>): number {
   return room
 }
 
-/** The queue of a message, 0 unless it says. @throws {RangeError} */
+/** The queue of a message, 0 unless it says. @throws {TypeError} or {@link RangeError} */
 export function queueIdOf({ queueId }: Message): number {
   if (queueId === undefined) return 0
-  if (!Number.isInteger(queueId) || queueId < 0 || queueId > MAX_QUEUE_ID)
-    throw new RangeError(`queueId must be a whole number from 0 to ${MAX_QUEUE_ID}, got ${shown(queueId)}`)
+  if (!Number.isInteger(queueId) || queueId < 0 || queueId > MAX_QUEUE_ID) wholeBetween('queueId', queueId, 0, MAX_QUEUE_ID)
   return queueId
 }
 
@@ -118,18 +117,16 @@ export function checkText(text: string, name: string): void {
   if (!text.isWellFormed()) throw illegal(`property ${shown(name)} holds half of a surrogate pair, which UTF-8 cannot represent`)
 }
 
-/** A number that takes 32 bits, 0 unless there is one. @throws {RangeError} */
+/** A number that takes 32 bits, 0 unless there is one. @throws {TypeError} or {@link RangeError} */
 export function int32(name: string, value: number | undefined): number {
   if (value === undefined) return 0
-  if (typeof value !== 'number' || (value | 0) !== value)
-    throw new RangeError(`${name} must be a 32-bit integer, got ${shown(value)}`)
+  if (typeof value !== 'number' || (value | 0) !== value) throw wrongValue('number', name, 'a 32-bit integer', value)
   return value
 }
 
-/** A number that takes 64 bits and that JavaScript can hold. @throws {RangeError} */
+/** A number that takes 64 bits and that JavaScript can hold. @throws {TypeError} or {@link RangeError} */
 export function safeInteger(name: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new RangeError(`${name} must be a whole number of at least 0, got ${shown(value)}`)
+  checkWhole(name, value)
   return value
 }
 

@@ -8,8 +8,8 @@ export interface FurtherPlace {
   readonly queueOffset: number
 }
 
-/** What a put is answered with: its receipt, or those of a batch. */
-export type PutAnswer = PutReceipt | readonly PutReceipt[]
+/** What makes the answer to a put of its receipt, and of what was handed over with the message. */
+export type AnswerOf<Context, Answer> = (receipt: PutReceipt, context: Context) => Answer
 
 // A promise whose resolve and reject are taken out without a closure for each put.
 let takenResolve: (value: never) => void
@@ -19,6 +19,8 @@ const take = (resolve: (value: never) => void, reject: (error: unknown) => void)
   takenReject = reject
 }
 
+const allOf = (_: PutReceipt, receipts: PutReceipt[]): PutReceipt[] => receipts
+
 /** A record between its append and its acknowledgement. */
 export class PendingPut {
   readonly queue: WriterQueue
@@ -27,8 +29,6 @@ export class PendingPut {
   readonly sysFlag: number
   readonly tagsCode: number
   readonly keyHashes: readonly number[]
-  /** End of its record in the log. */
-  readonly end: number
   /** How many queue offsets it takes: 0 for one that is in no queue. */
   readonly count: number
   /** Whether its answer waits for what the store promises. */
@@ -38,7 +38,9 @@ export class PendingPut {
   isAnswered = true
   /** When a `sync` put stops waiting, on the monotonic clock. */
   deadline = 0
-  #answer: PutAnswer | undefined
+  #answerOf: AnswerOf<never, unknown> | undefined
+  /** What the answer is made of beside the receipt; of a batch, all of its receipts. */
+  #context: unknown
   #resolve: ((value: never) => void) | undefined
   #reject: ((error: unknown) => void) | undefined
 
@@ -48,13 +50,13 @@ export class PendingPut {
     this.sysFlag = encoded.sysFlag
     this.tagsCode = encoded.tagsCode
     this.keyHashes = encoded.keyHashes
-    this.end = receipt.commitLogOffset + receipt.size
     this.count = count
   }
 
-  /** A promise of the answer. */
-  promise<Answer extends PutAnswer>(answer: Answer): Promise<Answer> {
-    this.#answer = answer
+  /** A promise of what is made of the receipt when the put is answered. */
+  promise<Context, Answer>(context: Context, answerOf: AnswerOf<Context, Answer>): Promise<Answer> {
+    this.#context = context
+    this.#answerOf = answerOf
     this.isAnswered = false
     const promise = new Promise<Answer>(take as never)
     this.#resolve = takenResolve
@@ -62,17 +64,31 @@ export class PendingPut {
     return promise
   }
 
+  /** A promise of the receipts of a batch. */
+  promiseOfAll(receipts: PutReceipt[]): Promise<PutReceipt[]> {
+    return this.promise(receipts, allOf)
+  }
+
+  /** End of its record in the log. */
+  get end(): number {
+    return this.receipt.commitLogOffset + this.receipt.size
+  }
+
   /** The receipts in the answer. */
   get receipts(): readonly PutReceipt[] {
-    const answer = this.#answer
-    return answer === undefined ? [] : Array.isArray(answer) ? answer : [answer as PutReceipt]
+    if (this.#answerOf === undefined) return []
+    return this.#answerOf === allOf ? (this.#context as PutReceipt[]) : [this.receipt]
   }
 
   /** Answers the put, unless it has been. */
   resolve(): void {
     if (this.isAnswered) return
     this.isAnswered = true
-    this.#resolve!(this.#answer as never)
+    try {
+      this.#resolve!(this.#answerOf!(this.receipt, this.#context as never) as never)
+    } catch (error) {
+      this.#reject!(error)
+    }
   }
 
   /** Refuses the put, unless it has been answered. */

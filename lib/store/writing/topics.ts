@@ -36,6 +36,8 @@ export interface WriterTopicsOptions {
 export class WriterTopics {
   readonly #options: WriterTopicsOptions
   readonly #topics = new Map<string, WriterTopic>()
+  /** The topic that was asked for last, which mostly is the next one, too. */
+  #last: WriterTopic | undefined
 
   constructor(options: WriterTopicsOptions) {
     this.#options = options
@@ -44,12 +46,15 @@ export class WriterTopics {
   /** Other topics hold batches from now on. One that has queues stays what it is: RocketMQ does not let the type change. */
   setBatchTopics(topics: ReadonlySet<string>): void {
     this.#options.batchTopics.rename(topics)
+    this.#last = undefined
     for (const [name, topic] of this.#topics) if (topic.queues.size === 0) this.#topics.delete(name)
   }
 
   /** The topic. @throws {MessageStoreError} `TOPIC_INVALID` */
   topic(name: string): WriterTopic {
-    return this.#topics.get(name) ?? this.#add(name)
+    const last = this.#last
+    if (last !== undefined && last.topic === name) return last
+    return (this.#last = this.#topics.get(name) ?? this.#add(name))
   }
 
   /** The queue of a topic; it exists from the first put on. */
@@ -69,6 +74,7 @@ export class WriterTopics {
 
   /** Forgets offsets of queues that were removed. */
   forget(topic: string): void {
+    this.#last = undefined
     this.#topics.delete(topic)
   }
 

@@ -9,8 +9,11 @@
  *                         sync:  undurable -> the shared flush -> visible, answered
  * ```
  *
+ * Under `sync` a large group does not wait for the end of its turn when the disk is idle: while the disk has one half of
+ * those who put again and again, the processor has the other. Still one flush runs at a time (`lib/log/flusher.ts`).
+ *
  * 1. A message is in its queue and in the index only when it may be read: written (async) or durable (sync).
- * 2. If the write fails, everything of that turn is taken back: it was never visible nor acknowledged.
+ * 2. If a write fails, everything that it was to write is taken back: it was never visible nor acknowledged.
  * 3. If a flush fails, nothing is taken back, for nobody knows what the disk has: all waiters are rejected
  *    and the store writes no more.
  */
@@ -43,12 +46,20 @@ export interface WriteGroupsOptions {
   readonly replicated: ((put: PendingPut) => Promise<void>) | undefined
 }
 
+/**
+ * Smaller groups gain nothing: the processor is done with one before the disk is with the other, and two flushes take the
+ * disk nearly twice as long as one.
+ */
+const MIN_GROUP_PUTS = 64
+
 /** See the head of this file. */
 export class WriteGroups {
   readonly #options: WriteGroupsOptions
   #unwritten: PendingPut[] = []
   #undurable: PendingPut[] = []
   #isTurnAsked = false
+  /** So many puts are a group: half of those that were under way when the last flush ended. */
+  #groupPuts = Number.POSITIVE_INFINITY
   #timeoutTimer: Timer | undefined
   #visibleEnd: number
   /** Called when puts have left the groups. */
@@ -67,14 +78,30 @@ export class WriteGroups {
   /** Takes a record that was appended. */
   add(put: PendingPut): void {
     this.#unwritten.push(put)
-    if (this.#isTurnAsked) return
-    this.#isTurnAsked = true
-    this.#options.timers.endOfTurn(this.write)
+    this.#schedule()
+  }
+
+  /** Takes the records of a batch, which are written together. */
+  addBatch(puts: readonly PendingPut[]): void {
+    for (const put of puts) this.#unwritten.push(put)
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#unwritten.length >= this.#groupPuts && this.#options.flusher.isIdle) this.write()
+    else if (!this.#isTurnAsked) {
+      this.#isTurnAsked = true
+      this.#options.timers.endOfTurn(this.#endTurn)
+    }
+  }
+
+  readonly #endTurn = (): void => {
+    this.#isTurnAsked = false
+    this.write()
   }
 
   /** Writes what was appended. Called at the end of the turn, and before when there is need. */
-  readonly write = (): void => {
-    this.#isTurnAsked = false
+  write(): void {
     const puts = this.#unwritten
     if (puts.length === 0) return
     this.#unwritten = []
@@ -103,6 +130,9 @@ export class WriteGroups {
     let count = 0
     while (count < puts.length && puts[count]!.end <= durableEnd) count++
     if (count > 0) {
+      if (this.#options.policy === 'sync') {
+        this.#groupPuts = Math.max(MIN_GROUP_PUTS, (puts.length + this.#unwritten.length) / 2)
+      }
       this.#undurable = count === puts.length ? [] : puts.slice(count)
       this.#complete(count === puts.length ? puts : puts.slice(0, count))
     } else this.onProgress()

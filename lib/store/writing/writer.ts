@@ -4,6 +4,7 @@
  *
  * Offsets are given out in the order of the log; a queue's offsets have no holes.
  */
+import { checkString } from '../../base/arguments.js'
 import { MessageStoreError, shown } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
 import { placeRecord, SysFlag } from '../../format/record.js'
@@ -14,7 +15,7 @@ import { type Message, PutReceipt } from '../message.js'
 import type { MessageEncoder } from './encoder.js'
 import { wrapBatch } from './inner-batch.js'
 import { checkMessage } from './message-checks.js'
-import { copyMessage, type Encoded, PendingPut } from './pending.js'
+import { type AnswerOf, copyMessage, type Encoded, PendingPut } from './pending.js'
 import type { WriterQueue, WriterTopic, WriterTopics } from './topics.js'
 import { WaitingRoom } from './waiting-room.js'
 import type { WriteGroups } from './write-groups.js'
@@ -57,14 +58,18 @@ export class Writer {
     }
   }
 
-  /** Puts one message. Rejects with what {@link MessageStore.put} documents. */
-  put(message: Message): Promise<PutReceipt> {
+  /**
+   * Puts one message. Rejects with what {@link MessageStore.put} documents.
+   *
+   * @param answerOf - makes the answer of the receipt and the context, at the time of it
+   */
+  put<Context, Answer>(message: Message, context: Context, answerOf: AnswerOf<Context, Answer>): Promise<Answer> {
     this.#options.checkWritable()
-    if (this.#isCrowded()) return this.#putLater([message]).then((receipts) => receipts[0]!)
+    if (this.#isCrowded()) return this.#putLater([message]).then((receipts) => answerOf(receipts[0]!, context))
     const { log, encoder, topics, clock, groups } = this.#options
     checkMessage(message)
     const topic = topics.topic(message.topic)
-    if (topic.isBatch) return this.#putInnerBatch([message], topic).then((receipts) => receipts[0]!)
+    if (topic.isBatch) return this.#putInnerBatch([message], topic).then((receipts) => answerOf(receipts[0]!, context))
     const now = this.#timestamp(clock.now())
     const chunk = log.reserve(encoder.roomFor(message))
     const encodedEnd = encoder.encode(chunk.block, chunk.used, message, topic, now)
@@ -74,7 +79,7 @@ export class Writer {
     const put = this.#place(queue, encoder, placed, placed.used - encoder.size, now)
     put.waits = encoder.waits
     if (encoder.further !== undefined) this.#placeFurther(put, encoder.further)
-    const answer = put.promise(put.receipt)
+    const answer = put.promise(context, answerOf)
     groups.add(put)
     return answer
   }
@@ -83,6 +88,7 @@ export class Writer {
   putBatch(messages: readonly Message[], batchKey?: string): Promise<PutReceipt[]> {
     this.#options.checkWritable()
     if (!Array.isArray(messages)) throw new TypeError(`messages must be an array, got ${shown(messages)}`)
+    if (batchKey !== undefined) checkString('batchKey', batchKey)
     if (messages.length === 0) return Promise.resolve([])
     return this.#isCrowded() ? this.#putLater(messages, batchKey) : this.#putBatch(messages, batchKey)
   }
@@ -196,8 +202,8 @@ export class Writer {
     }
     const last = puts[puts.length - 1]!
     last.waits = drafts.some(({ waits }) => waits)
-    const answer = last.promise(receipts)
-    for (const put of puts) this.#options.groups.add(put)
+    const answer = last.promiseOfAll(receipts)
+    this.#options.groups.addBatch(puts)
     return answer
   }
 
@@ -226,7 +232,7 @@ export class Writer {
     queue.nextOffset += messages.length
     const encoded = { tagsCode: 0, keyHashes, storeHost, sysFlag, size }
     const put = new PendingPut(queue, receipts[0]!, encoded, messages.length)
-    const answer = put.promise(receipts)
+    const answer = put.promiseOfAll(receipts)
     groups.add(put)
     return answer
   }

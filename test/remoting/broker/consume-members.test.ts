@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import type { PopConsumer } from '../../../lib/broker/pop/pop-consumer.js'
 import { RemotingClient } from '../../../lib/remoting/client.js'
 import { responseCodes } from '../../../lib/remoting/codes.js'
 import { answer, type Command, type CommandParts, isOneWay, request } from '../../../lib/remoting/command.js'
@@ -211,6 +212,16 @@ describe('who asks about members', () => {
     assert.equal(await idsOf(served), 'no consumer for this group, G')
     await popper.close()
     assert.equal((await served.ask(codes.GET_CONSUMER_CONNECTION_LIST, { ext: { consumerGroup: 'G' } })).code, 206)
+  })
+
+  test('may be told to pop by a 401 beside members of this process that pop: it says that it is fed, as one that pulls', async (t) => {
+    const served = await serve(t)
+    const join = (): PopConsumer => served.broker.popConsumer({ group: 'G', subscribe: { T: 'a' } })
+    const popper = join()
+    await client(t, served).beat({ clientId: 'there' })
+    assert.deepEqual(await idsOf(served), ['there'])
+    await popper.close()
+    await join().close()
   })
 
   test('learns the connections of producers', async (t) => {

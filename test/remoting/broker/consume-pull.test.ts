@@ -130,7 +130,7 @@ describe('a pull', () => {
     for (const pullMessages of [0, 1.5, 4097])
       await assert.rejects(
         BrokerServer.listen(served.broker, { port: 0, pullMessages }),
-        /RangeError: pullMessages must be 1 to 4096/,
+        /RangeError: pullMessages must be a whole number from 1 to 4096/,
       )
   })
 

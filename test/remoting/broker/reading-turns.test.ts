@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
-import { brokerRequests } from '../../../lib/remoting/codes.js'
+import { brokerRequests, responseCodes } from '../../../lib/remoting/codes.js'
 import { type Command, request } from '../../../lib/remoting/command.js'
 import { consumeRequests, popRequests } from '../../../lib/remoting/commands/consume-codes.js'
 import { ReadingTurns } from '../../../lib/remoting/commands/reading-turns.js'
-import type { Connection } from '../../../lib/remoting/connection.js'
+import { Connection } from '../../../lib/remoting/connection.js'
 import { encodeFrame } from '../../../lib/remoting/frame.js'
+import { MessageStore } from '../../../lib/store/message-store.js'
 import { pull } from '../../support/consumer-requests.js'
 import { serveBroker } from '../../support/serve-broker.js'
 
@@ -17,18 +18,23 @@ interface Reading {
 
 function opened() {
   const ends: (() => void)[] = []
-  const timers = { endOfTurn: (action: () => void) => ends.push(action), after: () => ({ cancel: () => {} }) }
-  const turns = new ReadingTurns(timers)
+  const time = { now: 0 }
+  const timers = { endOfTurn: (action: () => void) => ends.push(action) }
+  const turns = new ReadingTurns({ monotonic: () => time.now }, timers)
   const reading: Reading[] = []
   /** Asks for a reading that goes on until its `end`. */
   const read = (connection: { unreadBytes: number }): Promise<void> =>
     turns.run(connection, () => new Promise<void>((resolve) => reading.push({ end: resolve })))
   const turn = async (): Promise<void> => {
     await new Promise((resolve) => setImmediate(resolve))
-    for (const end of ends.splice(0)) end()
+    for (const end of ends.splice(0)) {
+      end()
+      // As in Node, where all that follows of one is done before the next.
+      await new Promise<void>((resolve) => process.nextTick(resolve))
+    }
     await new Promise((resolve) => setImmediate(resolve))
   }
-  return { read, reading, turn, ends }
+  return { turns, read, reading, turn, ends, time }
 }
 
 test('of one connection a reading begins in a turn, a few are under way at once, and none waits for those of others', async () => {
@@ -73,6 +79,28 @@ test('while a connection has not taken what was read, one reading is under way, 
   }
   reading[3]!.end()
   await Promise.all(all)
+})
+
+test('all connections together read for as long in a turn as they may, and go on in the next one in their order', async () => {
+  const { turns, turn, time } = opened()
+  const begun: (readonly [turn: number, connection: number])[] = []
+  let now = 0
+  const connections = Array.from({ length: 5 }, () => ({ unreadBytes: 0 }))
+  const readFor = (i: number): Promise<void> =>
+    turns.run(connections[i]!, () => {
+      time.now += 3
+      begun.push([now, i])
+    })
+  const all = connections.flatMap((_, i) => [readFor(i), readFor(i)])
+  // The first of each begins at once: what comes in a turn is bounded by the connections.
+  for (now = 1; now < 10; now++) await turn()
+  await Promise.all(all)
+  const seconds = begun.slice(5)
+  assert.deepEqual(
+    seconds.map(([, i]) => i),
+    [0, 1, 2, 3, 4],
+  )
+  for (let at = 0; at < now; at++) assert.ok(seconds.filter(([turn]) => turn === at).length <= 2, JSON.stringify(begun))
 })
 
 const POPPED = { consumerGroup: 'G', topic: 'T', queueId: 0, maxMsgNums: 1, invisibleTime: 60_000, bornTime: 0, initMode: 0 }
@@ -122,3 +150,23 @@ for (const flush of ['async', 'sync'] as const)
       // The server would give it time to take its answers.
       socket.destroy()
     })
+
+test('who takes no answers is told to pull again, and nothing is read for that', async (t) => {
+  const options = { topics: { T: { queues: 1 } }, groups: { G: {} }, store: { segmentBytes: 1 << 26 } }
+  const served = await serveBroker(t, { options })
+  for (let i = 0; i < 8; i++) await served.broker.send({ topic: 'T', queueId: 0, body: Buffer.alloc(64 * 1024) })
+  const [reads, answers] = [t.mock.method(MessageStore.prototype, 'get'), t.mock.method(Connection.prototype, 'send')]
+  const socket = connect(served.server.endpoint.port, '127.0.0.1')
+  t.after(() => socket.destroy())
+  socket.pause()
+  for (let i = 0; i < 400; i++) socket.write(Buffer.concat(encodeFrame(request(consumeRequests.PULL_MESSAGE, pull()))))
+  while (answers.mock.callCount() < 400) await new Promise((resolve) => setImmediate(resolve))
+  const kept = answers.mock.calls.map(({ arguments: [, { code, extFields, body }] }) => [
+    code,
+    extFields['nextBeginOffset'],
+    body.length,
+  ])
+  assert.ok(reads.mock.callCount() < 100, `${reads.mock.callCount()} readings`)
+  assert.deepEqual(kept.at(-1), [responseCodes.PULL_NOT_FOUND, '0', 0])
+  socket.destroy()
+})

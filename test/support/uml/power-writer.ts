@@ -2,27 +2,14 @@
  * The program of a machine whose power will be cut: puts a load without end. Beside the acknowledgements
  * its ledger gets the time, how far the store calls itself durable, and how long flushes took.
  *
- * `node power-writer.js JSON`, see {@link PowerWriterInput}.
+ * `node power-writer.js JSON`, see {@link WriterInput}.
  */
 import type { Disk, DiskFile } from '../../../lib/disk/disk.js'
 import { NodeDisk } from '../../../lib/disk/node-disk.js'
 import { MessageStore } from '../../../lib/store/message-store.js'
-import { AckLog, putLoad, smallSizes } from '../load.js'
+import { AckLog, putLoad, smallSizes, type WriterInput } from '../load.js'
 
-/** What the program is told. */
-export interface PowerWriterInput {
-  readonly directory: string
-  readonly ledger: string
-  readonly round: number
-  readonly flush: 'sync' | 'async'
-  readonly flushIntervalMs: number
-  readonly writers: number
-  readonly window: number
-}
-
-const { directory, ledger, round, flush, flushIntervalMs, writers, window } = JSON.parse(
-  process.argv[2] ?? '',
-) as PowerWriterInput
+const { directory, ledger, round, flush, flushIntervalMs, writers, window } = JSON.parse(process.argv[2] ?? '') as WriterInput
 const acks = new AckLog(ledger)
 
 class TimedDisk extends NodeDisk {

@@ -6,19 +6,23 @@
  * ```
  *
  * 1. What is dear is done for the ClientHello. So a handshake begins when that has come, and in its turn: handshakes together
- *    have 5 ms, then everything else is looked at.
+ *    have 5 ms, then everything else is looked at; while many connect, one of them in 16 turns.
  * 2. Addresses take turns, so one that begins a thousand delays another by one. Of one address the newest comes first: those
  *    before it have perhaps given up, which is seen only once their handshake begins, and in any case soon will.
  * 3. Where there are as many sockets as there may be, a newcomer takes the place of the one that has been silent or shaking
  *    for longest, of the address that has most of these.
  */
-import type { Clock, Timers } from '../base/system.js'
-import { TurnShare } from '../base/turn-share.js'
+import { afterEvent, type Clock, type Timers } from '../base/system.js'
 
 /** Time to send the first bytes, and again for the handshake, milliseconds. */
 export const HANDSHAKE_MS = 10_000
 /** The longest ClientHello that is waited for, bytes: with many names and keys of the new kinds they have some 2,000. */
 const MOST_HELLO_BYTES = 32_768
+/** Handshakes in a turn of the event loop, milliseconds. The one that is begun last is finished. */
+const TURN_MS = 5
+/** While many connect: a handshake in so many turns, or in so many milliseconds. */
+const CROWDED_TURNS = 16
+const CROWDED_MS = 100
 /** How long nobody loses its place though others want it, milliseconds. */
 const SAFE_MS = 250
 
@@ -66,16 +70,19 @@ interface Shaking<Raw> {
 /** See the head of this file. */
 export class Handshakes<Raw extends ShakingSocket> {
   readonly #options: HandshakeOptions<Raw>
-  readonly #share: TurnShare
   /** Those whose handshake is not done, by where they are, oldest first. */
   readonly #shaking = new Map<string, Shaking<Raw>>()
   /** Those that may begin, by address. An address whose turn it was goes to the end. */
   readonly #queued = new Map<string, Shaking<Raw>[]>()
   #sockets = 0
+  /** Whether somebody has connected since handshakes last had their turn: then others may be about to. */
+  #hasTaken = false
+  #isAwaited = false
+  #crowdedTurns = 0
+  #begunAt = Number.NEGATIVE_INFINITY
 
   constructor(options: HandshakeOptions<Raw>) {
     this.#options = options
-    this.#share = new TurnShare(options.clock, options.timers)
   }
 
   /** Sockets whose handshake is not done. */
@@ -94,6 +101,7 @@ export class Handshakes<Raw extends ShakingSocket> {
       return
     }
     this.#sockets++
+    this.#hasTaken = true
     const one: Shaking<Raw> = {
       socket,
       key: keyOf(socket),
@@ -149,8 +157,38 @@ export class Handshakes<Raw extends ShakingSocket> {
     const queue = this.#queued.get(one.host)
     if (queue === undefined) this.#queued.set(one.host, [one])
     else queue.push(one)
-    if (this.#share.isWanted || this.#share.isOver()) this.#share.later(() => this.#beginNext())
-    else this.#beginNext()
+    this.#later()
+  }
+
+  /** Handshakes have their turn behind what happens in this one. */
+  #later(): void {
+    if (this.#isAwaited) return
+    this.#isAwaited = true
+    this.#options.timers.endOfTurn(() => {
+      this.#isAwaited = false
+      const now = this.#options.clock.monotonic()
+      const isCrowded = this.#hasTaken
+      this.#hasTaken = false
+      // One socket is taken in a turn of the loop: who has to wait for a thousand before it shall not wait for their handshakes.
+      this.#crowdedTurns = isCrowded ? this.#crowdedTurns + 1 : 0
+      const mayWait = this.#crowdedTurns % CROWDED_TURNS !== 0 && now - this.#begunAt < CROWDED_MS
+      if (isCrowded && mayWait) this.#later()
+      else this.#goOn(isCrowded ? now : now + TURN_MS)
+    })
+  }
+
+  /** Begins one handshake, and more until a time. */
+  #goOn(until: number): void {
+    this.#beginNext()
+    // What is dear is done behind the beginning.
+    queueMicrotask(() =>
+      afterEvent(() => {
+        this.#begunAt = this.#options.clock.monotonic()
+        if (this.#queued.size === 0) return
+        if (this.#begunAt < until) this.#goOn(until)
+        else this.#later()
+      }),
+    )
   }
 
   /** The next handshake of the address whose turn it is begins. */

@@ -7,6 +7,7 @@ import { MessageStoreError, shown } from '../base/errors.js'
 import { BrokerError } from '../broker/errors.js'
 import { DiskError } from '../disk/disk.js'
 import { type Command, type ExitName, exitCodes, UsageError } from './command.js'
+import { errorWords } from './disk-words.js'
 import { inspectCommand } from './inspect.js'
 import { parseLine } from './parse.js'
 import { repairCommand } from './repair.js'
@@ -80,7 +81,7 @@ function noCommand(name: string): UsageError {
 function explain(error: unknown, line: readonly string[], terminal: Terminal): ExitName {
   if (terminal.signal.aborted && (error === terminal.signal.reason || (error as Error)?.name === 'AbortError'))
     return terminal.isGone ? 'ok' : 'interrupted'
-  const text = error instanceof Error ? error.message : String(error)
+  const text = error instanceof Error ? errorWords(error) : String(error)
   if (error instanceof UsageError) {
     const name = line[0] !== undefined && Object.hasOwn(commands, line[0]) ? `${line[0]} ` : ''
     terminal.problem(`${text} (see mqlite ${name}--help)`)

@@ -28,6 +28,8 @@ export interface TextHead {
 let last = ''
 let lastHead = textHead('')
 let lastNumber = 0
+/** All but two digits of it, which the next one mostly begins with, too. */
+let begin = TEXTS[0]!
 
 /** Makes a head ready. @param text - ASCII */
 export function textHead(text: string): TextHead {
@@ -38,7 +40,9 @@ export function textHead(text: string): TextHead {
 
 /** The text of a head and a number, 0 to 65,535. */
 export function countedText(head: TextHead, number: number): string {
-  last = head.text + TEXTS[number >> 8]! + TEXTS[number & 0xff]!
+  const high = number >> 8
+  if (head !== lastHead || high !== lastNumber >> 8) begin = head.text + TEXTS[high]!
+  last = begin + TEXTS[number & 0xff]!
   lastHead = head
   lastNumber = number
   return last

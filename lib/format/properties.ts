@@ -262,6 +262,13 @@ export function writeUniqueKeyName({ view }: Block, at: number): number {
   return at + 9
 }
 
+/** Writes `KEYS` and the separator behind it. @returns where they end */
+export function writeKeysName({ view }: Block, at: number): number {
+  view.setInt32(at, 0x4b455953)
+  view.setUint8(at + 4, NAME_END)
+  return at + 5
+}
+
 /** Writes `TAGS` and the separator behind it. @returns where they end */
 export function writeTagsName({ view }: Block, at: number): number {
   view.setInt32(at, 0x54414753)

@@ -8,6 +8,7 @@ import type { ServedParts } from '../broker/serving/served.js'
 import type { Credentials } from './auth/signature.js'
 import { RemotingClient } from './client.js'
 import { type Endpoint, endpointText } from './endpoint.js'
+import { ClusterQueues } from './name-server/cluster-queues.js'
 import type { NameServer } from './name-server/name-server.js'
 import { NameServerClient, type RegistrationResult } from './name-server/name-server-client.js'
 import type { DataVersion, QueueData } from './name-server/route-state.js'
@@ -34,10 +35,12 @@ const PRIMARY = 0
 
 /** See the head of this file. */
 export class Announcing {
+  /** Where else in the cluster topics are, as the name servers say that this broker is known to. */
+  readonly elsewhere: ClusterQueues
   readonly #options: AnnouncingOptions
   readonly #startedAt: number
   readonly #client: RemotingClient
-  readonly #elsewhere: NameServerClient | undefined
+  readonly #nameServers: NameServerClient | undefined
   #stopListening: (() => void) | undefined
   /** Whether name servers elsewhere are being told, and whether there is news since. */
   #isTelling = false
@@ -52,8 +55,16 @@ export class Announcing {
       ...(tls === undefined ? {} : { tls }),
       ...(credentials === undefined ? {} : { credentials }),
     })
+    this.elsewhere = new ClusterQueues({
+      brokerName: served.store.brokerName,
+      own: options.own?.routes.state,
+      servers,
+      client: this.#client,
+      clock,
+      onProblem: served.base.onProblem,
+    })
     if (servers.length === 0) return
-    this.#elsewhere = new NameServerClient({
+    this.#nameServers = new NameServerClient({
       client: this.#client,
       servers,
       broker: this.#name,
@@ -70,14 +81,14 @@ export class Announcing {
   async start(): Promise<void> {
     this.#tellOwn(this.#topics)
     this.#stopListening = this.#options.served.topics.onChange((topic) => this.#onChange(topic))
-    await this.#elsewhere?.start()
+    await this.#nameServers?.start()
   }
 
   /** Takes the broker out of all name servers. */
   async close(): Promise<void> {
     this.#stopListening?.()
     this.#options.own?.routes.unregister(this.#name)
-    await this.#elsewhere?.close()
+    await this.#nameServers?.close()
     await this.#client.close()
   }
 
@@ -133,7 +144,7 @@ export class Announcing {
     this.#isTelling = true
     while (this.#hasNews) {
       this.#hasNews = false
-      await this.#elsewhere?.register()
+      await this.#nameServers?.register()
     }
     this.#isTelling = false
   }

@@ -19,6 +19,7 @@ import { TurnShare } from '../base/turn-share.js'
 import { Broker } from '../broker/broker.js'
 import { parseHost } from '../format/host.js'
 import { Announcing } from './announcing.js'
+import { addressTest } from './auth/address-pattern.js'
 import { brokerRows } from './auth/broker-rows.js'
 import { Guard, type Rows } from './auth/guard.js'
 import { nameServerRows } from './auth/name-server-rows.js'
@@ -70,6 +71,11 @@ export interface BrokerServerOptions {
   readonly signal?: AbortSignal
   /** Limits other than the standard ones. */
   readonly limits?: Partial<ServerLimits>
+  /**
+   * Addresses behind which there are many clients, such as a proxy's or that of a NAT: one of them may have more connections
+   * than `limits.maxConnectionsPerAddress`. As in RocketMQ's lists, such as `10.0.0.7`, `10.0.*.*` or `10.0.0.1-9`. @default none
+   */
+  readonly sharedAddresses?: readonly string[]
   /** Whether clients may filter with SQL. @default true */
   readonly sqlFilters?: boolean
   /**
@@ -100,6 +106,7 @@ const known = fieldNames<keyof BrokerServerOptions>({
   insecure: true,
   signal: true,
   limits: true,
+  sharedAddresses: true,
   sqlFilters: true,
   pullMessages: true,
   onConnection: true,
@@ -171,6 +178,7 @@ export class BrokerServer implements AsyncDisposable {
         const names = nameServer === undefined ? undefined : await listenForNames(options, nameServer.port, principals)
         const { endpoint = server.endpoint } = served
         const announcing = new Announcing({ served: broker.served, endpoint, own: names?.table, ...elsewhere(options) })
+        served.queuesElsewhere = (topic) => announcing.elsewhere.of(topic)
         const started = announcing.start()
         await (options.signal === undefined ? started : Promise.race([started, fired(options.signal)]))
         return new BrokerServer({ server, names, announcing, served, principals })
@@ -254,19 +262,22 @@ export function checkServing(options: BrokerServerOptions): void {
   checkListening({ ...options, host, isGuarded: options.auth !== undefined })
   resolveLimits(limits)
   if (pullMessages !== undefined) wholeBetween('pullMessages', pullMessages, 1, MOST_PULL_MESSAGES)
+  for (const pattern of options.sharedAddresses ?? []) addressTest(pattern)
   if (options.auth !== undefined) principalsOf(options.auth)
   if (options.nameServerCredentials !== undefined) readCredentials(options.nameServerCredentials, 'nameServerCredentials')
 }
 
 /** @throws {TypeError} naming the option whose type is wrong */
 function checkTypes(options: BrokerServerOptions): void {
-  const { nameServers = [], advertisedHost, insecure, sqlFilters, signal, tls, nameServerTls } = options
+  const { nameServers = [], sharedAddresses = [], advertisedHost, insecure, sqlFilters, signal, tls, nameServerTls } = options
   if (advertisedHost !== undefined) checkString('advertisedHost', advertisedHost)
   if (insecure !== undefined) checkBoolean('insecure', insecure)
   if (sqlFilters !== undefined) checkBoolean('sqlFilters', sqlFilters)
   checkSignal(signal)
   for (const name of ['onConnection', 'onRefused', 'onRegistration', 'onFault'] as const) checkCallback(name, options[name])
-  if (!Array.isArray(nameServers)) throw new TypeError(`nameServers must be an array, got ${shown(nameServers)}`)
+  for (const [name, value] of Object.entries({ nameServers, sharedAddresses })) {
+    if (!Array.isArray(value)) throw new TypeError(`${name} must be an array, got ${shown(value)}`)
+  }
   if (tls !== undefined) checkRequest(tls, serverTlsFields, 'tls')
   if (nameServerTls !== undefined) checkRequest(nameServerTls, clientTlsFields, 'nameServerTls')
 }
@@ -277,12 +288,13 @@ function elsewhere({ nameServers: servers = [], nameServerTls: tls, ...rest }: B
 }
 
 /** What the port of the broker and that of the name server have in common. */
-function shared({ host, tls, insecure, limits, onFault, onRefused }: BrokerServerOptions) {
+function shared({ host, tls, insecure, limits, sharedAddresses, onFault, onRefused }: BrokerServerOptions) {
   return {
     ...(host === undefined ? {} : { host }),
     ...(tls === undefined ? {} : { tls }),
     ...(insecure === undefined ? {} : { insecure }),
     ...(limits === undefined ? {} : { limits }),
+    ...(sharedAddresses === undefined ? {} : { sharedAddresses }),
     ...(onFault === undefined ? {} : { onFault }),
     ...(onRefused === undefined ? {} : { onRefused }),
   }
@@ -294,7 +306,8 @@ function servedBroker(broker: Broker, principals: Principals | undefined): Serve
   const turns = new ReadingTurns(clock, timers)
   const listedAuth = () => (principals instanceof CurrentPrincipals ? principals.settings : undefined)
   const unasked = { mayHear: () => true, speaker: () => undefined, refusalNow: () => undefined, whenAuthChanges: [], listedAuth }
-  const unknown = { endpoint: undefined, storeHost: undefined, connections: new Map(), endListening: [] }
+  const queuesElsewhere = () => Promise.resolve([])
+  const unknown = { endpoint: undefined, storeHost: undefined, queuesElsewhere, connections: new Map(), endListening: [] }
   return { broker, served, turns, looking: new TurnShare(clock, timers), ...unasked, ...unknown }
 }
 

@@ -7,7 +7,8 @@
  *
  * 1. What is dear is done for the ClientHello. So a handshake begins when that has come, and in its turn: handshakes together
  *    have 5 ms, then everything else is looked at.
- * 2. Addresses take turns, so one that begins a thousand delays another by one.
+ * 2. Addresses take turns, so one that begins a thousand delays another by one. Of one address the newest comes first: those
+ *    before it have perhaps given up, which is seen only once their handshake begins, and in any case soon will.
  * 3. Where there are as many sockets as there may be, a newcomer takes the place of the one that has been silent or shaking
  *    for longest, of the address that has most of these.
  */
@@ -40,8 +41,8 @@ export interface HandshakeOptions<Raw extends ShakingSocket> {
   readonly begin: (socket: Raw) => void
   /** Sockets that there may be, with those whose handshake is done. */
   readonly maxSockets: number
-  /** Told who was closed before its handshake was done, and why. */
-  readonly onRefused: (socket: Raw, reason: string) => void
+  /** Told who was closed before its handshake was done, and why; no reason: there were as many sockets as may be. */
+  readonly onRefused: (socket: Raw, reason: string | undefined) => void
   readonly clock: Pick<Clock, 'monotonic'>
   readonly timers: Timers
 }
@@ -69,7 +70,7 @@ export class Handshakes<Raw extends ShakingSocket> {
   /** Those whose handshake is not done, by where they are, oldest first. */
   readonly #shaking = new Map<string, Shaking<Raw>>()
   /** Those that may begin, by address. An address whose turn it was goes to the end. */
-  readonly #queued = new Map<string, Set<Shaking<Raw>>>()
+  readonly #queued = new Map<string, Shaking<Raw>[]>()
   #sockets = 0
 
   constructor(options: HandshakeOptions<Raw>) {
@@ -88,7 +89,7 @@ export class Handshakes<Raw extends ShakingSocket> {
     // Its error comes along with its end.
     socket.on('error', () => {})
     if (this.#sockets >= maxSockets && !this.#makeRoom()) {
-      onRefused(socket, 'too many connections')
+      onRefused(socket, undefined)
       socket.destroy()
       return
     }
@@ -140,34 +141,35 @@ export class Handshakes<Raw extends ShakingSocket> {
 
   #forget(one: Shaking<Raw>): void {
     if (this.#isShaking(one)) this.#shaking.delete(one.key)
-    const queue = this.#queued.get(one.host)
-    queue?.delete(one)
-    if (queue?.size === 0) this.#queued.delete(one.host)
+    one.hello = EMPTY
   }
 
   #enqueue(one: Shaking<Raw>): void {
     one.since = undefined
     const queue = this.#queued.get(one.host)
-    if (queue === undefined) this.#queued.set(one.host, new Set([one]))
-    else queue.add(one)
+    if (queue === undefined) this.#queued.set(one.host, [one])
+    else queue.push(one)
     if (this.#share.isWanted || this.#share.isOver()) this.#share.later(() => this.#beginNext())
     else this.#beginNext()
   }
 
   /** The next handshake of the address whose turn it is begins. */
   #beginNext(): void {
-    const [next] = this.#queued
-    if (next === undefined) return
-    const [host, queue] = next
-    const [one] = queue
-    this.#queued.delete(host)
-    queue.delete(one!)
-    if (queue.size > 0) this.#queued.set(host, queue)
-    const { socket, hello } = one!
-    one!.since = this.#options.clock.monotonic()
-    one!.hello = EMPTY
-    socket.unshift(hello)
-    this.#options.begin(socket)
+    for (;;) {
+      const [next] = this.#queued
+      if (next === undefined) return
+      const [host, queue] = next
+      const one = queue.pop()!
+      this.#queued.delete(host)
+      if (queue.length > 0) this.#queued.set(host, queue)
+      // It may have gone while it was waiting.
+      if (!this.#isShaking(one)) continue
+      one.since = this.#options.clock.monotonic()
+      one.socket.unshift(one.hello)
+      one.hello = EMPTY
+      this.#options.begin(one.socket)
+      return
+    }
   }
 
   /** @returns whether there is a place now */

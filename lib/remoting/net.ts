@@ -38,8 +38,11 @@ export interface ListenOptions extends Endpoint {
   readonly tls?: ServerTls | undefined
   /** Sockets beyond so many are closed as they come; under TLS those whose handshake takes long may have to go for them. */
   readonly maxSockets: number
-  /** Told of each peer that was closed before its handshake was done. May be called often when peers are hostile. */
-  readonly onRefused?: (remote: Endpoint, reason: string) => void
+  /**
+   * Told of each peer that was closed before its handshake was done, or for want of sockets: then there is no reason. May be
+   * called often when peers are hostile.
+   */
+  readonly onRefused?: (remote: Endpoint, reason: string | undefined) => void
 }
 
 /** What is listening. */
@@ -139,9 +142,12 @@ interface Listening {
   readonly end: () => void
 }
 
-function plainServer({ maxSockets }: ListenOptions, accept: (socket: net.Socket) => void): Listening {
+function plainServer({ maxSockets, onRefused }: ListenOptions, accept: (socket: net.Socket) => void): Listening {
   const server = net.createServer(accept)
   server.maxConnections = maxSockets
+  server.on('drop', (dropped) => {
+    if (dropped !== undefined) onRefused?.({ host: dropped.remoteAddress ?? '', port: dropped.remotePort ?? 0 }, undefined)
+  })
   return { server, end: () => {} }
 }
 
@@ -151,7 +157,7 @@ function tlsServer(
   { requireClientCertificate = false, ...files }: ServerTls,
   accept: (socket: net.Socket) => void,
 ): Listening {
-  const refuse = (socket: net.Socket, reason: string): void => onRefused?.(endpointOf(socket), reason)
+  const refuse = (socket: net.Socket, reason: string | undefined): void => onRefused?.(endpointOf(socket), reason)
   const handshakes = new Handshakes<net.Socket>({
     begin: (socket) => shaking.emit('connection', socket),
     maxSockets,

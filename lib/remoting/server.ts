@@ -6,6 +6,7 @@
  */
 import { type Clock, systemClock, systemTimers, type Timer, type Timers } from '../base/system.js'
 import { TurnShare } from '../base/turn-share.js'
+import { type AddressTest, addressTest } from './auth/address-pattern.js'
 import type { Guard } from './auth/guard.js'
 import type { Command } from './command.js'
 import { Connection } from './connection.js'
@@ -43,6 +44,8 @@ export interface RemotingServerOptions {
   readonly insecure?: boolean
   /** Limits other than the standard ones. */
   readonly limits?: Partial<ServerLimits>
+  /** Addresses behind which there are many clients: patterns as the list of trusted addresses has them. @default none */
+  readonly sharedAddresses?: readonly string[]
   /** Told of each new connection, before its first request. */
   readonly onConnection?: (connection: Connection) => void
   /** Told of each request and each connection that was refused. May be called often when peers are hostile. */
@@ -86,6 +89,10 @@ const MOST_LOOKUPS = 4
 /** Room for connections that are refused only after a look at the others. */
 const SPARE_SOCKETS = 64
 
+function allTaken(maxConnections: number): string {
+  return `all ${maxConnections} connections are taken (limits.maxConnections)`
+}
+
 /** See the head of this file. */
 export class RemotingServer {
   readonly #options: RemotingServerOptions
@@ -100,9 +107,11 @@ export class RemotingServer {
   #listener: Listener | undefined
   #grownSinceLook = 0
   #isClosing = false
+  readonly #shared: readonly AddressTest[]
 
   private constructor(options: RemotingServerOptions) {
     this.#options = options
+    this.#shared = (options.sharedAddresses ?? []).map(addressTest)
     this.#limits = resolveLimits(options.limits)
     this.#load = { bytes: 0, mostBytes: this.#limits.maxTotalBytes / 2 }
     this.#clock = options.clock ?? systemClock
@@ -113,14 +122,16 @@ export class RemotingServer {
   /**
    * Begins to listen. Rejects when the endpoint cannot be had.
    *
-   * @throws {RangeError} when other machines could connect without TLS or without being known, and for a limit that cannot be
+   * @throws {RangeError} when other machines could connect without TLS or without being known, and for a limit or a pattern of
+   *   addresses that cannot be
    */
   static async listen(options: RemotingServerOptions): Promise<RemotingServer> {
     const { host = '127.0.0.1', port, tls, net = nodeNet } = options
     checkListening({ ...options, host, isGuarded: options.guard !== undefined })
     const server = new RemotingServer(options)
     const maxSockets = server.#limits.maxConnections + SPARE_SOCKETS
-    const onRefused = (remote: Endpoint, reason: string): void => options.onRefused?.({ remote, reason })
+    const onRefused = (remote: Endpoint, reason: string | undefined): void =>
+      options.onRefused?.({ remote, reason: reason ?? allTaken(server.#limits.maxConnections) })
     server.#listener = await net.listen({ host, port, tls, maxSockets, onRefused }, (socket) => server.#accept(socket))
     return server
   }
@@ -144,8 +155,9 @@ export class RemotingServer {
 
   #accept(socket: Socket): void {
     const { onConnection, onRefused } = this.#options
-    if (this.#isClosing || !this.#hasRoomFor(socket.remote.host)) {
-      if (!this.#isClosing) onRefused?.({ remote: socket.remote, reason: 'too many connections' })
+    const full = this.#isClosing ? undefined : this.#fullFor(socket.remote.host)
+    if (this.#isClosing || full !== undefined) {
+      if (full !== undefined) onRefused?.({ remote: socket.remote, reason: full })
       socket.destroy()
       return
     }
@@ -173,15 +185,17 @@ export class RemotingServer {
     return admitted instanceof Promise ? admitted.then(() => handle(handlers, command, from)) : handle(handlers, command, from)
   }
 
-  #hasRoomFor(host: string): boolean {
+  /** Which limit leaves no place for one more from an address, making a place if that can be. */
+  #fullFor(host: string): string | undefined {
     const { maxConnections, maxConnectionsPerAddress, maxStrangers } = this.#limits
-    if (!isLoopback(host)) {
+    if (!isLoopback(host) && !this.#shared.some((test) => test(host))) {
       const same = this.connections.filter(({ remote }) => remote.host === host).length
-      if (same >= maxConnectionsPerAddress) return false
+      if (same >= maxConnectionsPerAddress)
+        return `${same} connections from this address (limits.maxConnectionsPerAddress; sharedAddresses excepts proxies)`
     }
     const isFull = this.#connections.size >= maxConnections
     if (isFull || (this.#options.guard !== undefined && this.#strangers.size >= maxStrangers)) this.#makeRoom(maxStrangers)
-    return this.#connections.size < maxConnections
+    return this.#connections.size < maxConnections ? undefined : allTaken(maxConnections)
   }
 
   /** Closes strangers, those that have been there for longest first, until there is a place for one more. */

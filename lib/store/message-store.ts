@@ -13,6 +13,7 @@ import type { RecoveryReport } from './recovery/recover.js'
 import type { Replication } from './replication.js'
 import type { StoreEvents, StoreStatus } from './state.js'
 import type { StoredMessage } from './stored-message.js'
+import type { AnswerOf } from './writing/pending.js'
 
 /** Whatever goes wrong is told in errors of the store. */
 async function told<Result>(action: () => Result | Promise<Result>): Promise<Result> {
@@ -27,8 +28,15 @@ async function told<Result>(action: () => Result | Promise<Result>): Promise<Res
  * {@link MessageStore.put} for those who answer somebody else with something else: what they make of the receipt, once the
  * message is as safe as it is to be. A `then` for each message would cost the broker a thirtieth of it. No method, so that
  * programs do not see it.
+ *
+ * @param context - handed to `answerOf`, which need not be another function for each message
  */
-export let putFor: <Answer>(store: MessageStore, message: Message, answerOf: (receipt: PutReceipt) => Answer) => Promise<Answer>
+export let putFor: <Context, Answer>(
+  store: MessageStore,
+  message: Message,
+  context: Context,
+  answerOf: AnswerOf<Context, Answer>,
+) => Promise<Answer>
 
 const itself = (receipt: PutReceipt): PutReceipt => receipt
 
@@ -47,7 +55,7 @@ const itself = (receipt: PutReceipt): PutReceipt => receipt
 export class MessageStore implements AsyncDisposable {
   /** Only here is the way in. */
   static {
-    putFor = (store, message, answerOf) => store.#put(message, answerOf)
+    putFor = (store, message, context, answerOf) => store.#put(message, context, answerOf)
   }
 
   readonly #store: OpenStore
@@ -134,13 +142,13 @@ export class MessageStore implements AsyncDisposable {
    *   with `STORE_FAILED`, where nobody knows
    */
   put(message: Message): Promise<PutReceipt> {
-    return this.#put(message, itself)
+    return this.#put(message, undefined, itself)
   }
 
-  #put<Answer>(message: Message, answerOf: (receipt: PutReceipt) => Answer): Promise<Answer> {
+  #put<Context, Answer>(message: Message, context: Context, answerOf: AnswerOf<Context, Answer>): Promise<Answer> {
     // Not an async function: its own promise and one more turn of the microtasks would cost a tenth of a put.
     try {
-      return this.#store.writer.put(message, answerOf)
+      return this.#store.writer.put(message, context, answerOf)
     } catch (error) {
       return Promise.reject(storeErrorOf(error))
     }

@@ -152,26 +152,26 @@ export class RowFiles {
   furthest(from: number, endOf: (view: DataView, at: number) => number | undefined): number {
     const { rowBytes } = this.#options
     const last = this.capacityEnd
+    const perSegment = this.rowsPerSegment
     // A recovery asks this of every queue, so no more is allocated than a file can give.
-    const most = Math.min(Math.floor(CHECK_BYTES / rowBytes), this.rowsPerSegment, Math.max(0, last - from))
+    const most = Math.min(Math.floor(CHECK_BYTES / rowBytes), perSegment, Math.max(0, last - from))
     const block = allocateBlock(most * rowBytes)
+    const { bytes, view } = block
     let furthest = -1
     for (let row = from; row < last; ) {
-      const rows = Math.floor(this.#chain.readAt(block.bytes, row * rowBytes) / rowBytes)
-      for (let i = 0; i < rows; i++) {
-        const end = endOf(block.view, i * rowBytes)
+      const rows = Math.floor(this.#chain.readAt(bytes, row * rowBytes) / rowBytes)
+      // What is read lies in one segment.
+      const first = (row % perSegment) * rowBytes
+      for (let at = 0; at < rows * rowBytes; at += rowBytes) {
+        const end = endOf(view, at)
         if (end === undefined) return furthest
-        if (end > furthest && !this.#isTornEasily(row + i)) furthest = end
+        const isTornEasily = ((first + at) % SECTOR_BYTES) + PLACE_BYTES > SECTOR_BYTES
+        if (end > furthest && !isTornEasily) furthest = end
       }
       if (rows === 0) return furthest
       row += rows
     }
     return furthest
-  }
-
-  #isTornEasily(row: number): boolean {
-    const within = (row % this.rowsPerSegment) * this.#options.rowBytes
-    return (within % SECTOR_BYTES) + PLACE_BYTES > SECTOR_BYTES
   }
 
   /** Writes rows behind the last one, without flushing. */

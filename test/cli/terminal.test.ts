@@ -1,9 +1,12 @@
 /** What only a terminal shows: colours, the progress bar, lines cut to its width. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { MessageStoreError } from '../../lib/base/errors.js'
+import { errorWords } from '../../lib/cli/disk-words.js'
 import { runLine } from '../../lib/cli/run.js'
 import { writeTable } from '../../lib/cli/table.js'
 import { type OutputStream, Terminal } from '../../lib/cli/terminal.js'
+import { DiskError } from '../../lib/disk/disk.js'
 
 class Stream implements OutputStream {
   readonly isTTY: boolean
@@ -109,6 +112,19 @@ test('problems take one line', () => {
   const { terminal, error } = terminalWith(false)
   terminal.problem('first\n  second')
   assert.equal(error.text, 'mqlite: first second\n')
+})
+
+test('what the system refuses about a file is told in words, with the file', () => {
+  for (const [error, words] of [
+    [new DiskError('EACCES', 'makeDirectory', 'data/ext'), 'data/ext: this user may not do that (EACCES, makeDirectory)'],
+    [new DiskError('EWHAT', 'list', 'data'), 'EWHAT: list data'],
+    [
+      new MessageStoreError('DISK_ERROR', 'no', { cause: new DiskError('ENOTDIR', 'makeDirectory', 'f/x') }),
+      'f/x: a part of the path is no directory (ENOTDIR, makeDirectory)',
+    ],
+    [new MessageStoreError('STORE_LOCKED', 'd is in use by process 7'), 'STORE_LOCKED: d is in use by process 7'],
+  ] as const)
+    assert.equal(errorWords(error), words)
 })
 
 test('what Node itself refuses is a fault of ours, told with its stack to who sets MQLITE_DEBUG, and what the system refuses is not', async () => {

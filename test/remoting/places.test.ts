@@ -208,15 +208,41 @@ describe('a server with all its places taken', () => {
     }
   })
 
-  test("gives no address more than its share, but this machine's", async (t) => {
-    const { from } = await open(t)
+  test("gives no address more than its share, but this machine's, and says for which limit", async (t) => {
+    const refused: string[] = []
+    const { from } = await open(t, { onRefused: ({ remote, reason }) => refused.push(`${remote.host}: ${reason}`) })
     const sockets = ['a', 'a', 'a'].map((host) => from(host))
     await settled()
     assertClosed(sockets, [false, false, true])
+    for (const host of ['b', 'd']) from(host)
+    await settled()
+    assert.deepEqual(refused, [
+      'a: 2 connections from this address (limits.maxConnectionsPerAddress; sharedAddresses excepts proxies)',
+      'd: all 3 connections are taken (limits.maxConnections)',
+    ])
     const other = await open(t)
     const local = ['127.0.0.1', '127.0.0.1', '127.0.0.1'].map((host) => other.from(host))
     await settled()
     assert.ok(local.every(({ isClosed }) => !isClosed))
+  })
+
+  test('gives an address that many clients share as many as there are', async (t) => {
+    const { from } = await open(t, { sharedAddresses: ['192.0.2.7', '198.51.*.*'], limits: { ...limits, maxConnections: 100 } })
+    for (const [host, isBounded] of [
+      ['192.0.2.7', false],
+      ['198.51.100.9', false],
+      ['::ffff:192.0.2.7', false],
+      ['192.0.2.8', true],
+    ] as const) {
+      const sockets = [host, host, host].map((one) => from(one))
+      await settled()
+      assert.deepEqual(
+        sockets.map(({ isClosed }) => isClosed),
+        [false, false, isBounded],
+        host,
+      )
+    }
+    await assert.rejects(open(t, { sharedAddresses: ['10.0.*'] }), /an address pattern is such as/)
   })
 
   test('cuts off the worst of those that take no answers when all together hold too much', async (t) => {

@@ -17,7 +17,16 @@ const values = fc.oneof(
   fc.constantFrom('a', 'k1 k2', ' k  k ', 'AaAaAa', 'polygenelubricants', 'é', '3'),
   fc.string({ maxLength: 12 }),
 )
-const properties = fc.array(fc.tuple(names, values), { maxLength: 6 })
+/** What stands at the end of a record: its checksum, or what only looks like one. */
+const closings = fc.constantFrom<[string, string][]>(
+  [],
+  [['__CRC32#', '1234567890']],
+  [['__CRC32#', 'a\u0002TAGS\u0001xyz']],
+  [['__CRC32#', 'a\u0002KEYS\u0001xyz']],
+)
+const properties = fc
+  .tuple(fc.array(fc.tuple(names, values), { maxLength: 6 }), closings)
+  .map(([pairs, closing]) => [...pairs, ...closing])
 const topics = fc.constantFrom('orders', 'SCHEDULE_TOPIC_XXXX', '%RETRY%g', 'o', 'bad/topic', 'T'.repeat(127))
 
 /** A record with properties as they come, duplicates and empty pieces too. */

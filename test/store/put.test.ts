@@ -266,14 +266,14 @@ describe('waiting', () => {
   test('a put is answered with what is made of its receipt, also above maxPendingBytes; what that throws, it rejects with', async (t) => {
     const store = await openStore(t, { options: { flush: 'sync', maxPendingBytes: 4096 } })
     const answers = Array.from({ length: 6 }, (_, n) =>
-      putFor(store, { topic: 'a', body: Buffer.alloc(2000, n) }, ({ queueOffset }) => {
-        if (n % 3 === 2) throw new Error(`not ${queueOffset}`)
+      putFor(store, { topic: 'a', body: Buffer.alloc(2000, n) }, n, ({ queueOffset }, given) => {
+        if (given % 3 === 2) throw new Error(`not ${queueOffset}`)
         return `at ${queueOffset}`
       }).catch((error: unknown) => (error as Error).message),
     )
     assert.deepEqual(await Promise.all(answers), ['at 0', 'at 1', 'not 2', 'at 3', 'at 4', 'not 5'])
     await assert.rejects(
-      putFor(store, { topic: 'a b', body: '' }, () => 0),
+      putFor(store, { topic: 'a b', body: '' }, 0, () => 0),
       code('TOPIC_INVALID'),
     )
     assert.equal((await readQueue(store, 'a')).length, 6)

@@ -21,6 +21,7 @@ export class QueueLocks {
   readonly #clock: Pick<Clock, 'monotonic'>
   readonly #lifetimeMs: number
   readonly #groups = new Map<string, Map<string, Lock>>()
+  #size = 0
   #sweptAt: number
 
   /** @param lifetimeMs - after which a lock that was not granted again may be taken over */
@@ -46,6 +47,7 @@ export class QueueLocks {
       const key = queueKey(queue)
       const lock = locks.get(key)
       if (lock !== undefined && !isOf(lock, clientId, account) && !this.#isExpired(lock, now)) continue
+      if (lock === undefined) this.#size++
       locks.set(key, { clientId, account, grantedAt: now })
       granted.push(queue)
     }
@@ -60,7 +62,7 @@ export class QueueLocks {
     for (const queue of queues) {
       const key = queueKey(queue)
       const lock = locks.get(key)
-      if (lock !== undefined && isOf(lock, clientId, account)) locks.delete(key)
+      if (lock !== undefined && isOf(lock, clientId, account) && locks.delete(key)) this.#size--
     }
     if (locks.size === 0) this.#groups.delete(group)
   }
@@ -80,9 +82,7 @@ export class QueueLocks {
 
   /** Locks in the table, expired ones that were not yet swept out among them. */
   get size(): number {
-    let size = 0
-    for (const locks of this.#groups.values()) size += locks.size
-    return size
+    return this.#size
   }
 
   #isExpired({ grantedAt }: Lock, now: number): boolean {
@@ -94,7 +94,7 @@ export class QueueLocks {
     if (now - this.#sweptAt <= this.#lifetimeMs) return
     this.#sweptAt = now
     for (const [group, locks] of this.#groups) {
-      for (const [key, lock] of locks) if (this.#isExpired(lock, now)) locks.delete(key)
+      for (const [key, lock] of locks) if (this.#isExpired(lock, now) && locks.delete(key)) this.#size--
       if (locks.size === 0) this.#groups.delete(group)
     }
   }

@@ -7,6 +7,7 @@
  * ```
  */
 import type { Message, PutReceipt } from '../../store/message.js'
+import type { AnswerOf } from '../../store/writing/pending.js'
 import type { PutForPort } from '../store-port.js'
 
 /** Where delayed messages wait. */
@@ -34,9 +35,9 @@ export class Pipeline {
     return this.#store.put(message.properties === undefined ? message : this.#delay.rewrite(message))
   }
 
-  /** As {@link put}, for who answers with something else than the receipt. @param answerOf - makes it when the put is answered */
-  putFor<Answer>(message: Message, answerOf: (receipt: PutReceipt) => Answer): Promise<Answer> {
-    return this.#store.putFor(message.properties === undefined ? message : this.#delay.rewrite(message), answerOf)
+  /** As {@link put}, for who answers with something else than the receipt. @param answerOf - makes it of receipt and message */
+  putFor<Answer>(message: Message, answerOf: AnswerOf<Message, Answer>): Promise<Answer> {
+    return this.#store.putFor(message.properties === undefined ? message : this.#delay.rewrite(message), message, answerOf)
   }
 
   /** Puts several, all or none. @param batchKey - see {@link MessageStore.putBatch} */

@@ -130,13 +130,11 @@ export class Sender {
     }
     const { topic: name, body, tags, keys, properties, flag } = request
     const asked = systemPropertiesOf(request, this.#options.clock, this.#options.delayLevels)
-    const message: { -readonly [Field in keyof Message]: Message[Field] } = {
-      topic: name,
-      body,
-      queueId: this.#queueOf(request, topic, batchQueueId),
-      uniqueKey: this.#options.nextUniqueKey(),
-    }
-    if (tags !== undefined) message.tags = tags
+    const queueId = this.#queueOf(request, topic, batchQueueId)
+    const uniqueKey = this.#options.nextUniqueKey()
+    // A field that is added to an object later takes memory of its own, and most messages have tags or nothing.
+    const message: { -readonly [Field in keyof Message]: Message[Field] } =
+      tags === undefined ? { topic: name, body, queueId, uniqueKey } : { topic: name, body, queueId, uniqueKey, tags }
     if (keys !== undefined) message.keys = keys
     if (request.idempotencyKey !== undefined) message.keys = [keys ?? [], idempotencyWord(request.idempotencyKey)].flat()
     if (flag !== undefined) message.flag = flag
@@ -153,13 +151,14 @@ export class Sender {
   }
 
   #put(message: Message): Promise<SendReceipt> {
-    const { pipeline, numbers } = this.#options
+    return this.#options.pipeline.putFor(message, this.#receiptOf)
+  }
+
+  readonly #receiptOf = (receipt: PutReceipt, message: Message): SendReceipt => {
     const { topic, uniqueKey, properties } = message
-    return pipeline.putFor(message, (receipt) => {
-      numbers.sent(message, receipt)
-      const at = receipt.topic === TIMER_TOPIC ? properties?.[SystemProperty.deliverAtMs] : undefined
-      return new SendReceipt(receipt, topic, uniqueKey!, at === undefined ? undefined : Number(at))
-    })
+    this.#options.numbers.sent(message, receipt)
+    const at = receipt.topic === TIMER_TOPIC ? properties?.[SystemProperty.deliverAtMs] : undefined
+    return new SendReceipt(receipt, topic, uniqueKey!, at === undefined ? undefined : Number(at))
   }
 
   #queueOf({ queueId, shardingKey }: SendRequest, topic: TopicConfig, batchQueueId: number | undefined): number {

@@ -15,6 +15,8 @@ export interface ShareRequest {
   readonly model: ConsumeModel
   /** Name of the strategy. */
   readonly strategy: string
+  /** Queues of the topic on other brokers: clients ask one broker for their share of all. */
+  readonly elsewhere: readonly MessageQueue[]
 }
 
 type Parts = Pick<ServedParts, 'store' | 'topics' | 'registry' | 'requestModes'>
@@ -22,7 +24,7 @@ type Parts = Pick<ServedParts, 'store' | 'topics' | 'registry' | 'requestModes'>
 /** What a client gets its messages from, and how. */
 export interface Share {
   readonly mode: RequestMode['mode']
-  /** Queues; of clients that pop, -1 stands for all queues of the topic. */
+  /** Queues; of clients that pop, -1 stands for all queues of the topic on that broker. */
   readonly queues: readonly MessageQueue[]
 }
 
@@ -32,13 +34,13 @@ export function shareOf(parts: Parts, request: ShareRequest): Share | undefined 
   const strategy: AllocationStrategy | undefined = brokerStrategies.get(request.strategy)
   if (strategy === undefined) return undefined
   const { mode, sharedBy } = parts.requestModes.get(topic, group)
-  const queues = queuesOf(parts, topic)
+  const queues = queuesFor(parts, request)
   if (model === 'BROADCASTING' || queues.length === 0) return { mode, queues }
   const clientIds = parts.registry.clientIds(group)
   if (clientIds.length === 0) return { mode, queues: [] }
   const own = (id: string): readonly MessageQueue[] => strategy.allocate(group, id, queues, clientIds)
   if (mode === 'PULL') return { mode, queues: own(clientId) }
-  if (sharedBy <= 0 || sharedBy >= clientIds.length - 1) return { mode, queues: [{ ...queues[0]!, queueId: -1 }] }
+  if (sharedBy <= 0 || sharedBy >= clientIds.length - 1) return { mode, queues: wholeTopic(queues) }
   const at = clientIds.indexOf(clientId)
   // With as many members as there are queues or fewer, each helps those that come before it.
   const helped = at < 0 || clientIds.length > queues.length ? 0 : sharedBy
@@ -50,6 +52,7 @@ export function shareOf(parts: Parts, request: ShareRequest): Share | undefined 
  * Says how a group that leaves the sharing of queues to the broker gets its messages.
  *
  * @throws {BrokerError} `TOPIC_REFUSED` for the retries of a group, which are always pulled, `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`
+ *   where groups are not made by themselves
  */
 export async function setRequestMode(
   { topics, groups, requestModes }: Pick<ServedParts, 'topics' | 'groups' | 'requestModes'>,
@@ -59,7 +62,8 @@ export async function setRequestMode(
 ): Promise<void> {
   if (topic.startsWith(RETRY_PREFIX)) throw new BrokerError('TOPIC_REFUSED', 'retry topic is not allowed to set mode')
   topics.get(topic)
-  groups.get(group)
+  // It may be said before the first consumer of the group comes.
+  await groups.forConsuming(group)
   await requestModes.put(topic, group, mode)
 }
 
@@ -72,8 +76,17 @@ export function queuesHere({ store, topics }: Pick<Parts, 'store' | 'topics'>, q
   })
 }
 
-function queuesOf({ store, topics }: Parts, topic: string): MessageQueue[] {
+/** All that a group shares: nothing of other brokers when consumers of this process are in it, which read nothing there. */
+function queuesFor({ store, topics, registry }: Parts, { topic, group, elsewhere }: ShareRequest): MessageQueue[] {
   const { readQueues } = topics.find(topic) ?? { readQueues: 0 }
   const { brokerName } = store
-  return Array.from({ length: readQueues }, (_, queueId) => ({ topic, brokerName, queueId })).sort(compareQueues)
+  const own = Array.from({ length: readQueues }, (_, queueId) => ({ topic, brokerName, queueId }))
+  const isOnlyHere = elsewhere.length === 0 || registry.members(group).some(({ isLocal }) => isLocal)
+  return (isOnlyHere ? own : [...own, ...elsewhere]).sort(compareQueues)
+}
+
+/** The topic on each of its brokers. */
+function wholeTopic(queues: readonly MessageQueue[]): MessageQueue[] {
+  const byBroker = new Map(queues.map((queue) => [queue.brokerName, { ...queue, queueId: -1 }]))
+  return [...byBroker.values()]
 }

@@ -3,6 +3,7 @@
  * came of it or that stood in a configuration file.
  */
 import { isTopic } from '../../format/names.js'
+import { addressTest } from '../../remoting/auth/address-pattern.js'
 import { parseEndpoint } from '../../remoting/endpoint.js'
 
 /** One kind of settings. */
@@ -112,6 +113,18 @@ export const names: Kind = {
   fits: (value) => Array.isArray(value) && value.every((one) => typeof one === 'string' && /^[\w.-]+$/.test(one)),
 }
 
+/** Patterns of addresses. */
+export const addressPatterns: Kind = {
+  placeholder: 'ADDRESS;...',
+  expected: 'addresses such as 10.0.0.7 or 10.0.*.*, several with ; between them',
+  read: (value) =>
+    value
+      .split(';')
+      .map((one) => one.trim())
+      .filter((one) => one !== ''),
+  fits: (value) => Array.isArray(value) && value.every(isPattern),
+}
+
 /** Topics by name. The texts `name` and `name:queues` are read, several with a comma between them; no topic of 0 queues. */
 export const topics: Kind = {
   placeholder: 'NAME[:QUEUES]',
@@ -144,6 +157,14 @@ function isTable(value: unknown): boolean {
 /** Whether a value is an object with fields. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isPattern(value: unknown): boolean {
+  try {
+    return typeof value === 'string' && addressTest(value) !== undefined
+  } catch {
+    return false
+  }
 }
 
 function isEndpoint(value: unknown): boolean {

@@ -23,7 +23,7 @@ const meanings: Readonly<Record<keyof ServerLimits, string>> = {
   watchMs: 'time between two looks at these',
   maxConnections: 'most connections of all clients',
   maxStrangers: 'most connections of nobody who is known, where that is asked',
-  maxConnectionsPerAddress: 'most connections from one address elsewhere',
+  maxConnectionsPerAddress: 'most connections from one address elsewhere; see --shared-addresses',
   silentMs: 'close a connection that says nothing, or nothing that is signed, for so long',
   maxTotalBytes: 'most bytes held for all clients',
 }

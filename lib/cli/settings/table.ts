@@ -2,7 +2,23 @@
  * Everything that `mqlite serve` can be told. A setting more is a row more: its flag, its variable, its place in the
  * configuration file and its line of help come of the row. Ports and shares have RocketMQ's defaults.
  */
-import { bytes, choice, endpoints, hours, names, number, onOff, path, port, share, table, text, topics, whole } from './kinds.js'
+import {
+  addressPatterns,
+  bytes,
+  choice,
+  endpoints,
+  hours,
+  names,
+  number,
+  onOff,
+  path,
+  port,
+  share,
+  table,
+  text,
+  topics,
+  whole,
+} from './kinds.js'
 import { limitSettings } from './limits-table.js'
 import type { Section, Setting } from './setting.js'
 
@@ -70,6 +86,13 @@ const protection: readonly Setting[] = [
     kind: onOff,
     preset: false,
     meaning: 'listen without TLS, or without knowing who sends, where other machines can connect',
+  },
+  {
+    name: 'sharedAddresses',
+    part: 'server',
+    kind: addressPatterns,
+    preset: [],
+    meaning: 'many clients are behind these: no limit of connections per address',
   },
 ]
 

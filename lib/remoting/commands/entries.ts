@@ -2,6 +2,7 @@
 
 import type { TurnShare } from '../../base/turn-share.js'
 import type { Broker } from '../../broker/broker.js'
+import type { MessageQueue } from '../../broker/group/message-queue.js'
 import type { ServedParts } from '../../broker/serving/served.js'
 import type { AuthSettings } from '../auth/settings.js'
 import type { Connection } from '../connection.js'
@@ -29,6 +30,8 @@ export interface ServedBroker {
   speaker: (connection: Connection) => string | undefined
   /** Why a request that waits would be refused now; `undefined` when it would not, or where nobody is asked who sends. */
   refusalNow: HeldRights['refusalNow']
+  /** The queues of a topic on other brokers of the cluster, as name servers know them. Never rejects. */
+  queuesElsewhere: (topic: string) => Promise<readonly MessageQueue[]>
   /** Called once it was said anew who may do what. */
   readonly whenAuthChanges: (() => void)[]
   /** The time in a turn for looking anew at what waits. */

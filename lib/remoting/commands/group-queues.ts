@@ -26,6 +26,9 @@ import { progressEntries } from './statistics.js'
 /** The last moment that a `Date` can hold. */
 const LAST_TIME = 8.64e15
 
+/** Locks with which groups that have no member here get no more: they last a minute, and as many may be asked for in a second. */
+const MOST_LOCKS = 131_072
+
 const models: readonly ConsumeModel[] = ['CLUSTERING', 'BROADCASTING']
 const modes: readonly RequestMode['mode'][] = ['PULL', 'POP']
 
@@ -102,7 +105,9 @@ function lockHandlers(broker: ServedBroker, owners: ClientOwners): Entries {
   const lock: Handler = (command, connection) => {
     const asked = readLock(command)
     const who = askerOf(asked, connection)
-    const granted = locks.lock(asked.group, queuesHere(served, asked.queues), asked.clientId, who)
+    // Who has a member here is bounded by that; others name groups as they like.
+    const isBeyond = locks.size >= MOST_LOCKS && registry.members(asked.group).length === 0
+    const granted = isBeyond ? [] : locks.lock(asked.group, queuesHere(served, asked.queues), asked.clientId, who)
     return answer(command, responseCodes.SUCCESS, { body: printBody({ lockOKMQSet: granted.map(queueBody) }) })
   }
   const unlock: Handler = (command, connection) => {
@@ -117,11 +122,15 @@ function lockHandlers(broker: ServedBroker, owners: ClientOwners): Entries {
   ]
 }
 
-function shareHandlers({ served }: ServedBroker): Entries {
-  const assignment: Handler = (command) => {
+function shareHandlers(broker: ServedBroker): Entries {
+  const { served } = broker
+  const assignment: Handler = async (command) => {
     const fields = fieldsOf(parseBody(command.body))
+    const topic = nameIn(fields, 'topic')
+    const isHere = served.topics.find(topic) !== undefined
     const share = shareOf(served, {
-      topic: nameIn(fields, 'topic'),
+      topic,
+      elsewhere: isHere ? await broker.queuesElsewhere(topic) : [],
       group: nameIn(fields, 'consumerGroup'),
       clientId: nameIn(fields, 'clientId'),
       model: wordIn(fields, 'messageModel', models),

@@ -10,6 +10,9 @@ import type { Refusal } from '../errors.js'
 /** Pulls that wait, of one connection and of all. Beyond, a pull is answered at once, and the client asks again. */
 const MOST_OF_ONE = 4096
 const MOST_OF_ALL = 32_768
+/** What they hold in memory, of one connection and of all: no limit of the connection counts a request that waits. */
+const MOST_BYTES_OF_ONE = 4 * 1024 * 1024
+const MOST_BYTES_OF_ALL = 32 * 1024 * 1024
 
 /** What is known of a connection. */
 export type HeldConnection = Pick<Connection, 'isOpen' | 'onClose' | 'remote'>
@@ -38,18 +41,26 @@ export interface HeldRequest {
 
 interface Held extends HeldRequest {
   readonly stop: AbortController
+  readonly bytes: number
   wasWoken: boolean
   /** Those that were last applied to it, and what came of that. */
   rules: number
   refusal: Refusal | undefined
 }
 
+/** Those of one connection. */
+interface HeldByOne {
+  readonly all: Set<Held>
+  bytes: number
+}
+
 /** See the head of this file. */
 export class HeldPulls {
-  readonly #byConnection = new Map<HeldConnection, Set<Held>>()
+  readonly #byConnection = new Map<HeldConnection, HeldByOne>()
   readonly #rights: HeldRights
   #rules = 0
   #size = 0
+  #bytes = 0
 
   constructor(rights: HeldRights) {
     this.#rights = rights
@@ -67,8 +78,15 @@ export class HeldPulls {
   }
 
   /** Whether one more may wait. */
-  hasRoomFor(connection: HeldConnection): boolean {
-    return this.#size < MOST_OF_ALL && (this.#byConnection.get(connection)?.size ?? 0) < MOST_OF_ONE
+  hasRoomFor(connection: HeldConnection, command: Command): boolean {
+    const { all, bytes } = this.#byConnection.get(connection) ?? nobody
+    const more = bytesOf(command)
+    return (
+      this.#size < MOST_OF_ALL &&
+      this.#bytes + more <= MOST_BYTES_OF_ALL &&
+      all.size < MOST_OF_ONE &&
+      bytes + more <= MOST_BYTES_OF_ONE
+    )
   }
 
   /**
@@ -83,7 +101,8 @@ export class HeldPulls {
     wait: (signal: AbortSignal) => Promise<Result>,
   ): Promise<HeldOutcome<Result>> {
     if (!connection.isOpen) return { kind: 'closed' }
-    const held: Held = { ...asked, stop: new AbortController(), wasWoken: false, refusal: undefined }
+    const bytes = bytesOf(asked.command)
+    const held: Held = { ...asked, stop: new AbortController(), bytes, wasWoken: false, refusal: undefined }
     // It may have become so before it began to wait.
     if (this.#refusal(held, connection) !== undefined) throw held.refusal
     this.#add(connection, held)
@@ -97,13 +116,13 @@ export class HeldPulls {
   /** How many wait at one queue of a group. */
   count(key: string): number {
     let count = 0
-    for (const all of this.#byConnection.values()) for (const held of all) if (held.key === key) count++
+    for (const { all } of this.#byConnection.values()) for (const held of all) if (held.key === key) count++
     return count
   }
 
   /** Ends the waits of one queue of a group. */
   wake(key: string): void {
-    for (const all of this.#byConnection.values()) {
+    for (const { all } of this.#byConnection.values()) {
       for (const held of all) {
         if (held.key !== key) continue
         held.wasWoken = true
@@ -125,7 +144,7 @@ export class HeldPulls {
   /** Ends the waits of those who may not any more. */
   async #lookAnew(): Promise<void> {
     const rules = ++this.#rules
-    for (const [connection, all] of [...this.#byConnection]) {
+    for (const [connection, { all }] of [...this.#byConnection]) {
       for (const held of [...all]) {
         await this.#rights.looking.pause()
         // Another change looks at all of them itself.
@@ -145,23 +164,36 @@ export class HeldPulls {
   }
 
   #add(connection: HeldConnection, held: Held): void {
-    const all = this.#byConnection.get(connection)
+    const its = this.#byConnection.get(connection)
     this.#size++
-    if (all !== undefined) {
-      all.add(held)
+    this.#bytes += held.bytes
+    if (its !== undefined) {
+      its.all.add(held)
+      its.bytes += held.bytes
       return
     }
-    this.#byConnection.set(connection, new Set([held]))
+    this.#byConnection.set(connection, { all: new Set([held]), bytes: held.bytes })
     connection.onClose(() => {
       const left = this.#byConnection.get(connection)
       this.#byConnection.delete(connection)
-      for (const one of left ?? []) one.stop.abort()
+      for (const one of left?.all ?? []) one.stop.abort()
     })
   }
 
   /** The set of a connection stays while it is open: one that pulls will pull again. */
   #remove(connection: HeldConnection, held: Held): void {
     this.#size--
-    this.#byConnection.get(connection)?.delete(held)
+    this.#bytes -= held.bytes
+    const its = this.#byConnection.get(connection)
+    if (its?.all.delete(held) === true) its.bytes -= held.bytes
   }
+}
+
+const nobody: HeldByOne = { all: new Set(), bytes: 0 }
+
+/** About how much memory a request holds: its texts and its body, which may be a piece of a larger one that came with it. */
+function bytesOf({ body, extFields, remark }: Command): number {
+  let bytes = body.length === 0 ? 0 : Math.max(body.length, body.buffer.byteLength)
+  for (const [name, value] of Object.entries(extFields)) bytes += name.length + (value?.length ?? 0)
+  return bytes + (remark?.length ?? 0)
 }

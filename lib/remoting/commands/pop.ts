@@ -54,7 +54,7 @@ function popping(pops: ClientPops, held: HeldPulls, turns: ReadingTurns): Handle
     }
     const isAnswered = await turns.run(connection, async () => {
       const found = takesMore(connection) ? await pops.pop(admitted, 0) : undefined
-      const mayWait = pollMs > 0 && held.hasRoomFor(connection)
+      const mayWait = pollMs > 0 && held.hasRoomFor(connection, command)
       if (found?.length === 0 && mayWait) return false
       // At once, so that what it adds to what the client has not taken is seen by the next one.
       const isFull = found === undefined || (found.length === 0 && pollMs > 0)
@@ -169,7 +169,7 @@ function notifying(broker: ServedBroker, pops: ClientPops): Handler {
     const told = (hasMsg: boolean, pollingFull = false): Command => answer(command, SUCCESS, { ext: { hasMsg, pollingFull } })
     const has = await pop.looking.has(request, 0)
     if (has || pollMs <= 0) return told(has)
-    if (!held.hasRoomFor(connection)) return told(false, true)
+    if (!held.hasRoomFor(connection, command)) return told(false, true)
     connection.hold(command)
     const waited = await held.hold(connection, { command, key: keyOf(request), rules }, (signal) =>
       pop.looking.has(request, pollMs, signal),

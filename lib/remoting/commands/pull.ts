@@ -71,7 +71,7 @@ export function pullHandlers(broker: ServedBroker, offsets: ClientOffsets, serve
     const waitMs = flags & PullFlag.suspend ? Math.min(requiredLong(command, 'suspendTimeoutMillis'), MOST_WAIT_MS) : 0
     const isAnswered = await turns.run(connection, async () => {
       const result = (takesMore(connection) ? undefined : pulls.later(admitted)) ?? (await pulls.now(admitted))
-      if (result.outcome === 'notYet' && waitMs > 0 && held.hasRoomFor(connection)) return false
+      if (result.outcome === 'notYet' && waitMs > 0 && held.hasRoomFor(connection, command)) return false
       // At once, so that what many such answers add to what the client has not taken is seen by each.
       connection.send(command, answerWith(result))
       return true

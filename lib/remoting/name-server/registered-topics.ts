@@ -49,7 +49,7 @@ class Gathered {
   }
 
   #check({ size }: ReadonlyMap<string, unknown>): void {
-    if (size > MOST_TOPICS) throw malformed(`a broker may have ${MOST_TOPICS} topics here`)
+    if (size > MOST_TOPICS) throw tooMany()
   }
 }
 
@@ -98,7 +98,9 @@ export function* topicsOfRows(bytes: Buffer, version: number): Steps<Topics> {
   const rows = new Rows(bytes)
   const gathered = new Gathered()
   gathered.dataVersion = dataVersionOf(parseBody(rows.next(), MOST_ENTRY_BYTES))
-  for (let left = rows.count(); left > 0; left--) {
+  const count = rows.count()
+  if (count > MOST_TOPICS) throw tooMany()
+  for (let left = count; left > 0; left--) {
     if (left % ROWS_AT_ONCE === 0) yield
     const [topic = '', ...numbers] = rows.next(MOST_ENTRY_BYTES).toString('utf8').split(' ', 4)
     const [readQueueNums, writeQueueNums, perm] = numbers.map(Number)
@@ -143,6 +145,10 @@ class Rows {
     this.#at = end
     return row
   }
+}
+
+function tooMany(): Refusal {
+  return malformed(`a broker may have ${MOST_TOPICS} topics here`)
 }
 
 /** What is thrown for a body that cannot be read. */

@@ -8,7 +8,7 @@
 import type { Block } from '../../format/block.js'
 import { javaHash, unsigned } from '../../format/hash.js'
 import { isTopic } from '../../format/names.js'
-import { NAME_END, PropertyName, propertyKey, VALUE_END } from '../../format/properties.js'
+import { crcPropertyAt, NAME_END, PropertyName, propertyKey, readCrcProperty, VALUE_END } from '../../format/properties.js'
 import { RecordAt, readRecord, SysFlag, topicRange } from '../../format/record.js'
 import { SCHEDULE_TOPIC } from '../../format/tags.js'
 import type { Dispatcher } from '../../view/dispatcher.js'
@@ -88,7 +88,10 @@ export class PlainDispatch {
     this.#tagsCode = 0
     this.#uniqueHash = -1
     this.#keyCount = 0
-    for (let at = start; at < end; ) {
+    // The checksum that closes the record says nothing to the views.
+    const crcAt = crcPropertyAt(block, start, end)
+    const last = crcAt >= 0 && readCrcProperty(block, crcAt) >= 0 ? crcAt : end
+    for (let at = start; at < last; ) {
       const name = end - at > NAME_BYTES && bytes[at + NAME_BYTES] === NAME_END ? view.getInt32(at) : 0
       if (name === TAGS) at = this.#takeTags(bytes, at + NAME_BYTES + 1, end)
       else if (name === KEYS) at = this.#takeKeys(bytes, at + NAME_BYTES + 1, end, keySeed)

@@ -21,6 +21,7 @@ import {
   propertyKey,
   propertyNames,
   VALUE_END,
+  writeKeysName,
   writeTagsName,
   writeUniqueKeyName,
 } from '../../format/properties.js'
@@ -33,6 +34,7 @@ import { checkText, illegal, int32, queueIdOf, roomFor, safeInteger, tooLarge } 
 export const RECORD_OVER_BODY_BYTES = 65_536
 /** Most keys of a message: each makes an index entry. */
 export const MAX_KEYS = 32
+const SPACE = 0x20
 const NO_HASHES: readonly number[] = []
 
 const CRC = propertyKey(PropertyName.crc32)
@@ -226,25 +228,20 @@ export class MessageEncoder {
   }
 
   #writeKeys(keys: readonly string[], topic: TopicBytes): void {
-    const first = this.#at
+    const { view } = this.#block!
     const hashes: number[] = []
     for (const key of keys) {
-      if (key === '' || key.includes(' ')) throw illegal(`key ${shown(key)} must not be empty and must hold no space`)
-      if (this.#at === first) this.#writePair(PropertyName.keys, key)
-      else this.#extend(key)
-      hashes.push(keyHash(topic, key))
+      if (key === '' || hasSpace(key)) throw illegal(`key ${shown(key)} must not be empty and must hold no space`)
+      const isFirst = hashes.length === 0
+      if (isFirst) this.#at = writeKeysName(this.#block!, this.#at)
+      // In the place of what ended the value.
+      else view.setUint8(this.#at - 1, SPACE)
+      hashes.push(unsigned(this.#writeText(key, isFirst ? PropertyName.keys : 'keys', topic.keySeed)))
+      view.setUint8(this.#at++, VALUE_END)
     }
     if (hashes.length > MAX_KEYS)
       throw illegal(`${hashes.length} keys, at most ${MAX_KEYS} are allowed: each makes an index entry`)
     this.keyHashes = hashes
-  }
-
-  /** Adds a further key to the value just written. */
-  #extend(key: string): void {
-    this.#at--
-    this.#writeText(' ', 'keys')
-    this.#writeText(key, 'keys')
-    this.#block!.view.setUint8(this.#at++, VALUE_END)
   }
 
   #writeOthers(properties: Readonly<Record<string, string>>, topic: TopicBytes, message: Message): void {
@@ -359,6 +356,12 @@ export class MessageEncoder {
     this.#at = at + length
     return hashed
   }
+}
+
+/** Sooner told than by `includes`, for keys are short. */
+function hasSpace(key: string): boolean {
+  for (let i = 0; i < key.length; i++) if (key.charCodeAt(i) === SPACE) return true
+  return false
 }
 
 function emptyProperty(name: string, value: string): Error {

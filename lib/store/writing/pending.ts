@@ -8,6 +8,9 @@ export interface FurtherPlace {
   readonly queueOffset: number
 }
 
+/** What makes the answer to a put of its receipt, and of what was handed over with the message. */
+export type AnswerOf<Context, Answer> = (receipt: PutReceipt, context: Context) => Answer
+
 // A promise whose resolve and reject are taken out without a closure for each put.
 let takenResolve: (value: never) => void
 let takenReject: (error: unknown) => void
@@ -15,6 +18,8 @@ const take = (resolve: (value: never) => void, reject: (error: unknown) => void)
   takenResolve = resolve
   takenReject = reject
 }
+
+const allOf = (_: PutReceipt, receipts: PutReceipt[]): PutReceipt[] => receipts
 
 /** A record between its append and its acknowledgement. */
 export class PendingPut {
@@ -24,8 +29,6 @@ export class PendingPut {
   readonly sysFlag: number
   readonly tagsCode: number
   readonly keyHashes: readonly number[]
-  /** End of its record in the log. */
-  readonly end: number
   /** How many queue offsets it takes: 0 for one that is in no queue. */
   readonly count: number
   /** Whether its answer waits for what the store promises. */
@@ -35,9 +38,9 @@ export class PendingPut {
   isAnswered = true
   /** When a `sync` put stops waiting, on the monotonic clock. */
   deadline = 0
-  /** What makes the answer of the receipt; `undefined` for a batch, which is answered with all of its receipts. */
-  #answerOf: ((receipt: PutReceipt) => unknown) | undefined
-  #batch: readonly PutReceipt[] | undefined
+  #answerOf: AnswerOf<never, unknown> | undefined
+  /** What the answer is made of beside the receipt; of a batch, all of its receipts. */
+  #context: unknown
   #resolve: ((value: never) => void) | undefined
   #reject: ((error: unknown) => void) | undefined
 
@@ -47,23 +50,13 @@ export class PendingPut {
     this.sysFlag = encoded.sysFlag
     this.tagsCode = encoded.tagsCode
     this.keyHashes = encoded.keyHashes
-    this.end = receipt.commitLogOffset + receipt.size
     this.count = count
   }
 
   /** A promise of what is made of the receipt when the put is answered. */
-  promise<Answer>(answerOf: (receipt: PutReceipt) => Answer): Promise<Answer> {
+  promise<Context, Answer>(context: Context, answerOf: AnswerOf<Context, Answer>): Promise<Answer> {
+    this.#context = context
     this.#answerOf = answerOf
-    return this.#promise()
-  }
-
-  /** A promise of the receipts of a batch. */
-  promiseOfAll(receipts: PutReceipt[]): Promise<PutReceipt[]> {
-    this.#batch = receipts
-    return this.#promise()
-  }
-
-  #promise<Answer>(): Promise<Answer> {
     this.isAnswered = false
     const promise = new Promise<Answer>(take as never)
     this.#resolve = takenResolve
@@ -71,9 +64,20 @@ export class PendingPut {
     return promise
   }
 
+  /** A promise of the receipts of a batch. */
+  promiseOfAll(receipts: PutReceipt[]): Promise<PutReceipt[]> {
+    return this.promise(receipts, allOf)
+  }
+
+  /** End of its record in the log. */
+  get end(): number {
+    return this.receipt.commitLogOffset + this.receipt.size
+  }
+
   /** The receipts in the answer. */
   get receipts(): readonly PutReceipt[] {
-    return this.#batch ?? (this.#answerOf === undefined ? [] : [this.receipt])
+    if (this.#answerOf === undefined) return []
+    return this.#answerOf === allOf ? (this.#context as PutReceipt[]) : [this.receipt]
   }
 
   /** Answers the put, unless it has been. */
@@ -81,7 +85,7 @@ export class PendingPut {
     if (this.isAnswered) return
     this.isAnswered = true
     try {
-      this.#resolve!((this.#answerOf === undefined ? this.#batch : this.#answerOf(this.receipt)) as never)
+      this.#resolve!(this.#answerOf!(this.receipt, this.#context as never) as never)
     } catch (error) {
       this.#reject!(error)
     }

@@ -9,11 +9,11 @@
  *                         sync:  undurable -> the shared flush -> visible, answered
  * ```
  *
- * Under `sync` a group that is large need not wait for the end of its turn. While the disk has one half of those who put
- * again and again, the processor has the other.
+ * Under `sync` a large group does not wait for the end of its turn when the disk is idle: while the disk has one half of
+ * those who put again and again, the processor has the other. Still one flush runs at a time (`lib/log/flusher.ts`).
  *
  * 1. A message is in its queue and in the index only when it may be read: written (async) or durable (sync).
- * 2. If the write fails, everything of that turn is taken back: it was never visible nor acknowledged.
+ * 2. If a write fails, everything that it was to write is taken back: it was never visible nor acknowledged.
  * 3. If a flush fails, nothing is taken back, for nobody knows what the disk has: all waiters are rejected
  *    and the store writes no more.
  */

@@ -15,7 +15,7 @@ import { type Message, PutReceipt } from '../message.js'
 import type { MessageEncoder } from './encoder.js'
 import { wrapBatch } from './inner-batch.js'
 import { checkMessage } from './message-checks.js'
-import { copyMessage, type Encoded, PendingPut } from './pending.js'
+import { type AnswerOf, copyMessage, type Encoded, PendingPut } from './pending.js'
 import type { WriterQueue, WriterTopic, WriterTopics } from './topics.js'
 import { WaitingRoom } from './waiting-room.js'
 import type { WriteGroups } from './write-groups.js'
@@ -61,15 +61,15 @@ export class Writer {
   /**
    * Puts one message. Rejects with what {@link MessageStore.put} documents.
    *
-   * @param answerOf - makes the answer, at the time of it
+   * @param answerOf - makes the answer of the receipt and the context, at the time of it
    */
-  put<Answer>(message: Message, answerOf: (receipt: PutReceipt) => Answer): Promise<Answer> {
+  put<Context, Answer>(message: Message, context: Context, answerOf: AnswerOf<Context, Answer>): Promise<Answer> {
     this.#options.checkWritable()
-    if (this.#isCrowded()) return this.#putLater([message]).then((receipts) => answerOf(receipts[0]!))
+    if (this.#isCrowded()) return this.#putLater([message]).then((receipts) => answerOf(receipts[0]!, context))
     const { log, encoder, topics, clock, groups } = this.#options
     checkMessage(message)
     const topic = topics.topic(message.topic)
-    if (topic.isBatch) return this.#putInnerBatch([message], topic).then((receipts) => answerOf(receipts[0]!))
+    if (topic.isBatch) return this.#putInnerBatch([message], topic).then((receipts) => answerOf(receipts[0]!, context))
     const now = this.#timestamp(clock.now())
     const chunk = log.reserve(encoder.roomFor(message))
     const encodedEnd = encoder.encode(chunk.block, chunk.used, message, topic, now)
@@ -79,7 +79,7 @@ export class Writer {
     const put = this.#place(queue, encoder, placed, placed.used - encoder.size, now)
     put.waits = encoder.waits
     if (encoder.further !== undefined) this.#placeFurther(put, encoder.further)
-    const answer = put.promise(answerOf)
+    const answer = put.promise(context, answerOf)
     groups.add(put)
     return answer
   }

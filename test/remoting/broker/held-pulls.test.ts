@@ -62,12 +62,33 @@ describe('the pulls that wait', () => {
     const held = new HeldPulls(rights())
     const one = connection()
     const waits: Promise<unknown>[] = []
-    while (held.hasRoomFor(one)) waits.push(held.hold(one, asked('0 T@G'), forever))
+    const { command } = asked('0 T@G')
+    while (held.hasRoomFor(one, command)) waits.push(held.hold(one, asked('0 T@G'), forever))
     assert.equal(held.size, 4096)
-    assert.equal(held.hasRoomFor(connection()), true)
+    assert.equal(held.hasRoomFor(connection(), command), true)
     one.close()
     await Promise.all(waits)
     assert.equal(held.size, 0)
+  })
+
+  test('of one connection, and of all, hold little memory: those that have a body or long fields soon do not wait', async () => {
+    for (const given of [{ body: Buffer.alloc(1 << 20) }, { ext: { a: 'x'.repeat(1 << 20) } }]) {
+      const held = new HeldPulls(rights())
+      const command = request(codes.PULL_MESSAGE, given)
+      const connections = Array.from({ length: 20 }, () => connection())
+      const waits: Promise<unknown>[] = []
+      const counts = connections.map((one) => {
+        const before = held.size
+        while (held.hasRoomFor(one, command)) waits.push(held.hold(one, { command, key: '0 T@G', rules: 0 }, forever))
+        return held.size - before
+      })
+      assert.ok(counts[0]! >= 3 && counts[0]! <= 4, `${counts}`)
+      assert.ok(held.size <= 32, `${held.size}`)
+      for (const one of connections) one.close()
+      await Promise.all(waits)
+      // What they held is free again.
+      assert.equal(held.hasRoomFor(connection(), command), true)
+    }
   })
 
   test('of who may no longer have what comes end, also when it has come meanwhile, and the others go on', async () => {

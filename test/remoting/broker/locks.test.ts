@@ -97,6 +97,20 @@ test('no queue is locked or unlocked in the name of a consumer in the process of
   assert.equal(holder(), consumer.clientId)
 })
 
+test('when there are very many locks, groups without a member get no more, and others do', async (t) => {
+  const { served } = await serve(t, {})
+  const { locks } = served.broker.served
+  const queues = Array.from({ length: 1024 }, (_, queueId) => ({ topic: 'T', brokerName: 'mqlite', queueId }))
+  for (let i = 0; i < 128; i++) locks.lock(`g${i}`, queues, 'many')
+  assert.equal(locks.size, 131_072)
+  const client = clientOf(t, served)
+  assert.equal(await client.lock('c'), 'locked 0')
+  assert.equal(await client.beat('c'), 0)
+  assert.equal(await client.lock('c'), 'locked 1')
+  locks.unlock('g0', queues, 'many')
+  assert.equal(locks.size, 131_072 - 1024 + 1)
+})
+
 test('where nobody is asked who sends, a queue is unlocked by whoever names the client, as at RocketMQ', async (t) => {
   const { served, holder } = await serve(t, {})
   const [first, second] = [clientOf(t, served), clientOf(t, served)]

@@ -6,6 +6,7 @@ import { printBody } from '../../../lib/remoting/body-json.js'
 import { responseCodes } from '../../../lib/remoting/codes.js'
 import type { Command, CommandParts } from '../../../lib/remoting/command.js'
 import { popRequests as codes, consumeRequests } from '../../../lib/remoting/commands/consume-codes.js'
+import { endpointText } from '../../../lib/remoting/endpoint.js'
 import { bodiesIn, heartbeat, messagesIn, said } from '../../support/consumer-requests.js'
 import { ManualTime } from '../../support/manual-time.js'
 import { type ServedForTest, type ServeOptions, serveBroker } from '../../support/serve-broker.js'
@@ -295,6 +296,61 @@ describe('a group that leaves the sharing of queues to the broker', () => {
     const served = await serve(t)
     assert.equal(await setMode(served, { topic: '%RETRY%G' }), responseCodes.NO_PERMISSION)
     assert.equal(await setMode(served, { topic: 'Nowhere' }), responseCodes.TOPIC_NOT_EXIST)
-    assert.equal(await setMode(served, { consumerGroup: 'nobody' }), responseCodes.SUBSCRIPTION_GROUP_NOT_EXIST)
+    const strict = await serve(t, { options: { autoCreateGroups: false } })
+    assert.equal(await setMode(strict, { consumerGroup: 'nobody' }), responseCodes.SUBSCRIPTION_GROUP_NOT_EXIST)
+  })
+
+  test('may be told how before its first consumer comes', async (t) => {
+    const served = await serve(t)
+    assert.equal(await setMode(served, { consumerGroup: 'later' }), SUCCESS)
+    assert.equal(served.broker.groups.get('later').group, 'later')
+  })
+
+  describe('that is served by two brokers', () => {
+    async function serveTwo(t: TestContext): Promise<[Popping, Popping]> {
+      const options = { topics: { Wide: { queues: 2 } } }
+      const first = await serve(t, { options: { ...options, store: { brokerName: 'first' } } })
+      const nameServers = [endpointText(first.server.nameServerEndpoint!)]
+      const server = { port: 0, nameServers }
+      const second = await serve(t, { options: { ...options, store: { brokerName: 'second' } }, server })
+      return [first, second]
+    }
+    const join = async (served: readonly ServedForTest[], clientId: string): Promise<void> => {
+      for (const { ask } of served) await ask(consumeRequests.HEART_BEAT, heartbeat({ clientId, topics: { Wide: '*' } }))
+    }
+    const places = async (served: ServedForTest, clientId: string): Promise<string[]> => {
+      const body = printBody({ topic: 'Wide', consumerGroup: 'G', clientId, strategyName: 'AVG', messageModel: 'CLUSTERING' })
+      const { messageQueueAssignments } = said(await served.ask(consumeRequests.QUERY_ASSIGNMENT, { body })) as {
+        messageQueueAssignments: { messageQueue: { brokerName: string; queueId: number } }[]
+      }
+      return messageQueueAssignments.map(({ messageQueue }) => `${messageQueue.brokerName} ${messageQueue.queueId}`)
+    }
+
+    test('is told its share of the queues of both by either', async (t) => {
+      const both = await serveTwo(t)
+      for (const clientId of ['a', 'b']) await join(both, clientId)
+      for (const one of both) {
+        assert.deepEqual(await places(one, 'a'), ['first 0', 'first 1'])
+        assert.deepEqual(await places(one, 'b'), ['second 0', 'second 1'])
+      }
+    })
+
+    test('pops from both', async (t) => {
+      const both = await serveTwo(t)
+      await join(both, 'a')
+      for (const one of both) {
+        assert.equal(await setMode(one, {}), SUCCESS)
+        assert.deepEqual(await places(one, 'a'), ['first -1', 'second -1'])
+      }
+    })
+
+    test('has only the queues that are here while a consumer of the process is in it', async (t) => {
+      const both = await serveTwo(t)
+      await join(both, 'a')
+      const consumer = both[0].broker.consumer({ group: 'G', subscribe: { Wide: '*' } })
+      await settled(async () => (await places(both[0], 'a')).length === 1)
+      assert.match((await places(both[0], 'a'))[0]!, /^first [01]$/)
+      await consumer.close()
+    })
   })
 })

@@ -39,6 +39,13 @@ export const storeMutants: readonly Mutant[] = [
     tests: ['store/sync-groups'],
   },
   {
+    fault: 'recovery takes properties that only look like a checksum for one',
+    file: 'store/views/plain-dispatch.ts',
+    text: 'crcAt >= 0 && readCrcProperty(block, crcAt) >= 0 ? crcAt : end',
+    replacement: 'crcAt >= 0 ? crcAt : end',
+    tests: ['store/plain-dispatch'],
+  },
+  {
     fault: 'a put that found no space keeps its queue offset',
     file: 'store/writing/write-groups.ts',
     text: 'if (count > 0) queue.nextOffset = receipt.queueOffset',

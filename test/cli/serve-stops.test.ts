@@ -290,10 +290,9 @@ test('a fault of ours ends the server with 70 and one line that says what and wh
     ['setTimeout(() => { throw new Error("boom") }, MS)', 'boom'],
     ['setTimeout(() => void Promise.reject(new TypeError("lost")), MS)', 'lost'],
   ] as const) {
-    // Long enough for the server to begin; it is no matter if it has not, but the program must have.
-    const begun = 'process.listenerCount("uncaughtException") > 0'
-    const fault = `const look = setInterval(() => { if (${begun}) { clearInterval(look); ${how.replace('MS', '1500')} } }, 10)`
-    const child = startWith(['--import', `data:text/javascript,${encodeURIComponent(fault)}`], 'serve', directory, ...FREE)
+    // Not before the program can hear of it; then long enough for the server to begin, and no matter if it has not.
+    const later = `process.on('newListener', (name) => { if (name === 'uncaughtException') ${how.replace('MS', '1500')} })`
+    const child = startWith(['--import', `data:text/javascript,${encodeURIComponent(later)}`], 'serve', directory, ...FREE)
     const { code, out, error } = await outcomeOf(child)
     assert.deepEqual([code, out], [70, ''])
     const lines = error.trimEnd().split('\n')

@@ -25,7 +25,8 @@ export interface TextHead {
   readonly power: number
 }
 
-let last = ''
+/** `undefined` before the first: no text is that one. */
+let last: string | undefined
 let lastHead = textHead('')
 let lastNumber = 0
 
@@ -38,10 +39,11 @@ export function textHead(text: string): TextHead {
 
 /** The text of a head and a number, 0 to 65,535. */
 export function countedText(head: TextHead, number: number): string {
-  last = head.text + TEXTS[number >> 8]! + TEXTS[number & 0xff]!
+  const text = head.text + TEXTS[number >> 8]! + TEXTS[number & 0xff]!
+  last = text
   lastHead = head
   lastNumber = number
-  return last
+  return text
 }
 
 /** Whether a text is the one that was made last. */

@@ -25,7 +25,8 @@ export interface TextHead {
   readonly power: number
 }
 
-let last = ''
+/** `undefined` before the first: no text is that one. */
+let last: string | undefined
 let lastHead = textHead('')
 let lastNumber = 0
 /** All but two digits of it, which the next one mostly begins with, too. */
@@ -42,10 +43,11 @@ export function textHead(text: string): TextHead {
 export function countedText(head: TextHead, number: number): string {
   const high = number >> 8
   if (head !== lastHead || high !== lastNumber >> 8) begin = head.text + TEXTS[high]!
-  last = begin + TEXTS[number & 0xff]!
+  const text = begin + TEXTS[number & 0xff]!
+  last = text
   lastHead = head
   lastNumber = number
-  return last
+  return text
 }
 
 /** Whether a text is the one that was made last. */

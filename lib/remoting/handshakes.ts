@@ -30,6 +30,7 @@ const SAFE_MS = 250
 export interface ShakingSocket {
   readonly remoteAddress?: string | undefined
   readonly remotePort?: number | undefined
+  readonly localAddress?: string | undefined
   on(event: 'data', listener: (chunk: Buffer) => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end' | 'close', listener: () => void): unknown
@@ -63,6 +64,7 @@ interface Shaking<Raw> {
   readonly host: string
   /** What has come of a ClientHello that is not whole. */
   hello: Buffer
+  readonly scan: HelloScan
   /** Since when it is for the peer to do something; `undefined` while it is for us. */
   since: number | undefined
 }
@@ -107,13 +109,14 @@ export class Handshakes<Raw extends ShakingSocket> {
       key: keyOf(socket),
       host: socket.remoteAddress ?? '',
       hello: EMPTY,
+      scan: new HelloScan(),
       since: clock.monotonic(),
     }
     this.#shaking.set(one.key, one)
     const timer = timers.after(HANDSHAKE_MS, () => this.#refuse(one, `no TLS handshake for ${HANDSHAKE_MS} ms`))
     const onData = (chunk: Buffer): void => {
       one.hello = one.hello.length === 0 ? chunk : Buffer.concat([one.hello, chunk])
-      if (!isWholeHello(one.hello)) {
+      if (!one.scan.isWhole(one.hello)) {
         if (one.hello.length > MOST_HELLO_BYTES) this.#refuse(one, 'no TLS handshake')
         return
       }
@@ -134,7 +137,7 @@ export class Handshakes<Raw extends ShakingSocket> {
   }
 
   /** The handshake of a peer is done. @param socket - the one that came of it */
-  done(socket: Pick<ShakingSocket, 'remoteAddress' | 'remotePort'>): void {
+  done(socket: Place): void {
     this.#shaking.delete(keyOf(socket))
   }
 
@@ -231,22 +234,38 @@ export class Handshakes<Raw extends ShakingSocket> {
   }
 }
 
-/** Whether a ClientHello has come to its end; true as well for what cannot become one, which is refused at once. */
-function isWholeHello(bytes: Buffer): boolean {
-  const head = Buffer.alloc(MESSAGE_HEAD)
-  let has = 0
-  for (let at = 0; at + RECORD_HEAD <= bytes.length; ) {
-    const length = bytes.readUInt16BE(at + 3)
-    if (bytes[at] !== HANDSHAKE || length === 0) return true
-    const part = bytes.subarray(at + RECORD_HEAD, at + RECORD_HEAD + length)
-    if (has < MESSAGE_HEAD) part.copy(head, has)
-    has += part.length
-    if (has >= MESSAGE_HEAD && has >= MESSAGE_HEAD + (head.readUInt32BE() & 0xffffff)) return true
-    at += RECORD_HEAD + length
+/** Looks for the end of a ClientHello while it comes, from where it stopped: it may come byte by byte, in records of a byte. */
+class HelloScan {
+  readonly #head = Buffer.alloc(MESSAGE_HEAD)
+  /** Where the next record begins, and how much of the message stands before it. */
+  #at = 0
+  #has = 0
+
+  /**
+   * Whether it has come to its end; true as well for what cannot become one, which is refused at once.
+   *
+   * @param bytes - all that has come
+   */
+  isWhole(bytes: Buffer): boolean {
+    while (this.#at + RECORD_HEAD <= bytes.length) {
+      const length = bytes.readUInt16BE(this.#at + 3)
+      if (bytes[this.#at] !== HANDSHAKE || length === 0) return true
+      const from = this.#at + RECORD_HEAD
+      const to = Math.min(from + length, bytes.length)
+      if (this.#has < MESSAGE_HEAD) bytes.copy(this.#head, this.#has, from, to)
+      const has = this.#has + to - from
+      if (has >= MESSAGE_HEAD && has >= MESSAGE_HEAD + (this.#head.readUInt32BE() & 0xffffff)) return true
+      if (to < from + length) return false
+      this.#at = to
+      this.#has = has
+    }
+    return false
   }
-  return false
 }
 
-function keyOf({ remoteAddress, remotePort }: Pick<ShakingSocket, 'remoteAddress' | 'remotePort'>): string {
-  return `${remoteAddress}:${remotePort}`
+/** Between which ends a connection is: one of this machine's addresses is one of them, for a peer may use a port for several. */
+type Place = Pick<ShakingSocket, 'remoteAddress' | 'remotePort' | 'localAddress'>
+
+function keyOf({ remoteAddress, remotePort, localAddress }: Place): string {
+  return `${remoteAddress}:${remotePort} ${localAddress}`
 }

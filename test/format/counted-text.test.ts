@@ -12,6 +12,10 @@ const NUMBERS = [0, 1, 9, 10, 255, 256, 0xabcd, 0xffff]
 const again = (text: string): string => Buffer.from(text).toString()
 
 describe('a counted text', () => {
+  test('is not the empty one while none was made', () => {
+    assert.ok(!isLastCounted(''))
+  })
+
   test('is its head and four digits, and is written and hashed as any text is, whatever the length of the head', () => {
     for (let length = 0; length <= 53; length++) {
       const head = textHead('C0000221F~'.repeat(6).slice(0, length))

@@ -16,13 +16,16 @@ let ports = 0
 /** A socket that says what the test says. */
 class FakeSocket extends EventEmitter {
   readonly remoteAddress: string
-  readonly remotePort = ++ports
+  readonly remotePort: number
+  readonly localAddress: string
   given: Buffer | undefined
   isDestroyed = false
 
-  constructor(host: string) {
+  constructor(host: string, port = ++ports, localAddress = '127.0.0.1') {
     super()
     this.remoteAddress = host
+    this.remotePort = port
+    this.localAddress = localAddress
   }
 
   pause(): void {}
@@ -69,8 +72,8 @@ function opened(maxSockets = 1000, costMs = 0) {
     clock: time,
     timers: time,
   })
-  const from = (host: string): FakeSocket => {
-    const socket = new FakeSocket(host)
+  const from = (host: string, port?: number, localAddress?: string): FakeSocket => {
+    const socket = new FakeSocket(host, port, localAddress)
     handshakes.take(socket)
     return socket
   }
@@ -152,7 +155,7 @@ describe('TLS handshakes', () => {
 
   test('are not waited for without end, nor gathered without bound', async () => {
     const { time, handshakes, refused, from } = opened()
-    const [silent, slow, endless, gone, done] = ['silent', 'slow', 'endless', 'gone', 'done'].map(from)
+    const [silent, slow, endless, gone, done] = ['silent', 'slow', 'endless', 'gone', 'done'].map((host) => from(host))
     slow!.say(hello().subarray(0, 100))
     done!.say(hello())
     handshakes.done(done!)
@@ -173,6 +176,17 @@ describe('TLS handshakes', () => {
     )
     assert.equal(handshakes.size, 0)
     assert.equal(time.pendingTimers, 0)
+  })
+
+  test('from one port to two addresses of this machine are two', async () => {
+    const { time, handshakes, refused, from } = opened()
+    const first = from('a', 5000, '127.0.0.1')
+    const second = from('a', 5000, '127.0.0.2').say(hello())
+    handshakes.done(second)
+    time.advance(10_000)
+    await settled(2)
+    assert.deepEqual([first.isDestroyed, second.isDestroyed, handshakes.size], [true, false, 0])
+    assert.deepEqual(refused, ['a: no TLS handshake for 10000 ms'])
   })
 
   test('that take long go for newcomers, those of the address first that has most of them', async () => {

@@ -6,6 +6,7 @@ import { RemotingClient } from '../../lib/remoting/client.js'
 import { nameServerRequests as codes, responseCodes } from '../../lib/remoting/codes.js'
 import { type Command, request } from '../../lib/remoting/command.js'
 import { Refusal } from '../../lib/remoting/errors.js'
+import type { Handler } from '../../lib/remoting/handling.js'
 import { NameServer } from '../../lib/remoting/name-server/name-server.js'
 import { decodeInSteps, decodeRegistration, encodeRegistration } from '../../lib/remoting/name-server/registration.js'
 import { RouteTable } from '../../lib/remoting/name-server/route-table.js'
@@ -144,6 +145,41 @@ describe('a registration', () => {
     await settled(20)
     assert.equal(nameServer.routes.state.topics.size, 0)
   })
+})
+
+test('a broker that is known and goes before its next registration was read is forgotten', async (t) => {
+  const nameServer = new NameServer()
+  t.after(() => nameServer.close())
+  let told = 0
+  const handlers = new Map(
+    [...nameServer.handlers].map(([code, handler]): [number, Handler] => [
+      code,
+      (command, from) => {
+        told++
+        return handler(command, from)
+      },
+    ]),
+  )
+  const server = await serveRemoting(t, { handlers })
+  const address = `127.0.0.1:${server.endpoint.port}`
+  const [other, gone] = [new RemotingClient(), new RemotingClient()]
+  t.after(() => other.close(100))
+  const named = (name: string, command: Command) => ({
+    ...command,
+    extFields: { ...command.extFields, brokerName: name, brokerAddr: name },
+  })
+  await gone.invoke(address, named('gone', registrationOf(10)))
+  const long = other.invoke(address, named('other', registrationOf(30_000)))
+  while (told < 2) await settled(1)
+  const late = gone.invoke(address, named('gone', registrationOf(20, 2))).catch(() => undefined)
+  while (told < 3) await settled(1)
+  await Promise.all([gone.close(0), late])
+  await long
+  await settled(20)
+  assert.deepEqual(
+    [...nameServer.routes.state.live.values()].map(({ address }) => address),
+    ['other'],
+  )
 })
 
 test('a name server takes as many topics as it has room for, and again when they have gone', async (t) => {

@@ -57,6 +57,7 @@ const illegal: readonly [string, object, (error: unknown) => true][] = [
   ['keys that are null', { topic: 'a', body: 'x', keys: null }, bad(TypeError, 'keys', 'null')],
   ['a key that is a number', { topic: 'a', body: 'x', keys: ['a', 5] }, bad(TypeError, 'keys', '5')],
   ['a hole in the keys', { topic: 'a', body: 'x', keys: ['a', undefined] }, bad(TypeError, 'keys', 'undefined')],
+  ['an empty unique key', { topic: 'a', body: 'x', uniqueKey: '' }, code('MESSAGE_ILLEGAL', 'UNIQ_KEY')],
   ['an empty key', { topic: 'a', body: 'x', keys: ['a', ''] }, code('MESSAGE_ILLEGAL', 'key')],
   ['a key with a space', { topic: 'a', body: 'x', keys: 'a b' }, code('MESSAGE_ILLEGAL', 'key', 'a b')],
   ['a key with a separator', { topic: 'a', body: 'x', keys: ['a', 'b\u0002'] }, code('MESSAGE_ILLEGAL', 'keys')],

@@ -15,12 +15,10 @@ export type OnMember = (name: string, at: number) => Steps<number>
 
 /** Longest name of a member, characters. */
 const MOST_NAME = 4096
-/** Characters that decide something, between two looks at something else. */
-const STEPS_AT_ONCE = 1024
-
-const BLANKS = /[ \t\r\n]*/y
-const STRUCTURE = /["[\]{},]/g
-const IN_STRING = /["\\]/g
+/** Blanks in a row, at most. */
+const MOST_BLANKS = 64 * 1024
+/** Characters between two looks at something else. */
+const CHARACTERS_AT_ONCE = 16 * 1024
 
 /** Goes through an object. @returns where it ends @throws {Refusal} when it is none */
 export function* membersOf(text: string, at: number, onMember: OnMember): Steps<number> {
@@ -44,40 +42,43 @@ export function* membersOf(text: string, at: number, onMember: OnMember): Steps<
 export function* endOfValue(text: string, at: number, most = Number.POSITIVE_INFINITY): Steps<number> {
   let depth = 0
   let inString = false
-  let next = at
-  for (let steps = 1; ; steps++) {
-    if (steps % STEPS_AT_ONCE === 0) yield
-    const found = nextOf(inString ? IN_STRING : STRUCTURE, text, next)
-    if (found - at > most) throw new Refusal(responseCodes.SYSTEM_ERROR, `an entry of the body has more than ${most} characters`)
-    const character = text[found]
-    next = found + 1
-    if (character === '\\') next++
-    else if (character === '"') {
-      inString = !inString
-      if (!inString && depth === 0) return next
-    } else if (character === '{' || character === '[') depth++
-    else if (depth === 0) return found
-    else if (character !== ',' && --depth === 0) return next
+  for (let next = at, pauseAt = at + CHARACTERS_AT_ONCE; next < text.length; next++) {
+    if (next >= pauseAt) {
+      pauseAt = next + CHARACTERS_AT_ONCE
+      yield
+    }
+    if (next - at > most) throw new Refusal(responseCodes.SYSTEM_ERROR, `an entry of the body has more than ${most} characters`)
+    const character = text[next]
+    if (inString) {
+      if (character === '\\') next++
+      else if (character === '"') {
+        inString = false
+        if (depth === 0) return next + 1
+      }
+    } else if (character === '"') inString = true
+    else if (character === '{' || character === '[') depth++
+    else if (character === '}' || character === ']') {
+      if (depth === 0) return next
+      if (--depth === 0) return next + 1
+    } else if (character === ',' && depth === 0) return next
   }
+  throw noJson()
 }
 
-/** Behind the blanks that are here. */
+/** Behind the blanks that are here. @throws {Refusal} when there are more than anybody writes */
 export function skipBlanks(text: string, at: number): number {
-  BLANKS.lastIndex = at
-  BLANKS.exec(text)
-  return BLANKS.lastIndex
+  let next = at
+  while (isBlank(text[next])) if (++next - at > MOST_BLANKS) throw noJson()
+  return next
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\n' || character === '\r' || character === '\t'
 }
 
 /** What is thrown for a text that is no JSON. */
 export function noJson(): Refusal {
   return new Refusal(responseCodes.SYSTEM_ERROR, 'the body is no JSON')
-}
-
-function nextOf(pattern: RegExp, text: string, from: number): number {
-  pattern.lastIndex = from
-  const match = pattern.exec(text)
-  if (match === null) throw noJson()
-  return match.index
 }
 
 function parsed(name: string): string {

@@ -67,6 +67,8 @@ export class NameServer {
   }
 
   #onRegistered(connection: Connection): void {
+    // What it said may have waited until it was gone.
+    if (!connection.isOpen) this.routes.forgetConnection(connection)
     if (this.#connections.has(connection)) return
     this.#connections.add(connection)
     connection.onClose(() => this.routes.forgetConnection(connection))

@@ -3,10 +3,12 @@
 /** See the head of this file. */
 export class WaitingRoom {
   #waiting: (() => void)[] = []
+  /** How many of these have gone. */
+  #gone = 0
 
   /** Whether nobody waits. */
   get isEmpty(): boolean {
-    return this.#waiting.length === 0
+    return this.#gone === this.#waiting.length
   }
 
   /** Calls `put` when it is its turn, and answers what it answers. */
@@ -23,10 +25,10 @@ export class WaitingRoom {
     })
   }
 
-  /** Lets puts go, oldest first, while there is room. */
+  /** Lets puts go, oldest first, while there is room. A put that makes the store fail has the others let in before it returns. */
   letIn(hasRoom: () => boolean): void {
-    let gone = 0
-    while (gone < this.#waiting.length && hasRoom()) this.#waiting[gone++]!()
-    if (gone > 0) this.#waiting.splice(0, gone)
+    while (!this.isEmpty && hasRoom()) this.#waiting[this.#gone++]!()
+    this.#waiting.splice(0, this.#gone)
+    this.#gone = 0
   }
 }

@@ -182,6 +182,30 @@ test('a broker that is known and goes before its next registration was read is f
   )
 })
 
+test('a registration that waits, and one that is read, are let go when their connection is closed', async (t) => {
+  const nameServer = new NameServer()
+  t.after(() => nameServer.close())
+  const connected = () => {
+    const closed = new AbortController()
+    const onClose = (listener: () => void) => {
+      closed.signal.addEventListener('abort', listener)
+      return () => closed.signal.removeEventListener('abort', listener)
+    }
+    return { isOpen: true, onClose, close: () => closed.abort() }
+  }
+  const register = nameServer.handlers.get(codes.REGISTER_BROKER)!
+  const [reading, waiting, last] = [connected(), connected(), connected()]
+  const answers = [reading, waiting].map((from) => register(registrationOf(20_000), from as never) as Promise<Command>)
+  const done = register(registrationOf(2000), last as never)
+  waiting.close()
+  await answers[1]
+  assert.equal(nameServer.routes.state.topics.size, 0)
+  reading.close()
+  await answers[0]
+  await done
+  assert.equal(nameServer.routes.state.topics.size, 2000)
+})
+
 test('a name server takes as many topics as it has room for, and again when they have gone', async (t) => {
   const routes = new RouteTable()
   const give = (brokerName: string, names: readonly string[]): void => {

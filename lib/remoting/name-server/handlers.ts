@@ -4,6 +4,7 @@ import type { TurnShare } from '../../base/turn-share.js'
 import { parseBody, printBody } from '../body-json.js'
 import { nameServerRequests as codes, responseCodes } from '../codes.js'
 import { answer, type Command, type CommandParts } from '../command.js'
+import type { Connection } from '../connection.js'
 import { Refusal } from '../errors.js'
 import { optionalFlag, requiredLong, requiredText } from '../ext-fields.js'
 import type { Handler, HandlerTable } from '../handling.js'
@@ -64,9 +65,34 @@ class InOrder {
     done.then(forget, forget)
     return done
   }
+
+  /**
+   * As {@link runLong}. Once its connection is closed the command is let go, and no more of it is read: nobody counts its bytes
+   * then.
+   *
+   * @param action - captures nothing of the command; to be stopped by what its last argument throws
+   */
+  runWhileOpen(command: Command, from: From, action: (command: Command, from: From, checkOpen: () => void) => Promise<Reply>) {
+    let waiting: Command | undefined = command
+    const checkOpen = (): void => {
+      if (waiting === undefined) throw new Refusal(responseCodes.SYSTEM_ERROR, 'the connection was closed')
+    }
+    return new Promise<Reply>((resolve, reject) => {
+      const callOff = from.onClose(() => {
+        waiting = undefined
+        resolve(undefined)
+      })
+      this.runLong(async () => (waiting === undefined ? undefined : action(waiting, from, checkOpen)))
+        .finally(callOff)
+        .then(resolve, reject)
+    })
+  }
 }
 
 type Reply = CommandParts | undefined
+
+/** What is asked of a connection. */
+type From = Pick<Connection, 'onClose'>
 
 /** The table. */
 export function nameServerHandlers(parts: NameServerParts): HandlerTable {
@@ -82,7 +108,7 @@ export function nameServerHandlers(parts: NameServerParts): HandlerTable {
   return table
 }
 
-type Entries = readonly (readonly [number, (command: Command, from: object) => Promise<Reply> | Reply])[]
+type Entries = readonly (readonly [number, (command: Command, from: From) => Promise<Reply> | Reply])[]
 
 function routeHandlers({ routes, settings, ordersTopics }: NameServerParts): Entries {
   const { state } = routes
@@ -151,6 +177,13 @@ function brokerHandlers(parts: NameServerParts): Entries {
       body: orders === undefined ? undefined : printBody({ table: objectOfTexts(orders) }),
     }
   }
+  const read = async (command: Command, from: From, checkOpen: () => void): Promise<Reply> => {
+    const pause = (): Promise<void> | undefined => {
+      checkOpen()
+      return parts.reading.pause()
+    }
+    return register(await decodeInSteps(command, pause), from)
+  }
   const unregister = (command: Command): Reply => {
     routes.unregister({
       cluster: requiredText(command, 'clusterName'),
@@ -166,7 +199,7 @@ function brokerHandlers(parts: NameServerParts): Entries {
       (command, connection) =>
         isSmallRegistration(command)
           ? inOrder.run(() => register(decodeRegistration(command), connection))
-          : inOrder.runLong(async () => register(await decodeInSteps(command, () => parts.reading.pause()), connection)),
+          : inOrder.runWhileOpen(command, connection, read),
     ],
     [codes.UNREGISTER_BROKER, (command) => inOrder.run(() => unregister(command))],
     [codes.QUERY_DATA_VERSION, versionQuestion],

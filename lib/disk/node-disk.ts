@@ -10,7 +10,7 @@
  * - A descriptor closed under a running fdatasync may be given to another file, which would then be
  *   synced in its place. Closing a file that is being flushed is refused.
  * - Linux tells once for each descriptor that pages could not be written. Of two fdatasyncs at the same time the one
- *   that should have failed may succeed, because the other was told. They follow each other.
+ *   that should have failed may succeed, because the other was told. They follow each other, and fail with the one before.
  *
  * Links are never followed at the last name of a path, and only regular files are opened: a FIFO or a
  * device put in the place of a segment would hang or divert the store.
@@ -272,15 +272,16 @@ class NodeFile implements DiskFile {
   flush(): Promise<void> {
     this.#check(0, 0)
     this.#flushes += 1
-    const sync = (): Promise<void> => this.#sync()
-    this.#flushing = this.#flushes === 1 ? sync() : this.#flushing.then(sync, sync)
+    const flushed = this.#flushes === 1 ? this.#sync() : this.#flushing.then(() => this.#sync())
+    this.#flushing = flushed.finally(() => {
+      this.#flushes -= 1
+    })
     return this.#flushing
   }
 
   #sync(): Promise<void> {
     return new Promise((resolve, reject) => {
       fs.fdatasync(this.#fd, (error) => {
-        this.#flushes -= 1
         if (error) reject(asDiskError(error, 'flush', this.path))
         else resolve()
       })

@@ -88,10 +88,8 @@ class SharedFile implements DiskFile {
   readonly #open: LRUCache<string, SharedFile>
   #file: DiskFile | undefined
   #mayWrite: boolean
-  /** Flushes under way, with those that wait for one. */
+  /** Flushes under way. */
   #flushes = 0
-  /** The last of them. */
-  #lastFlush: Promise<void> | undefined
   /** Counts writes; together with the count that the last flush covered it tells whether any is unflushed. */
   #writes = 0
   #flushedWrites = 0
@@ -127,28 +125,17 @@ class SharedFile implements DiskFile {
     return (this.#file ?? this.ensureOpen()).size()
   }
 
-  /**
-   * One at a time. The system tells an error once for each descriptor, to whoever is there first: of two flushes under way the
-   * other would report success for bytes that are lost. So whoever waits for one that fails, fails with it.
-   */
-  flush(): Promise<void> {
-    const before = this.#lastFlush
-    this.#flushes += 1
-    const flushed = before === undefined ? this.#flushNow() : before.then(() => this.#flushNow())
-    const done = flushed.finally(() => {
-      this.#flushes -= 1
-      if (this.#lastFlush === done) this.#lastFlush = undefined
-      if (this.#mustClose && !this.#isPinned) this.#closeNow()
-    })
-    this.#lastFlush = done
-    return done
-  }
-
-  async #flushNow(): Promise<void> {
+  async flush(): Promise<void> {
     const file = this.#file ?? this.ensureOpen()
     const writes = this.#writes
-    await file.flush()
-    this.#flushedWrites = Math.max(this.#flushedWrites, writes)
+    this.#flushes += 1
+    try {
+      await file.flush()
+      this.#flushedWrites = Math.max(this.#flushedWrites, writes)
+    } finally {
+      this.#flushes -= 1
+      if (this.#mustClose && !this.#isPinned) this.#closeNow()
+    }
   }
 
   close(): void {

@@ -66,33 +66,6 @@ test('a file that is being flushed closes after the flush, not under it', async 
   assert.throws(() => first.size(), InvariantError)
 })
 
-test('of two flushes of a file the second begins when the first has ended, and fails with it', async () => {
-  const { disk, finish } = slowDisk()
-  const files = new OpenFiles(disk, 2)
-  const file = files.file('/d/a', true, true)
-  let begun = 0
-  disk.onOperation = (kind) => {
-    if (kind === 'flush') begun++
-  }
-  file.writeAt(Buffer.from('a'), 0)
-  disk.inject({ on: 'flush', code: 'EIO' })
-  const flushes = Promise.allSettled([file.flush(), file.flush(), file.flush()])
-  assert.equal(begun, 1)
-  finish()
-  // The error is told once; who asked meanwhile must not hear that all is well.
-  assert.deepEqual(
-    (await flushes).map(({ status }) => status),
-    ['rejected', 'rejected', 'rejected'],
-  )
-  const [good, behind] = [file.flush(), file.flush()]
-  finish()
-  await good
-  assert.equal(begun, 3)
-  finish()
-  await behind
-  files.closeAll()
-})
-
 test('a file taken up again while it waits to close stays open', async () => {
   const { disk, finish } = slowDisk()
   const files = new OpenFiles(disk, 2)

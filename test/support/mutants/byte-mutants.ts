@@ -139,8 +139,8 @@ export const byteMutants: readonly Mutant[] = [
   {
     fault: 'two flushes of a file run at the same time, so that one may hear of an error of the other',
     file: 'disk/node-disk.ts',
-    text: 'this.#flushes === 1 ? sync() : this.#flushing.then(sync, sync)',
-    replacement: 'sync()',
+    text: 'this.#flushes === 1 ? this.#sync() : this.#flushing.then(() => this.#sync())',
+    replacement: 'this.#sync()',
     tests: ['disk/flush-once'],
   },
   {

@@ -40,7 +40,7 @@ do not show. Changes nothing, takes no lock; the store may be in use.
                      all index files, or the entries of one
   checkpoint         checkpoint, abort, and the marks under ext/
 
-  --limit N          at most so many rows; 20 unless told otherwise
+  --limit N          at most so many records or entries; 20 unless told otherwise
 ${INDEX_SLOTS_HELP}
   --json             one JSON document; next is the value of --from that goes on
 

@@ -13,7 +13,10 @@ export type Reaction = 'retry' | 'reject' | 'repair' | 'fatal'
 /** The table of error codes. The README prints it, and a test keeps the two equal. */
 export const errorCodes = {
   STORE_CLOSED: { reaction: 'reject', meaning: 'the store is closing or closed' },
-  STORE_LOCKED: { reaction: 'retry', meaning: 'another process, or another store in this one, holds the directory' },
+  STORE_LOCKED: {
+    reaction: 'retry',
+    meaning: 'another process, or another store in this one, holds the directory, or another broker the store',
+  },
   STORE_READ_ONLY: { reaction: 'reject', meaning: 'the store was opened to be read, or is a replica' },
   STORE_CORRUPT: { reaction: 'repair', meaning: 'durable bytes are damaged; intact data is still served' },
   STORE_FAILED: { reaction: 'fatal', meaning: 'a flush failed or an invariant broke; nothing is written until reopened' },

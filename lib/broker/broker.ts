@@ -47,7 +47,12 @@ export class Broker implements AsyncDisposable {
     return new Broker(await openBroker(directory, options, ports))
   }
 
-  /** A broker over a store that somebody else opened, and closes after the broker. One at a time. */
+  /**
+   * A broker over a store that somebody else opened, and closes after the broker. One at a time.
+   *
+   * @throws {TypeError} or {@link RangeError} for a wrong option; {@link MessageStoreError} `STORE_LOCKED` while another
+   *   broker is open over the store
+   */
   static async over(store: MessageStore, options?: Omit<BrokerOptions, 'store'>, ports?: Partial<BrokerPorts>): Promise<Broker> {
     return new Broker(await overStore(store, options, ports))
   }

@@ -1,7 +1,7 @@
 /** Opens a broker: the parts, then what they do in the background; and takes it down in the opposite order. */
 
 import { checkObject } from '../base/arguments.js'
-import { shown } from '../base/errors.js'
+import { MessageStoreError, shown } from '../base/errors.js'
 import { Emitter } from '../base/signals.js'
 import { systemClock, systemRandom, systemTimers } from '../base/system.js'
 import { nodeDisk } from '../disk/node-disk.js'
@@ -55,8 +55,12 @@ function surroundingsOf(store: MessageStore, options: ResolvedBrokerOptions, giv
   return surroundings
 }
 
+/** Stores with a broker over them: two would write the same files, each without what the other one knows. */
+const taken = new WeakSet<MessageStore>()
+
 async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   const { store, events } = base
+  if (taken.has(store)) throw new MessageStoreError('STORE_LOCKED', 'another broker is open over this store')
   const spares: string[] = []
   // The files are read while the parts are built; a store that outlives the broker keeps nothing of it.
   const hearNoMore = store.on('spareCopy', ({ path, why }) =>
@@ -64,7 +68,12 @@ async function assemble(base: BrokerSurroundings, ownsStore: boolean) {
   )
   let needs: NeededParts | undefined
   // Until it is known what is needed, everything is.
-  const letGo = store.keepFrom(async () => (needs === undefined ? 0 : neededFrom(needs)))
+  const keepNoMore = store.keepFrom(async () => (needs === undefined ? 0 : neededFrom(needs)))
+  taken.add(store)
+  const letGo = (): void => {
+    keepNoMore()
+    taken.delete(store)
+  }
   const parts = await buildParts(base)
     .catch((error: unknown) => {
       letGo()

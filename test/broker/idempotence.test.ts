@@ -233,6 +233,37 @@ describe('a group that wants nothing twice', () => {
     assert.equal(consumer.inFlight, 0)
   })
 
+  for (const kind of ['returns', 'resolves'])
+    test(`handles one of two copies that were there before it came, by run and a handler that ${kind}`, async (t) => {
+      const { broker } = await manual(t)
+      for (const body of ['1', '2', '3']) await broker.send({ topic: 'orders', body, keys: [body === '3' ? 'b' : 'a'] })
+      const consumer = broker.consumer({ group: 'g', subscribe: { orders: '*' }, once })
+      const seen: string[] = []
+      void consumer.run(({ body }) => {
+        seen.push(body.toString())
+        return kind === 'returns' ? undefined : settled(1)
+      })
+      await settled(60)
+      assert.deepEqual(seen, ['1', '3'])
+    })
+
+  test('gets the acknowledged one of two copies again when that could not be written', async (t) => {
+    const { broker } = await manual(t)
+    const join = () => broker.consumer({ group: 'g', subscribe: { orders: '*' }, once })
+    const consumer = join()
+    for (const body of ['1', '2', '3']) await broker.send({ topic: 'orders', body, keys: [body === '3' ? 'b' : 'a'] })
+    const [delivery] = await take(consumer, 1)
+    const { put } = broker.store
+    broker.store.put = () => settled(5).then(() => Promise.reject(new Error('no')))
+    const refused = assert.rejects(delivery!.ack(), /no/)
+    assert.deepEqual(textOf(await take(consumer, 1)), ['3'])
+    const closed = consumer.close()
+    await refused
+    await closed
+    broker.store.put = put
+    assert.deepEqual(textOf(await take(join(), 2)), ['1', '3'])
+  })
+
   test('says what it wants in terms that are known', async (t) => {
     const { broker } = await manual(t)
     const join = (once: object, more = {}) => {

@@ -5,7 +5,7 @@ import type { ConsumerOffsets } from '../config/offsets.js'
 import type { Topics } from '../config/topics.js'
 import type { SeekTarget } from '../consuming/consumer.js'
 import type { Consumers } from '../consuming/consumers.js'
-import { checkTarget, positionOf } from '../consuming/start-offset.js'
+import { checkTarget, placeOf } from '../consuming/start-offset.js'
 import { BrokerError } from '../errors.js'
 import { channels } from '../numbers/channels.js'
 import type { ReadPort } from '../store-port.js'
@@ -65,7 +65,7 @@ export async function resetOffsets(parts: ResetParts, request: ResetRequest): Pr
   const queueIds = queueId === undefined ? Array.from({ length: readQueues }, (_, id) => id) : [queueId]
   // First all places, then the moves: a place that cannot be leaves everything as it was.
   const places = new Map<number, number>()
-  for (const id of queueIds) places.set(id, await placeOf(parts, topic, id, to))
+  for (const id of queueIds) places.set(id, await placeOf(parts.store, topic, id, to))
   const moved = await Promise.all(
     [...places].map(async ([id, offset]): Promise<ResetOffset> => {
       let from: number | undefined
@@ -80,11 +80,4 @@ export async function resetOffsets(parts: ResetParts, request: ResetRequest): Pr
   const told = channels['mqlite:reset-offset']
   if (told.hasSubscribers) for (const one of moved) told.publish({ broker: brokerName, group, ...one })
   return moved
-}
-
-async function placeOf({ store }: ResetParts, topic: string, queueId: number, to: ResetRequest['to']): Promise<number> {
-  if (typeof to !== 'object' || !('offset' in to)) return positionOf(store, topic, queueId, to)
-  const { minOffset, maxOffset } = store.bounds(topic, queueId)
-  if (to.offset >= minOffset && to.offset <= maxOffset) return to.offset
-  throw new RangeError(`offset must be ${minOffset} to ${maxOffset} in ${topic}/${queueId}, got ${to.offset}`)
 }

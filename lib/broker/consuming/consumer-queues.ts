@@ -4,6 +4,7 @@
  * A clustering consumer shares its group's offsets with the others. A broadcasting one has offsets of its own, kept
  * under its name if it has one.
  */
+import { shown } from '../../base/errors.js'
 import type { Clock, Timers } from '../../base/system.js'
 import type { QueueName } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
@@ -26,7 +27,7 @@ import { QueueFetch } from './queue-fetch.js'
 import type { QueueHolds } from './queue-holds.js'
 import { type ReceivedMessage, receivedMessage } from './received-message.js'
 import type { SendBack } from './send-back.js'
-import { positionOf, startOffset } from './start-offset.js'
+import { placeOf, startOffset } from './start-offset.js'
 
 /** Locks of queues for ordered consumption. */
 export interface QueueLockPort {
@@ -110,16 +111,18 @@ export class ConsumerQueues {
 
   /** Moves the group in the queues that the consumer holds. See {@link Consumer.seek}. */
   async seek(holding: Holding, { topic, queueId, to }: SeekTarget): Promise<void> {
+    if (!this.#filters.has(topic)) throw new RangeError(`topic must be one that the consumer subscribes to, got ${shown(topic)}`)
     const held = holding.queues.filter((queue) => queue.topic === topic)
     const wanted = queueId === undefined ? held : held.filter((queue) => queue.queueId === queueId)
     if (queueId !== undefined && wanted.length === 0)
       throw new BrokerError('QUEUE_UNKNOWN', `this consumer does not have queue ${queueId} of ${topic}`)
-    await Promise.all(wanted.map((queue) => this.#seek(holding, queue, to)))
+    // First all places, then the moves: a place that cannot be leaves everything as it was.
+    const { store } = this.#parts
+    const places = await Promise.all(wanted.map((queue) => placeOf(store, topic, queue.queueId, to)))
+    await Promise.all(wanted.map((queue, i) => this.#move(holding, queue, places[i]!)))
   }
 
-  async #seek(holding: Holding, { topic, queueId }: QueueName, to: SeekTarget['to']): Promise<void> {
-    const isOffset = typeof to === 'object' && 'offset' in to
-    const offset = isOffset ? to.offset : await positionOf(this.#parts.store, topic, queueId, to)
+  async #move(holding: Holding, { topic, queueId }: QueueName, offset: number): Promise<void> {
     const change = (): void => {
       this.#offsets.commit(topic, this.#owner, queueId, offset)
       // Whoever goes back wants to see it all again.

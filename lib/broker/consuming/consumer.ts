@@ -173,6 +173,9 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
   /**
    * Goes on elsewhere, for the whole group: forward passes messages over, back delivers them again. What is out of
    * those queues can no longer be settled.
+   *
+   * @throws {TypeError} {@link RangeError} for a topic that it does not subscribe to, or an offset that is neither in the
+   *   queue nor its end; {@link BrokerError} `BROKER_CLOSED`, `QUEUE_UNKNOWN`. Then nothing has moved.
    */
   async seek(target: SeekTarget): Promise<void> {
     if (this.#closing !== undefined) throw new BrokerError('BROKER_CLOSED', 'the consumer is closed')

@@ -63,6 +63,8 @@ export class Consumers {
   readonly #parts: ConsumersParts
   readonly #holds = new QueueHolds()
   readonly #joined = new Set<Joined>()
+  /** Consumers for which groups and retry topics are being made, each resolves when they are, or cannot be. */
+  readonly #beginning = new Set<Promise<void>>()
   readonly #stopListening: () => void
 
   constructor(parts: ConsumersParts) {
@@ -100,7 +102,8 @@ export class Consumers {
     const consumer = new Consumer({ options, clientId, clock, timers, queues, leave: () => this.#leave(joined) })
     const joined: Joined = { consumer, options, member, isReady: false }
     this.#joined.add(joined)
-    void this.#begin(joined)
+    const begun = this.#begin(joined).finally(() => this.#beginning.delete(begun))
+    this.#beginning.add(begun)
     return consumer
   }
 
@@ -121,10 +124,10 @@ export class Consumers {
     await Promise.all(restarted)
   }
 
-  /** Closes all of them. */
+  /** Closes all of them. What they have begun to make is made then: the store may close. */
   async close(): Promise<void> {
     this.#stopListening()
-    await Promise.all([...this.#joined].map(({ consumer }) => consumer.close()))
+    await Promise.all([...[...this.#joined].map(({ consumer }) => consumer.close()), ...this.#beginning])
   }
 
   #checkGroup(group: ReturnType<Groups['find']>, { group: name, model }: ResolvedConsumerOptions): void {

@@ -12,7 +12,7 @@
 import type { StoredMessage } from '../../store/stored-message.js'
 import type { QueueNumbers } from '../numbers/numbers.js'
 import { Delivery, type DeliveryOwner, type RetryOptions, settledBefore } from './delivery.js'
-import type { OffsetRanges } from './offset-ranges.js'
+import { OffsetRanges } from './offset-ranges.js'
 import type { QueueFetch } from './queue-fetch.js'
 import type { ReceivedMessage } from './received-message.js'
 import { Window } from './window.js'
@@ -56,7 +56,8 @@ export class HeldQueue implements DeliveryOwner {
   readonly topic: string
   readonly queueId: number
   readonly #parts: HeldQueueParts
-  readonly #window: Window<Delivery>
+  #window: Window<Delivery>
+  #ahead: OffsetRanges
   /** Acknowledged, but that is still being written. */
   readonly #noting = new Set<Delivery>()
   /** An ordered message that failed, as it will be handed out again. */
@@ -71,12 +72,14 @@ export class HeldQueue implements DeliveryOwner {
     this.topic = parts.topic
     this.queueId = parts.queueId
     this.#window = new Window(offset)
+    this.#ahead = parts.ahead
   }
 
   /** Hands out the next message, or `undefined`. From when on its time runs is for the caller to say. */
   take(): Delivery | undefined {
     if (this.#isReleased || this.#isSuspended) return undefined
-    const { isOrdered, fetch, ahead, once } = this.#parts
+    const { isOrdered, fetch, once } = this.#parts
+    const ahead = this.#ahead
     if (this.#again !== undefined) return this.#handOutAgain(this.#again)
     if (isOrdered && this.#window.count > 0) return undefined
     let stored = fetch.take()
@@ -135,10 +138,9 @@ export class HeldQueue implements DeliveryOwner {
     if (this.#isCutOff) return
     this.#isReleased = true
     this.#isCutOff = true
-    const { tally, numbers, ahead, keepAhead } = this.#parts
-    tally.count -= this.#window.count
-    numbers.out(-this.#window.count)
-    keepAhead([...this.#window.settledAhead(), ...ahead.from(this.#window.next)])
+    const { keepAhead } = this.#parts
+    this.#countOut()
+    keepAhead([...this.#window.settledAhead(), ...this.#ahead.from(this.#window.next)])
     this.#parts.fetch.stop()
     this.#onDrained?.()
   }
@@ -212,9 +214,29 @@ export class HeldQueue implements DeliveryOwner {
     onReady()
   }
 
+  /** What is out is not counted any more. */
+  #countOut(): void {
+    const { tally, numbers } = this.#parts
+    tally.count -= this.#window.count
+    numbers.out(-this.#window.count)
+  }
+
   #passOver(end: number): void {
+    if (end < this.#window.next) this.#goBack(end)
     if (end <= this.#window.next) return
     this.#window.skipTo(end)
     this.#parts.commit(this.#window.committed)
+  }
+  /**
+   * The queue ends before the group's place, which a client may have committed, or begins anew. As in RocketMQ the group
+   * goes on at the end. What is out stands in the queue no more, and can no longer be settled.
+   */
+  #goBack(end: number): void {
+    const { keepAhead, commit } = this.#parts
+    this.#countOut()
+    this.#window = new Window(end)
+    this.#ahead = new OffsetRanges([])
+    keepAhead([])
+    commit(end)
   }
 }

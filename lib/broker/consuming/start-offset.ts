@@ -61,3 +61,16 @@ export async function positionOf(
   if (place === 'last') return maxOffset
   return store.offsetByTime(topic, queueId, place instanceof Date ? place.getTime() : place, 'lower')
 }
+
+/** The offset of a place that somebody moves to. @throws {RangeError} when that is neither in the queue nor its end */
+export async function placeOf(
+  store: Pick<ReadPort, 'bounds' | 'offsetByTime'>,
+  topic: string,
+  queueId: number,
+  to: StartAt | { readonly offset: number },
+): Promise<number> {
+  if (typeof to !== 'object' || !('offset' in to)) return positionOf(store, topic, queueId, to)
+  const { minOffset, maxOffset } = store.bounds(topic, queueId)
+  if (to.offset >= minOffset && to.offset <= maxOffset) return to.offset
+  throw new RangeError(`offset must be ${minOffset} to ${maxOffset} in ${topic}/${queueId}, got ${to.offset}`)
+}

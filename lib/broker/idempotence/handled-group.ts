@@ -31,6 +31,8 @@ export class HandledGroup {
   /** Keys for the next record. */
   #next: Batch | undefined
   #writing: Promise<void> = Promise.resolve()
+  /** Keys that are being written, and how often each. */
+  readonly #noting = new Map<string, number>()
 
   constructor(parts: HandledGroupParts) {
     this.#parts = parts
@@ -51,9 +53,9 @@ export class HandledGroup {
     return loaded
   }
 
-  /** Whether a key was acknowledged within the window. */
+  /** Whether a key was acknowledged within the window. It counts from the acknowledgement on: see the head of `handled.ts`. */
   has(key: string): boolean {
-    return this.#recent.has(key, this.#parts.clock.now())
+    return this.#noting.has(key) || this.#recent.has(key, this.#parts.clock.now())
   }
 
   /** Notes that a key is handled. Resolves when that is written. @throws what the store throws; then it is not noted */
@@ -65,6 +67,7 @@ export class HandledGroup {
       this.#next = { keys, written }
     }
     this.#next.keys.push(key)
+    this.#noting.set(key, (this.#noting.get(key) ?? 0) + 1)
     return this.#next.written
   }
 
@@ -77,8 +80,18 @@ export class HandledGroup {
     if (this.#next?.keys === keys) this.#next = undefined
     const { store, clock, group, queueId } = this.#parts
     const at = clock.now()
-    await store.put({ topic: HANDLED_TOPIC, queueId, body: JSON.stringify({ group, at, keys }) })
-    for (const key of keys) this.#recent.note(key, at)
+    try {
+      await store.put({ topic: HANDLED_TOPIC, queueId, body: JSON.stringify({ group, at, keys }) })
+      for (const key of keys) this.#recent.note(key, at)
+    } finally {
+      for (const key of keys) this.#noted(key)
+    }
+  }
+
+  #noted(key: string): void {
+    const left = this.#noting.get(key)! - 1
+    if (left > 0) this.#noting.set(key, left)
+    else this.#noting.delete(key)
   }
 
   async #load(windowMs: number, maxKeys: number): Promise<void> {

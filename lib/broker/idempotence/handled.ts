@@ -12,6 +12,8 @@
  * 3. Two copies that are out at the same time are both handled. Copies that stand in one queue never are while it is
  *    consumed one at a time.
  * 4. Acknowledgements that come while a record is being written share the next one.
+ * 5. A copy that comes while its key is being written is dropped at once. Nothing is lost by that: the copy that was
+ *    acknowledged is not settled before, and comes again when the key could not be written.
  */
 import type { Clock } from '../../base/system.js'
 import type { MessageStore } from '../../store/message-store.js'
@@ -50,6 +52,8 @@ export class Handled {
       this.#groups.set(group, handled)
     }
     await handled.load(window)
+    // Whoever takes a queue over may get what the one before was acknowledging, and must know how that ended.
+    await handled.idle()
     return handled
   }
 

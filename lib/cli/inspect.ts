@@ -10,11 +10,17 @@ import { inspectQueue } from './inspect-queue.js'
 import { INDEX_SLOTS_HELP, indexFiles, indexSizes, indexSlotsOption, openToRead, storeLayout } from './store-access.js'
 import { counted, plain, timeText, writeFields, writeTable } from './table.js'
 
-const parts: Readonly<Record<string, (input: CommandInput) => Promise<ExitName>>> = {
-  log: inspectLog,
-  queue: inspectQueue,
-  index: inspectIndex,
-  checkpoint: inspectCheckpoint,
+interface Part {
+  readonly show: (input: CommandInput) => Promise<ExitName>
+  /** The options that mean something to it, beside those of every command. */
+  readonly takes: readonly string[]
+}
+
+const parts: Readonly<Record<string, Part>> = {
+  log: { show: inspectLog, takes: ['from', 'limit'] },
+  queue: { show: inspectQueue, takes: ['topic', 'queue', 'from', 'limit'] },
+  index: { show: inspectIndex, takes: ['file', 'from', 'limit', 'index-slots'] },
+  checkpoint: { show: inspectCheckpoint, takes: [] },
 }
 
 /** The command. */
@@ -34,7 +40,7 @@ do not show. Changes nothing, takes no lock; the store may be in use.
                      all index files, or the entries of one
   checkpoint         checkpoint, abort, and the marks under ext/
 
-  --limit N          at most so many rows; 20 unless told otherwise
+  --limit N          at most so many records or entries; 20 unless told otherwise
 ${INDEX_SLOTS_HELP}
   --json             one JSON document; next is the value of --from that goes on
 
@@ -54,11 +60,22 @@ Ends with 1 when it meets a damaged record.`,
 async function inspect(input: CommandInput): Promise<ExitName> {
   directoryOf(input)
   refuseMore(input, 2)
-  const [, part] = input.positionals
-  if (part === undefined) return overview(input)
-  const show = Object.hasOwn(parts, part) ? parts[part] : undefined
-  if (show === undefined) throw new UsageError(`no part ${shown(part)}; there are ${Object.keys(parts).join(', ')}`)
-  return show(input)
+  const [, name] = input.positionals
+  if (name === undefined) {
+    refuseOptions(input, 'the overview', ['index-slots'])
+    return overview(input)
+  }
+  const part = Object.hasOwn(parts, name) ? parts[name] : undefined
+  if (part === undefined) throw new UsageError(`no part ${shown(name)}; there are ${Object.keys(parts).join(', ')}`)
+  refuseOptions(input, name, part.takes)
+  return part.show(input)
+}
+
+/** An option that is passed over in silence would have somebody believe that it was followed. */
+function refuseOptions({ values }: CommandInput, part: string, taken: readonly string[]): void {
+  const known = [...taken, ...Object.keys(commonOptions)]
+  const other = Object.keys(values).find((name) => !known.includes(name))
+  if (other !== undefined) throw new UsageError(`--${other} is no option of ${part}`)
 }
 
 async function overview(input: CommandInput): Promise<ExitName> {

@@ -89,6 +89,15 @@ export class Flusher {
     })
   }
 
+  /** Flushes no more, and rejects who waits: what a flush would say could not be believed. */
+  fail(error: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = { error }
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const waiter of waiters) waiter.reject(error)
+  }
+
   /** Stops the timer. Flushes nothing. */
   close(): void {
     this.#timer?.cancel()
@@ -117,6 +126,7 @@ export class Flusher {
       do {
         this.#again = false
         await log.flush()
+        if (this.#failure !== undefined) break
         this.#flushes++
         onDurable()
         this.#tell()
@@ -125,7 +135,7 @@ export class Flusher {
       if (this.#unflushed() > 0) this.written()
     } catch (error) {
       this.#running = false
-      this.#fail(error)
+      this.fail(error)
       onFailure(error)
     }
   }
@@ -137,12 +147,5 @@ export class Flusher {
     this.#waiters = this.#waiters.filter((waiter) => waiter.end > durableEnd)
     for (const waiter of told) waiter.resolve()
     if (this.#waiters.length > 0) this.#again = true
-  }
-
-  #fail(error: unknown): void {
-    this.#failure = { error }
-    const waiters = this.#waiters
-    this.#waiters = []
-    for (const waiter of waiters) waiter.reject(error)
   }
 }

@@ -45,7 +45,7 @@ export async function buildWritingSide(base: Foundation): Promise<WritingSide> {
   const { views } = recovered
   const { timers } = ports
   const parts = {} as { -readonly [Part in keyof WritingSide]: WritingSide[Part] }
-  parts.fail = (error) => failWith(base, parts.writer, error)
+  parts.fail = (error) => failWith(base, parts, error)
   parts.books = buildBooks(base)
   parts.topics = new WriterTopics(views)
   parts.acks = new ReplicaAcks({ ...options.replication, timers, sentEnd: () => visible.end })
@@ -97,11 +97,12 @@ async function begin(
   if (state.status === 'open') upkeep.start()
 }
 
-function failWith({ state, events }: Foundation, writer: Writer, error: unknown): void {
+function failWith({ state, events }: Foundation, { writer, flusher }: WritingSide, error: unknown): void {
   if (!state.fail(error)) return
   writer.fail(
     new MessageStoreError('STORE_FAILED', 'a flush failed: whether the message was stored is unknown', { cause: error }),
   )
+  flusher.fail(error)
   events.emit('failed', { error })
 }
 

@@ -167,6 +167,21 @@ describe('failure', () => {
     assert.deepEqual([log.flushes, failures], [1, [error]])
   })
 
+  test('a failure found elsewhere ends flushing too: one that runs then says nothing, and none begins', async () => {
+    const { log, flusher, failures, durableCount } = build()
+    log.write(100)
+    const waiting = flusher.durable(100)
+    const error = new Error('what was written cannot be known')
+    flusher.fail(error)
+    await assert.rejects(waiting, error)
+    await log.finish()
+    assert.equal(durableCount(), 0)
+    log.write(100)
+    flusher.written()
+    await assert.rejects(flusher.durable(200), error)
+    assert.deepEqual([log.flushes, flusher.flushes, failures.length], [1, 0, 0])
+  })
+
   test('an error of those who are told counts as a failure, so that nobody waits for ever', async () => {
     const error = new Error('mark')
     const { log, flusher, failures } = build({

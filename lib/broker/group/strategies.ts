@@ -44,6 +44,9 @@ export function isMember(clientId: string, queues: readonly MessageQueue[], clie
 
 /** @throws {TypeError} when something is no strategy */
 export function checkStrategy(what: string, strategy: unknown): void {
+  if (typeof strategy === 'string') {
+    throw new TypeError(`${what} must be an object such as average, which mqlite exports, got ${shown(strategy)}`)
+  }
   checkObject(what, strategy)
   const { name, allocate } = strategy as { readonly name?: unknown; readonly allocate?: unknown }
   checkString(`${what}.name`, name)

@@ -108,7 +108,7 @@ function zoneOf(command: Command): Zone | undefined {
 }
 
 function brokerHandlers(parts: NameServerParts): Entries {
-  const { routes, settings } = parts
+  const { routes } = parts
   const versionQuestion = (command: Command): Reply => {
     const cluster = requiredText(command, 'clusterName')
     const address = requiredText(command, 'brokerAddr')
@@ -118,6 +118,22 @@ function brokerHandlers(parts: NameServerParts): Entries {
     if (!changed) routes.heard(cluster, address, parts.now())
     return { ext: { changed }, body: known === undefined ? undefined : printBody({ ...known }) }
   }
+  return [
+    ...tellingHandlers(parts),
+    [codes.QUERY_DATA_VERSION, versionQuestion],
+    [
+      codes.BROKER_HEARTBEAT,
+      (command) => {
+        routes.heard(requiredText(command, 'clusterName'), requiredText(command, 'brokerAddr'), parts.now())
+        return undefined
+      },
+    ],
+  ]
+}
+
+/** What brokers tell of themselves, in which there may be much to read. */
+function tellingHandlers(parts: NameServerParts): Entries {
+  const { routes, settings } = parts
   const telling = new TellingTurns(parts.reading)
   const register = (registration: Registration, connection: object): Reply => {
     checkRoom(routes, registration.brokerName, registration.topics.keys())
@@ -158,14 +174,6 @@ function brokerHandlers(parts: NameServerParts): Entries {
       (command, from) => {
         const take = (): Reply => unregister(command)
         return telling.runShort(from, { take, whenGone: take })
-      },
-    ],
-    [codes.QUERY_DATA_VERSION, versionQuestion],
-    [
-      codes.BROKER_HEARTBEAT,
-      (command) => {
-        routes.heard(requiredText(command, 'clusterName'), requiredText(command, 'brokerAddr'), parts.now())
-        return undefined
       },
     ],
   ]

@@ -85,7 +85,7 @@ export function layFoundation(input: StoreInput): Foundation {
     ranges,
     visible,
     records,
-    arrivals: new Arrivals(ports.timers),
+    arrivals: new Arrivals(ports.clock, ports.timers),
     reader: new Reader({
       records,
       logStart: () => log.start,

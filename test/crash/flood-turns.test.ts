@@ -168,6 +168,22 @@ test('thousands who wait for one message are told of it a few at a time', async 
   await attack.check(t)
 })
 
+test('thousands who wait go with their connections a few at a time', async (t) => {
+  const attack = await Attack.start(t)
+  await measured(t, attack, 'connections that close while thousands wait', async () => {
+    const waiting = frame(PULL_MESSAGE, pull({ offset: 1, waitMs: 60_000 }))
+    const sockets = Array.from({ length: 4 }, () => attack.open('plain'))
+    for (const socket of sockets) for (let i = 0; i < 1000; i++) socket.write(waiting)
+    await sleep(500)
+    for (const socket of sockets) socket.destroy()
+    for (let i = 0; i < 10; i++) {
+      await attack.honest('plain')
+      await sleep(20)
+    }
+  })
+  await attack.check(t)
+})
+
 test('thousands of members of a group come, are told of each other and go without keeping others waiting', async (t) => {
   const attack = await Attack.start(t)
   const sockets = Array.from({ length: 4 }, (_, peer) => {

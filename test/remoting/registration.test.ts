@@ -206,6 +206,31 @@ test('a registration that waits, and one that is read, are let go when their con
   assert.equal(nameServer.routes.state.topics.size, 2000)
 })
 
+test('a broker with little to say waits for one registration of another that says very much, and each is taken in its order', async (t) => {
+  const nameServer = new NameServer()
+  t.after(() => nameServer.close())
+  const connected = () => ({ isOpen: true, onClose: () => () => true })
+  const [register, unregister] = [codes.REGISTER_BROKER, codes.UNREGISTER_BROKER].map((code) => nameServer.handlers.get(code)!)
+  const [greedy, honest] = [connected(), connected()]
+  const taken: string[] = []
+  const tell = async (what: string, answered: ReturnType<Handler>): Promise<void> => {
+    await answered
+    taken.push(what)
+  }
+  const long = registrationOf(5000)
+  const all = Array.from({ length: 10 }, (_, i) => tell(`greedy ${i}`, register!(long, greedy as never)))
+  all.push(tell('greedy leaves', unregister!(long, greedy as never)))
+  all.push(tell('honest 0', register!(registrationOf(4000), honest as never)))
+  all.push(tell('honest 1', register!(registrationOf(1), honest as never)))
+  all.push(tell('short', register!(registrationOf(1), connected() as never)))
+  await Promise.all(all)
+  assert.equal(taken[0], 'short')
+  const greedys = taken.filter((what) => what.startsWith('greedy'))
+  assert.deepEqual(greedys, [...Array.from({ length: 10 }, (_, i) => `greedy ${i}`), 'greedy leaves'])
+  assert.ok(taken.indexOf('honest 0') < taken.indexOf('honest 1'))
+  assert.ok(taken.indexOf('honest 1') < taken.indexOf('greedy 3'), `${taken}`)
+})
+
 test('a name server takes as many topics as it has room for, and again when they have gone', async (t) => {
   const routes = new RouteTable()
   const give = (brokerName: string, names: readonly string[]): void => {

@@ -1,6 +1,7 @@
 /** Requests have so long in a turn of the event loop, all connections of a server together; the rest goes on in later turns. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { FewAtOnce } from '../../lib/base/few-at-once.js'
 import { TurnShare } from '../../lib/base/turn-share.js'
 import { answer, request } from '../../lib/remoting/command.js'
 import { encodeFrame } from '../../lib/remoting/frame.js'
@@ -48,6 +49,33 @@ test('who comes too late in a turn goes on in later ones, as many in each as the
   }
   await turn()
   assert.deepEqual([share.isWanted, ends.length, share.isOver()], [false, 0, false])
+})
+
+test('of thousands that are due a few are done at once, and then as many in a turn as there is time for, in order', async () => {
+  const time = new ManualTime()
+  const { share, ends, turn } = shareOf(time)
+  const had: number[] = []
+  const few = new FewAtOnce<number>(share, async (n) => {
+    had.push(n)
+    // What comes of each takes time behind the call.
+    for (let i = 0; i < 10; i++) await undefined
+    time.advance(0.1)
+  })
+  const due = Array.from({ length: 1000 }, (_, i) => i)
+  few.add(due.slice(0, 500))
+  few.add(due.slice(400))
+  assert.deepEqual(had, due.slice(0, 16))
+  while (had.length < due.length) {
+    const before = had.length
+    await turn()
+    const more = had.length - before
+    assert.ok((more >= 48 && more <= 64) || had.length === due.length, `${more} in a turn`)
+  }
+  assert.deepEqual(had, due)
+  for (let i = 0; i < 3; i++) await turn()
+  assert.deepEqual([share.isWanted, ends.length], [false, 0])
+  few.add([1])
+  assert.equal(had.length, due.length + 1)
 })
 
 test('who waits for a later turn comes before those who come in that one, however many these are', async () => {

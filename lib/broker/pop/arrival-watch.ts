@@ -1,13 +1,12 @@
 /** Pops that found nothing, and wait until their topic has something: they share one look at each of its queues. */
 import { MessageStoreError } from '../../base/errors.js'
-import type { Timers } from '../../base/system.js'
+import { FewAtOnce } from '../../base/few-at-once.js'
+import type { Clock, Timers } from '../../base/system.js'
+import { TurnShare } from '../../base/turn-share.js'
 import type { ReadPort } from '../store-port.js'
 
 /** Longest that the store is asked to wait at once. */
 const WAIT_MS = 20_000
-
-/** So many who wait for one topic are woken in a turn of the event loop: each of them looks at its queues. */
-const WOKEN_AT_ONCE = 128
 
 interface Watch {
   readonly waiting: Set<() => void>
@@ -20,10 +19,13 @@ export class ArrivalWatch {
   readonly #store: Pick<ReadPort, 'get' | 'bounds'>
   readonly #timers: Timers
   readonly #watches = new Map<string, Watch>()
+  /** Who has gone meanwhile wakes to nothing. */
+  readonly #waking: FewAtOnce<() => void>
 
-  constructor(store: Pick<ReadPort, 'get' | 'bounds'>, timers: Timers) {
+  constructor(store: Pick<ReadPort, 'get' | 'bounds'>, clock: Pick<Clock, 'monotonic'>, timers: Timers) {
     this.#store = store
     this.#timers = timers
+    this.#waking = new FewAtOnce(new TurnShare(clock, timers), (done) => done())
   }
 
   /** Resolves when a message came into the topic, when it is woken, when the time is over, or when the signal fires. */
@@ -51,19 +53,12 @@ export class ArrivalWatch {
     if (watch === undefined) return
     // Who waits from now on waits for the next message.
     this.#watches.delete(topic)
-    this.#wake([...watch.waiting], 0)
-  }
-
-  #wake(waiting: readonly (() => void)[], from: number): void {
-    const end = Math.min(waiting.length, from + WOKEN_AT_ONCE)
-    // Who has gone meanwhile wakes to nothing.
-    for (let i = from; i < end; i++) waiting[i]!()
-    if (end < waiting.length) this.#timers.endOfTurn(() => this.#wake(waiting, end))
+    this.#waking.add(watch.waiting)
   }
 
   /** Wakes everybody. */
   wakeAll(): void {
-    for (const { waiting } of [...this.#watches.values()]) for (const done of [...waiting]) done()
+    for (const { waiting } of [...this.#watches.values()]) this.#waking.add(waiting)
   }
 
   #watchOf(topic: string, queues: number): Watch {

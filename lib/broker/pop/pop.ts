@@ -48,7 +48,7 @@ export class Pop {
     this.#parts = parts
     this.#orders = new OrderInfos(config, clock)
     this.#outstanding = new Outstanding(mostOutstanding)
-    this.#watch = new ArrivalWatch(store, timers)
+    this.#watch = new ArrivalWatch(store, clock, timers)
     const all = {
       ...parts,
       orders: this.#orders,

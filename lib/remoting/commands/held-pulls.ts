@@ -2,6 +2,7 @@
  * Pulls that found nothing and wait for a message. The store keeps the wait; here is only who waits, so that a wait ends
  * when its connection does, when the offset it stands at is reset, or when who waits may no longer have what comes.
  */
+import { FewAtOnce } from '../../base/few-at-once.js'
 import type { TurnShare } from '../../base/turn-share.js'
 import type { Command } from '../command.js'
 import type { Connection } from '../connection.js'
@@ -58,12 +59,14 @@ interface HeldByOne {
 export class HeldPulls {
   readonly #byConnection = new Map<HeldConnection, HeldByOne>()
   readonly #rights: HeldRights
+  readonly #ending: FewAtOnce<Held>
   #rules = 0
   #size = 0
   #bytes = 0
 
   constructor(rights: HeldRights) {
     this.#rights = rights
+    this.#ending = new FewAtOnce(rights.looking, (held) => held.stop.abort(ended))
     rights.whenAuthChanges.push(() => void this.#lookAnew())
   }
 
@@ -108,9 +111,10 @@ export class HeldPulls {
     this.#add(connection, held)
     const outcome = await this.#outcome(held, wait).finally(() => this.#remove(connection, held))
     // What it waited for may have come before it was looked at anew.
-    const refusal = connection.isOpen ? this.#refusal(held, connection) : undefined
+    if (!connection.isOpen) return { kind: 'closed' }
+    const refusal = this.#refusal(held, connection)
     if (refusal !== undefined) throw refusal
-    return outcome
+    return held.wasWoken ? { kind: 'woken' } : outcome
   }
 
   /** How many wait at one queue of a group. */
@@ -122,13 +126,15 @@ export class HeldPulls {
 
   /** Ends the waits of one queue of a group. */
   wake(key: string): void {
+    const woken: Held[] = []
     for (const { all } of this.#byConnection.values()) {
       for (const held of all) {
         if (held.key !== key) continue
         held.wasWoken = true
-        held.stop.abort()
+        woken.push(held)
       }
     }
+    this.#ending.add(woken)
   }
 
   async #outcome<Result>(held: Held, wait: (signal: AbortSignal) => Promise<Result>): Promise<HeldOutcome<Result>> {
@@ -137,7 +143,7 @@ export class HeldPulls {
       return { kind: 'done', result: await wait(signal) }
     } catch (error) {
       if (!signal.aborted) throw error
-      return { kind: held.wasWoken ? 'woken' : 'closed' }
+      return { kind: 'closed' }
     }
   }
 
@@ -149,7 +155,7 @@ export class HeldPulls {
         await this.#rights.looking.pause()
         // Another change looks at all of them itself.
         if (rules !== this.#rules) return
-        if (this.#refusal(held, connection) !== undefined) held.stop.abort()
+        if (this.#refusal(held, connection) !== undefined) held.stop.abort(ended)
       }
     }
   }
@@ -176,7 +182,7 @@ export class HeldPulls {
     connection.onClose(() => {
       const left = this.#byConnection.get(connection)
       this.#byConnection.delete(connection)
-      for (const one of left?.all ?? []) one.stop.abort()
+      if (left !== undefined) this.#ending.add(left.all)
     })
   }
 
@@ -188,6 +194,9 @@ export class HeldPulls {
     if (its?.all.delete(held) === true) its.bytes -= held.bytes
   }
 }
+
+/** Why a wait is ended; nobody is told. One for all, since thousands may end at once. */
+const ended = new Error('the wait is over')
 
 const nobody: HeldByOne = { all: new Set(), bytes: 0 }
 

@@ -4,7 +4,6 @@ import type { TurnShare } from '../../base/turn-share.js'
 import { parseBody, printBody } from '../body-json.js'
 import { nameServerRequests as codes, responseCodes } from '../codes.js'
 import { answer, type Command, type CommandParts } from '../command.js'
-import type { Connection } from '../connection.js'
 import { Refusal } from '../errors.js'
 import { optionalFlag, requiredLong, requiredText } from '../ext-fields.js'
 import type { Handler, HandlerTable } from '../handling.js'
@@ -23,6 +22,7 @@ import {
 } from './route-questions.js'
 import { type QueueData, sameVersion } from './route-state.js'
 import type { Registration, RouteTable } from './route-table.js'
+import { type Peer, TellingTurns } from './telling-turns.js'
 
 /** What the handlers work on. */
 export interface NameServerParts {
@@ -44,55 +44,7 @@ const V4_9_4 = 401
 /** RocketMQ's clients show this to people as it is. */
 const ADVICE = '\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.'
 
-/**
- * What brokers tell is taken in the order in which it came, though some of it is read for long. One is read at a time: what
- * a compressed one becomes is held in memory.
- */
-class InOrder {
-  #last: Promise<unknown> | undefined
-
-  /** At once, unless something that came before is not done. */
-  run<Result>(action: () => Result): Promise<Result> | Result {
-    return this.#last === undefined ? action() : this.runLong(async () => action())
-  }
-
-  runLong<Result>(action: () => Promise<Result>): Promise<Result> {
-    const done = this.#last === undefined ? action() : this.#last.then(action, action)
-    this.#last = done
-    const forget = (): void => {
-      if (this.#last === done) this.#last = undefined
-    }
-    done.then(forget, forget)
-    return done
-  }
-
-  /**
-   * As {@link runLong}. Once its connection is closed the command is let go, and no more of it is read: nobody counts its bytes
-   * then.
-   *
-   * @param action - captures nothing of the command; to be stopped by what its last argument throws
-   */
-  runWhileOpen(command: Command, from: From, action: (command: Command, from: From, checkOpen: () => void) => Promise<Reply>) {
-    let waiting: Command | undefined = command
-    const checkOpen = (): void => {
-      if (waiting === undefined) throw new Refusal(responseCodes.SYSTEM_ERROR, 'the connection was closed')
-    }
-    return new Promise<Reply>((resolve, reject) => {
-      const callOff = from.onClose(() => {
-        waiting = undefined
-        resolve(undefined)
-      })
-      this.runLong(async () => (waiting === undefined ? undefined : action(waiting, from, checkOpen)))
-        .finally(callOff)
-        .then(resolve, reject)
-    })
-  }
-}
-
 type Reply = CommandParts | undefined
-
-/** What is asked of a connection. */
-type From = Pick<Connection, 'onClose'>
 
 /** The table. */
 export function nameServerHandlers(parts: NameServerParts): HandlerTable {
@@ -108,7 +60,7 @@ export function nameServerHandlers(parts: NameServerParts): HandlerTable {
   return table
 }
 
-type Entries = readonly (readonly [number, (command: Command, from: From) => Promise<Reply> | Reply])[]
+type Entries = readonly (readonly [number, (command: Command, from: Peer) => Promise<Reply> | Reply])[]
 
 function routeHandlers({ routes, settings, ordersTopics }: NameServerParts): Entries {
   const { state } = routes
@@ -156,7 +108,7 @@ function zoneOf(command: Command): Zone | undefined {
 }
 
 function brokerHandlers(parts: NameServerParts): Entries {
-  const { routes, settings } = parts
+  const { routes } = parts
   const versionQuestion = (command: Command): Reply => {
     const cluster = requiredText(command, 'clusterName')
     const address = requiredText(command, 'brokerAddr')
@@ -166,7 +118,23 @@ function brokerHandlers(parts: NameServerParts): Entries {
     if (!changed) routes.heard(cluster, address, parts.now())
     return { ext: { changed }, body: known === undefined ? undefined : printBody({ ...known }) }
   }
-  const inOrder = new InOrder()
+  return [
+    ...tellingHandlers(parts),
+    [codes.QUERY_DATA_VERSION, versionQuestion],
+    [
+      codes.BROKER_HEARTBEAT,
+      (command) => {
+        routes.heard(requiredText(command, 'clusterName'), requiredText(command, 'brokerAddr'), parts.now())
+        return undefined
+      },
+    ],
+  ]
+}
+
+/** What brokers tell of themselves, in which there may be much to read. */
+function tellingHandlers(parts: NameServerParts): Entries {
+  const { routes, settings } = parts
+  const telling = new TellingTurns(parts.reading)
   const register = (registration: Registration, connection: object): Reply => {
     checkRoom(routes, registration.brokerName, registration.topics.keys())
     const { primaryAddress, haAddress } = routes.register({ ...registration, connection }, parts.now())
@@ -177,7 +145,7 @@ function brokerHandlers(parts: NameServerParts): Entries {
       body: orders === undefined ? undefined : printBody({ table: objectOfTexts(orders) }),
     }
   }
-  const read = async (command: Command, from: From, checkOpen: () => void): Promise<Reply> => {
+  const read = async (command: Command, from: Peer, checkOpen: () => void): Promise<Reply> => {
     const pause = (): Promise<void> | undefined => {
       checkOpen()
       return parts.reading.pause()
@@ -196,18 +164,16 @@ function brokerHandlers(parts: NameServerParts): Entries {
   return [
     [
       codes.REGISTER_BROKER,
-      (command, connection) =>
+      (command, from) =>
         isSmallRegistration(command)
-          ? inOrder.run(() => register(decodeRegistration(command), connection))
-          : inOrder.runWhileOpen(command, connection, read),
+          ? telling.runShort<Reply>(from, { take: () => register(decodeRegistration(command), from) })
+          : telling.run(from, { take: (checkOpen) => read(command, from, checkOpen) }),
     ],
-    [codes.UNREGISTER_BROKER, (command) => inOrder.run(() => unregister(command))],
-    [codes.QUERY_DATA_VERSION, versionQuestion],
     [
-      codes.BROKER_HEARTBEAT,
-      (command) => {
-        routes.heard(requiredText(command, 'clusterName'), requiredText(command, 'brokerAddr'), parts.now())
-        return undefined
+      codes.UNREGISTER_BROKER,
+      (command, from) => {
+        const take = (): Reply => unregister(command)
+        return telling.runShort(from, { take, whenGone: take })
       },
     ],
   ]

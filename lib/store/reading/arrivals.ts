@@ -1,8 +1,7 @@
 /** Long polls: who waits for a message in which queue. Costs nothing while nobody waits, and next to nothing while others do. */
-import type { Timer, Timers } from '../../base/system.js'
-
-/** So many who wait for one queue are woken in a turn of the event loop: each of them reads. */
-const WOKEN_AT_ONCE = 128
+import { FewAtOnce } from '../../base/few-at-once.js'
+import type { Clock, Timer, Timers } from '../../base/system.js'
+import { TurnShare } from '../../base/turn-share.js'
 
 /** Stands for all topics; no topic has this name. */
 const ANY = ''
@@ -12,9 +11,12 @@ export class Arrivals {
   readonly #timers: Timers
   /** By topic and queue: texts that name both would have to be made for every put. */
   readonly #topics = new Map<string, Map<number, Set<Waiter>>>()
+  /** Who has gone meanwhile wakes to nothing. */
+  readonly #waking: FewAtOnce<Waiter>
 
-  constructor(timers: Timers) {
+  constructor(clock: Pick<Clock, 'monotonic'>, timers: Timers) {
     this.#timers = timers
+    this.#waking = new FewAtOnce(new TurnShare(clock, timers), (waiter) => waiter.wake())
   }
 
   /** Whether anybody waits at all. */
@@ -45,15 +47,8 @@ export class Arrivals {
     // Who waits from now on waits for the next message.
     queues.delete(queueId)
     if (queues.size === 0) this.#topics.delete(topic)
-    this.#wake([...set], 0)
+    this.#waking.add(set)
     return queues.size > 0
-  }
-
-  #wake(waiters: readonly Waiter[], from: number): void {
-    const end = Math.min(waiters.length, from + WOKEN_AT_ONCE)
-    // Who has gone meanwhile wakes to nothing.
-    for (let i = from; i < end; i++) waiters[i]!.wake()
-    if (end < waiters.length) this.#timers.endOfTurn(() => this.#wake(waiters, end))
   }
 
   /** Resolves when the visible end of the log moved, or as {@link wait} does. */
@@ -68,8 +63,9 @@ export class Arrivals {
 
   /** Wakes everybody: the store closes. */
   wakeAll(): void {
-    const sets = [...this.#topics.values()].flatMap((queues) => [...queues.values()])
-    for (const set of sets) for (const waiter of [...set]) waiter.wake()
+    const topics = [...this.#topics.values()]
+    this.#topics.clear()
+    for (const queues of topics) for (const set of queues.values()) this.#waking.add(set)
   }
 
   #add(topic: string, queueId: number, waiter: Waiter): void {

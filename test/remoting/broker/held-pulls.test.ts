@@ -19,6 +19,7 @@ describe('the pulls that wait', () => {
         return () => listeners.delete(listener)
       },
       close(): void {
+        this.isOpen = false
         for (const listener of listeners) listener()
       },
       get listeners(): number {
@@ -56,6 +57,28 @@ describe('the pulls that wait', () => {
     assert.deepEqual(await closed, { kind: 'closed' })
     assert.equal(held.size, 0)
     assert.equal(one.listeners, 1)
+  })
+
+  test('that are woken or closed by the thousand end so, also when what they wait for comes before it is their turn', async () => {
+    for (const how of ['woken', 'closed'] as const) {
+      const held = new HeldPulls(rights())
+      const one = connection()
+      const signals: AbortSignal[] = []
+      const ends: (() => void)[] = []
+      const waits = Array.from({ length: 1000 }, () =>
+        held.hold(one, asked('0 T@G'), (signal) => {
+          signals.push(signal)
+          return Promise.race([forever(signal), new Promise<void>((resolve) => ends.push(resolve))])
+        }),
+      )
+      if (how === 'woken') held.wake('0 T@G')
+      else one.close()
+      const stopped = signals.filter(({ aborted }) => aborted).length
+      assert.ok(stopped > 0 && stopped < 100, `${stopped} at once`)
+      for (const end of ends.slice(500)) end()
+      for (const outcome of await Promise.all(waits)) assert.deepEqual(outcome, { kind: how })
+      assert.equal(held.size, 0)
+    }
   })
 
   test('of one connection are bounded', async () => {

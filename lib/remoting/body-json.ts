@@ -27,12 +27,21 @@ export function parseBody(body: Buffer, maxBytes = MAX_BYTES): ConfigValue {
   if (body.length > maxBytes)
     throw new Refusal(responseCodes.SYSTEM_ERROR, `the body has ${body.length} bytes, JSON may have ${maxBytes}`)
   const text = body.toString('utf8')
+  if (holdsLong(text)) return parseOld(text)
   try {
     // Nearly all bodies are plain JSON, which the engine reads many times faster.
     return JSON.parse(text) as ConfigValue
   } catch {
     return parseOld(text)
   }
+}
+
+const LONG = /(?:^|[:,[\s])-?\d{16}/
+const STRINGS = /"[^"\\]*(?:\\.[^"\\]*)*"/gs
+
+/** Whether there may be an integer beyond 2^53, which the engine would round. */
+function holdsLong(text: string): boolean {
+  return LONG.test(text) && LONG.test(text.replace(STRINGS, '""'))
 }
 
 function parseOld(text: string): ConfigValue {

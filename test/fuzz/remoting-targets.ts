@@ -136,7 +136,7 @@ const body: Target = {
     printBody({ table: { k: 'v' } }, 'standard'),
     Buffer.from('{"a":9223372036854775807,b:1}'),
   ],
-  words: words('{', '}', '[', ']', ':', ',', '0:', '"__proto__"', '\\u00', 'null', '1e9'),
+  words: words('{', '}', '[', ']', ':', ',', '0:', '"__proto__"', '\\u00', 'null', '1e9', '9007199254740993'),
   run(input) {
     const value = unless(Refusal, () => parseBody(input))
     if (value === undefined) return

@@ -28,14 +28,14 @@ function check({ failures, silentlyWrong, dropped }: FlipCounts): void {
 describe('FLIP', () => {
   for (const ending of ['closed', 'killed'] as const) {
     test(`a flipped bit anywhere in a ${ending} store is harmless, noticed or refused`, { timeout: TIME_LIMIT_MS }, async (t) => {
-      const options = { ending, seed: seedOf(1), bits: isFull ? 'every' : 'one', every: sized(6, 1) } as const
+      const options = { ending, seed: seedOf(1), bits: isFull ? 'every' : 'one', every: sized(9, 1) } as const
       const counts = await runApart(module, flipBits, options, t.signal)
       t.diagnostic(textOf(counts))
       check(counts)
     })
 
     test(`larger damage anywhere in a ${ending} store is harmless, noticed or refused`, { timeout: TIME_LIMIT_MS }, async (t) => {
-      const counts = await runApart(module, damageMore, { ending, seed: seedOf(2), cases: sized(300, 50_000) }, t.signal)
+      const counts = await runApart(module, damageMore, { ending, seed: seedOf(2), cases: sized(200, 50_000) }, t.signal)
       t.diagnostic(textOf(counts))
       check(counts)
     })

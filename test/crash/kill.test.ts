@@ -18,7 +18,7 @@ import { Random } from '../support/random.js'
 import { inDirectory } from '../support/scratch.js'
 import { seedOf, sized } from '../support/tier.js'
 
-const kills = sized(20, 500)
+const kills = sized(12, 500)
 /** A writer is killed some time after so many acknowledgements; how many is left to chance. */
 const mostAwaited = sized(500, 1500)
 const leastAcks = sized(2000, 500_000)

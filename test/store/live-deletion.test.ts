@@ -85,7 +85,8 @@ describe('beside a writer that', () => {
   }
 
   test('deletes a topic at any step of a check, the check of a reader finds nothing', async () => {
-    for (let step = 1, isDone = false; !isDone; step++) {
+    // The first steps read the marks and the names; of those that read the log a sample does.
+    for (let step = 1, isDone = false; !isDone; step += step < 40 ? 1 : 7) {
       assert.ok(step < 300)
       const disk = freshDisk()
       const writer = await open(disk)

@@ -42,7 +42,9 @@ describe('a torn tail', () => {
     const { tree } = disk.kill().live.snapshot()
     const end = receipts[4]!.commitLogOffset + receipts[4]!.size
     const base = new SimDisk({ tree }).live.snapshot()
-    for (let at = 0; at <= end; at++) {
+    // Each byte of the first record and of the last; those between are like them.
+    const everyByte = (at: number): boolean => at < receipts[1]!.commitLogOffset || at >= receipts[4]!.commitLogOffset
+    for (let at = 0; at <= end; at += everyByte(at) ? 1 : 3) {
       const torn = new SimDisk()
       torn.live.restore(base)
       torn.live.overwrite(segment(0), at, new Uint8Array(4096 - at))

@@ -348,7 +348,7 @@ test('a repair that dies at any operation, even by power loss, is finished by th
   counting.onOperation = () => void operations++
   await repair(counting)
   assert.ok(operations > 20)
-  for (let at = 0; at < operations; at += 1 + Math.floor(operations / 150)) {
+  for (let at = 0; at < operations; at += 1 + Math.floor(operations / 75)) {
     const sim = new SimDisk({ tree: disk.snapshot().tree })
     sim.onOperation = (_kind, _path, index) => {
       if (index >= at) throw new Error('dead')

@@ -90,7 +90,9 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     defaultQueues: options.defaultQueues,
     quotas: options.quotas,
     deleteQueues: async (topic) => {
+      ownOffsets.forget({ topic })
       await forget({ topic })
+      await ownOffsets.flush()
       await store.deleteTopic(topic)
     },
   })

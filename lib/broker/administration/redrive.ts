@@ -276,8 +276,8 @@ class Progress {
     this.done = Math.max(minOffset, offsets.find(topic, DONE_GROUP, queueId) ?? minOffset)
     this.reached = Math.max(this.done, offsets.find(topic, REACHED_GROUP, queueId) ?? this.done)
     this.#end = this.reached
-    this.#commitDone = offsets.committer(topic, DONE_GROUP, queueId)
-    this.#commitReached = offsets.committer(topic, REACHED_GROUP, queueId)
+    this.#commitDone = offsets.place(topic, DONE_GROUP, queueId).commit
+    this.#commitReached = offsets.place(topic, REACHED_GROUP, queueId).commit
   }
 
   /** A letter was not re-driven. */

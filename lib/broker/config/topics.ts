@@ -128,7 +128,13 @@ export class Topics {
     return this.#inTurn(() => this.#replace(config), config.topic)
   }
 
-  /** Deletes a topic with its queues; messages in the log stay until their segment expires. @throws as {@link update} */
+  /**
+   * Deletes a topic with its queues, and the places that groups have in it; messages in the log stay until their segment
+   * expires. What is out of it can no longer be settled: a consumer's delivery is `DELIVERY_SETTLED` then, a popped one
+   * `DELIVERY_UNKNOWN`, also when a topic of that name is made again.
+   *
+   * @throws as {@link update}
+   */
   delete(topic: string): Promise<void> {
     checkString('topic', topic)
     return this.#inTurn(async () => {
@@ -137,8 +143,9 @@ export class Topics {
       table.delete(topic)
       await this.#write(table)
       this.#table.delete(topic)
-      await this.#options.deleteQueues(topic)
+      // Whoever holds its queues lets go of them before their offsets are forgotten.
       this.#tell(topic)
+      await this.#options.deleteQueues(topic)
     }, topic)
   }
 

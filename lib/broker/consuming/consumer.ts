@@ -188,6 +188,11 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
     return this.#holding.again(queue, () => {})
   }
 
+  /** What is out of a topic can no longer be settled; whoever deletes the topic calls this. */
+  cutOff(topic: string): void {
+    for (const queue of this.#holding.all()) if (queue.topic === topic) queue.cutOff()
+  }
+
   /**
    * Leaves the group. Waits for the functions that {@link run} and {@link runBatches} have called, for at most
    * `handOverMs`; what is not settled then comes again. May be called again.

@@ -160,7 +160,9 @@ export class Consumers {
   }
 
   #rebalanceTopic(topic: string): void {
+    const isDeleted = this.#parts.topics.find(topic) === undefined
     for (const joined of this.#joined) {
+      if (isDeleted) joined.consumer.cutOff(topic)
       const { group, subscribe } = joined.options
       if (Object.hasOwn(subscribe, topic) || topic === retryTopicOf(group)) this.#rebalance(joined)
     }

@@ -173,7 +173,13 @@ export class Broker implements AsyncDisposable {
     return this.#open.transactionProducer(options)
   }
 
-  /** Calls a listener at each event of a name. @returns a function that ends it */
+  /**
+   * Calls a listener at each event of a name. What it throws keeps nothing here from going on: it comes to the process as
+   * an uncaught exception, like one thrown in a timer, and so does a rejection of what it returns.
+   *
+   * @returns a function that ends it
+   * @throws {TypeError} for an event that there is not, or a listener that is no function
+   */
   on: OpenBroker['events']['on'] = (name, listener) => this.#open.events.on(name, listener)
 
   /**

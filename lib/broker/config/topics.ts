@@ -6,6 +6,7 @@
 
 import { checkString } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
+import { tellAll } from '../../base/signals.js'
 import type { Clock } from '../../base/system.js'
 import type { ConfigObject } from '../../format/config-json.js'
 import { checkTopic } from '../../format/names.js'
@@ -194,7 +195,12 @@ export class Topics {
     return this.#ensure(topic, queues)
   }
 
-  /** Calls a listener with the name of each topic that was made, changed or deleted. @returns a function that ends it */
+  /**
+   * Calls a listener with the name of each topic that was made, changed or deleted; what it throws is an uncaught exception
+   * of the process.
+   *
+   * @returns a function that ends it
+   */
   onChange(listener: (topic: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -252,7 +258,7 @@ export class Topics {
   }
 
   #tell(topic: string): void {
-    for (const listener of this.#listeners) listener(topic)
+    tellAll(this.#listeners, topic)
   }
 }
 

@@ -41,7 +41,8 @@ export class Broker implements AsyncDisposable {
   /**
    * Opens a directory, creating it if need be, with a store of its own that {@link close} closes.
    *
-   * @throws {TypeError} or {@link RangeError} for a wrong option; what {@link MessageStore.open} throws
+   * @throws {TypeError} or {@link RangeError} for a wrong option, and {@link BrokerError} `TOPIC_REFUSED`, `QUOTA_EXCEEDED` for
+   *   a topic or group of the options that cannot be, before anything is made on disk; what {@link MessageStore.open} throws
    */
   static async open(directory: string, options?: BrokerOptions, ports?: Partial<BrokerPorts>): Promise<Broker> {
     return new Broker(await openBroker(directory, options, ports))

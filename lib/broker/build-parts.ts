@@ -1,6 +1,7 @@
 /** Builds the parts of a broker, bottom-up: tables, the way into the store, delays, consumers. One function for each. */
 import { Administration } from './administration/administration.js'
 import { type InflateBody, loadInflater } from './compression/inflate.js'
+import { makeConfigured } from './config/configured.js'
 import { Groups } from './config/groups.js'
 import { ConsumerOffsets } from './config/offsets.js'
 import { RequestModes } from './config/request-modes.js'
@@ -39,9 +40,8 @@ export type BrokerParts = Awaited<ReturnType<typeof buildParts>>
 /** Builds the parts; none of them does anything yet by itself. */
 export async function buildParts(base: BrokerSurroundings) {
   const tables = buildTables(base)
-  const { topics, groups, offsets, ownOffsets } = tables
-  for (const [topic, settings] of Object.entries(base.options.topics)) await topics.create(topic, settings)
-  for (const [group, settings] of Object.entries(base.options.groups)) await groups.create(group, settings)
+  const { offsets, ownOffsets } = tables
+  await makeConfigured(tables, base.options)
   const { schedule, timer, pipeline } = await buildDelays(base)
   const backlog = backlogOf(base, tables)
   const sending = { shardOf: await loadSharding(), admit: backlog?.admit, pipeline }

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Broker } from '../../lib/broker/broker.js'
 import { openTestBroker, refusal, take, textOf } from '../support/open-broker.js'
+import { invisibleMs, openPopper, pass } from '../support/open-popper.js'
 
 const one = { queues: 1 }
 
@@ -103,6 +104,24 @@ describe('after a topic was deleted and made again', () => {
     assert.deepEqual(textOf(await take(again, 4)), ranges(4, 'new'))
   })
 
+  test('what was popped does not come again, nor what stands there now', async (t) => {
+    const { broker, popper, time } = await openPopper(t)
+    await send(broker, ...ranges(2, 'old'))
+    assert.equal((await popper.pop()).length, 2)
+    await madeAgain(broker)
+    await send(broker, ...ranges(4, 'new'))
+    await pass(time, invisibleMs + 5000)
+    assert.equal(
+      broker.store.queues().find(({ topic }) => topic.startsWith('%RETRY%')),
+      undefined,
+    )
+    const popped = await popper.pop()
+    assert.deepEqual(
+      popped.map(({ message, attempt }) => [String(message.body), attempt]),
+      ranges(4, 'new').map((body) => [body, 1]),
+    )
+  })
+
   for (const ordered of [false, true]) {
     const kind = ordered ? 'ordered pops' : 'pops'
     test(`the handles of ${kind} are unknown, and the group gets every new message`, async (t) => {
@@ -118,12 +137,13 @@ describe('after a topic was deleted and made again', () => {
       const held = await popper.pop({ maxMessages: 3 })
       assert.equal(held.length, 3)
       await broker.topics.delete('orders')
-      await assert.rejects(held[0]!.ack(), refusal('DELIVERY_UNKNOWN'))
+      const { handle } = held[0]!
+      await assert.rejects(held[0]!.ack(), refusal('DELIVERY_UNKNOWN', handle, 'a message of broker mqlite in orders/0'))
       await broker.topics.create('orders', one)
       await assert.rejects(held[0]!.ack(), refusal('DELIVERY_UNKNOWN'))
       await send(broker, ...ranges(5, 'new'))
       // Now something stands in the new queue where the old messages stood.
-      for (const delivery of held) await assert.rejects(delivery.ack(), refusal('DELIVERY_UNKNOWN'))
+      for (const delivery of held) await assert.rejects(delivery.ack(), refusal('DELIVERY_UNKNOWN', 'its topic was deleted'))
       await assert.rejects(held[0]!.extend(5000), refusal('DELIVERY_UNKNOWN'))
       const popped = await popper.pop({ maxMessages: 32 })
       assert.deepEqual(

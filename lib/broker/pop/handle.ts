@@ -17,6 +17,9 @@ import { type CheckPoint, reviveTimeOf } from './check-point.js'
 /** The revive queue that ordered consumption names: it has no check points. */
 export const ORDERED_REVIVE_QUEUE = 999
 
+/** A handle in words, for errors. */
+const SHAPE = 'start offset, pop time, invisible ms, revive queue, retry flag, broker, queue and offset with blanks between'
+
 /** What a handle says of its message. The topic's name is not in it: see {@link Handle.retry}. */
 export interface Handle {
   readonly startOffset: number
@@ -75,7 +78,7 @@ export function readHandle(text: string): Handle {
   const [queueId, offset] = parts.slice(6, 8).map(whole)
   const numbers = [startOffset, popTime, invisibleMs, reviveQueueId, retry, queueId, offset]
   if (parts.length !== 8 || !brokerName || numbers.some((one) => one === undefined || one < 0) || retry! > 2)
-    throw new BrokerError('DELIVERY_UNKNOWN', `${shown(text)} is no receipt handle`)
+    throw new BrokerError('DELIVERY_UNKNOWN', `a receipt handle must be ${SHAPE}, got ${shown(text)}`)
   return {
     startOffset: startOffset!,
     popTime: popTime!,

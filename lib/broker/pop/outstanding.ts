@@ -99,5 +99,8 @@ export class Outstanding {
 
 /** The error for a handle that nobody has. */
 export function unknownDelivery(what: string): BrokerError {
-  return new BrokerError('DELIVERY_UNKNOWN', `nothing is out under ${what}: it was settled, or its time is over`)
+  return new BrokerError(
+    'DELIVERY_UNKNOWN',
+    `${what} must name a message that is out: it was settled, its time is over, or its topic was deleted`,
+  )
 }

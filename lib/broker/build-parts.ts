@@ -43,10 +43,10 @@ export async function buildParts(base: BrokerSurroundings) {
   const { offsets, ownOffsets } = tables
   await makeConfigured(tables, base.options)
   const { schedule, timer, pipeline } = await buildDelays(base)
-  const backlog = backlogOf(base, tables)
+  const clients = buildClients(base, tables)
+  const backlog = backlogOf(base, tables, clients)
   const sending = { shardOf: await loadSharding(), admit: backlog?.admit, pipeline }
   const sender = buildSender(base, tables, sending)
-  const clients = buildClients(base, tables)
   const filters = new FilterCache()
   const inflate = await loadInflater(base.options.maxInflatedBytes, base.ports.loadDecoders)
   const sendBack = buildSendBack(base, tables, pipeline)
@@ -225,9 +225,10 @@ function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: T
 }
 
 /** What lets messages in, or keeps them out, if there is a bound. */
-function backlogOf({ store, ports, options, checkOpen }: BrokerSurroundings, { topics, offsets }: Tables): Backlog | undefined {
+function backlogOf(base: BrokerSurroundings, { topics, offsets }: Tables, { registry }: Clients): Backlog | undefined {
+  const { store, ports, options, checkOpen } = base
   if (options.backlog === undefined) return undefined
-  return new Backlog({ store, topics, offsets, timers: ports.timers, ...options.backlog, checkOpen })
+  return new Backlog({ store, topics, offsets, registry, timers: ports.timers, ...options.backlog, checkOpen })
 }
 
 function buildAdministration(

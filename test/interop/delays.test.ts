@@ -13,18 +13,12 @@ import { programPath, start } from '../support/children.js'
 import type { DelayedSpec, DelaySenderInput } from '../support/delay-sender.js'
 import { bodies, readQueue } from '../support/open-store.js'
 import { cleanUp } from './clean-up.js'
-import { type JavaServer, startBroker } from './java-servers.js'
+import { brokerSizes, type JavaServer, startBroker } from './java-servers.js'
 import { temporary } from './ours.js'
 
 const HOUR = 3_600_000
 const SEND_MESSAGE = 10
-const sizes = {
-  segmentBytes: 1 << 20,
-  queueSegmentEntries: 300,
-  index: { slots: 1000, entries: 4000 },
-  checksum: 'body',
-  brokerName: 'broker',
-} as const
+const sizes = { ...brokerSizes, checksum: 'body', brokerName: 'broker' } as const
 const options = { topics: { t: { queues: 1 } }, store: sizes } as const
 
 /** Somebody who has the directory. */

@@ -15,7 +15,7 @@ import { request } from '../../lib/remoting/command.js'
 import { endpointText } from '../../lib/remoting/endpoint.js'
 import { readQueue } from '../support/open-store.js'
 import { cleanUp } from './clean-up.js'
-import { startBroker, startNameServer } from './java-servers.js'
+import { brokerSizes, startBroker, startNameServer } from './java-servers.js'
 import { JavaClient, until } from './java-transactions.js'
 import { temporary } from './ours.js'
 
@@ -23,12 +23,7 @@ const GROUP = 'payments'
 const TOPIC = 'Orders'
 const NAME = 'broker-a'
 const BODIES = ['c0', 'r0', 'c1']
-const store = {
-  segmentBytes: 1 << 20,
-  queueSegmentEntries: 300,
-  index: { slots: 1000, entries: 4000 },
-  brokerName: NAME,
-} as const
+const store = { ...brokerSizes, brokerName: NAME } as const
 const topics = { [TOPIC]: { queues: 2 } }
 
 /** Leaves messages whose transactions nobody knew the end of. @returns the ids under which they lie, and of one other */

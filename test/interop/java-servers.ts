@@ -47,6 +47,13 @@ export interface BrokerSettings {
 /** Further files of a Java program, such as `conf/tools.yml`: what they hold, by their paths in its directory. */
 export type HomeFiles = Readonly<Record<string, string>>
 
+/** Options of a store whose files are as large as those of the brokers that `startBroker` starts. */
+export const brokerSizes = {
+  segmentBytes: 1 << 20,
+  queueSegmentEntries: 300,
+  index: { slots: 1000, entries: 4000 },
+} as const
+
 /** Starts a broker with small files. */
 export async function startBroker(
   t: Scope,
@@ -64,10 +71,10 @@ export async function startBroker(
     haListenPort: ha,
     storePathRootDir: join(home, 'store'),
     storePathCommitLog: join(home, 'store', 'commitlog'),
-    mappedFileSizeCommitLog: 1024 * 1024,
-    mappedFileSizeConsumeQueue: 6000,
-    maxHashSlotNum: 1000,
-    maxIndexNum: 4000,
+    mappedFileSizeCommitLog: brokerSizes.segmentBytes,
+    mappedFileSizeConsumeQueue: brokerSizes.queueSegmentEntries * 20,
+    maxHashSlotNum: brokerSizes.index.slots,
+    maxIndexNum: brokerSizes.index.entries,
     timerWheelEnable: false,
     ...given,
   })

@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { type ConfigValue, parseConfig } from '../../lib/format/config-json.js'
 import { MessageStore } from '../../lib/index.js'
 import type { StoredMessage } from '../../lib/store/stored-message.js'
+import { brokerSizes } from './java-servers.js'
 
-const SEGMENT = 1024 * 1024
+const SEGMENT = brokerSizes.segmentBytes
 
 /** A record without what differs by chance: ids, hosts and times. */
 export interface LeftRecord {
@@ -37,12 +38,7 @@ const saidByClient = new Set(['MIN_OFFSET', 'MAX_OFFSET', 'RECONSUME_TIME', 'MAX
 
 /** Reads a directory whose broker has stopped. */
 export async function readLeft(directory: string): Promise<(prefix: string) => Left> {
-  const store = await MessageStore.open(directory, {
-    checksum: 'body',
-    segmentBytes: SEGMENT,
-    queueSegmentEntries: 300,
-    index: { slots: 1000, entries: 4000 },
-  })
+  const store = await MessageStore.open(directory, { ...brokerSizes, checksum: 'body' })
   const records: StoredMessage[] = []
   try {
     for (let address = 0; ; ) {

@@ -14,19 +14,14 @@ import { normalized, type RunAdmin, runEndless, startAdmin } from './admin-proce
 import { cleanUp } from './clean-up.js'
 import { generations } from './java-build.js'
 import { startConsumers } from './java-consumers.js'
-import { makeHome, startBroker, startNameServer } from './java-servers.js'
+import { brokerSizes, makeHome, startBroker, startNameServer } from './java-servers.js'
 import { until } from './line-client.js'
 import { commands, type Place } from './mqadmin-commands.js'
 
 const COUNT = 24
 const NAME = 'broker-a'
 const CLUSTER = 'DefaultCluster'
-const store = {
-  segmentBytes: 1 << 20,
-  queueSegmentEntries: 300,
-  index: { slots: 1000, entries: 4000 },
-  brokerName: NAME,
-} as const
+const store = { ...brokerSizes, brokerName: NAME } as const
 
 /** One side: a broker and its name server. */
 interface Side extends Place {

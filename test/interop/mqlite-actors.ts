@@ -6,6 +6,7 @@ import type { Consumer } from '../../lib/broker/consuming/consumer.js'
 import type { ConsumerOptions } from '../../lib/broker/consuming/consumer-options.js'
 import type { Delivery } from '../../lib/broker/consuming/delivery.js'
 import type { ActorCommand, JoinCommand, MessageSpec } from './actors.js'
+import { brokerSizes } from './java-servers.js'
 
 const [directory, speed] = [process.argv[2]!, Number(process.argv[3])]
 
@@ -26,13 +27,7 @@ const broker = await Broker.open(
   directory,
   {
     clusterName: 'cluster',
-    store: {
-      brokerName: 'broker',
-      checksum: 'body',
-      segmentBytes: 1024 * 1024,
-      queueSegmentEntries: 300,
-      index: { slots: 1000, entries: 4000 },
-    },
+    store: { ...brokerSizes, brokerName: 'broker', checksum: 'body' },
   },
   speed === 1 ? {} : fast,
 )

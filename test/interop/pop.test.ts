@@ -13,7 +13,7 @@ import { endpointText } from '../../lib/remoting/endpoint.js'
 import { NameServer } from '../../lib/remoting/name-server/name-server.js'
 import { RemotingServer } from '../../lib/remoting/server.js'
 import { cleanUp } from './clean-up.js'
-import { type JavaServer, startBroker } from './java-servers.js'
+import { brokerSizes, type JavaServer, startBroker } from './java-servers.js'
 import { temporary } from './ours.js'
 
 const POP_MESSAGE = 200_050
@@ -78,13 +78,7 @@ interface Popped {
 }
 
 function openOurs(directory: string): Promise<Broker> {
-  const store = {
-    brokerName: names.brokerName,
-    checksum: 'body',
-    segmentBytes: 1024 * 1024,
-    queueSegmentEntries: 300,
-    index: { slots: 1000, entries: 4000 },
-  } as const
+  const store = { ...brokerSizes, brokerName: names.brokerName, checksum: 'body' } as const
   return Broker.open(directory, { clusterName: names.clusterName, topics: { orders: { queues: 1 } }, store })
 }
 

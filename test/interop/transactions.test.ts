@@ -13,7 +13,7 @@ import type { TransactionDecision } from '../../lib/broker/transaction/transacti
 import { Broker, MessageStore } from '../../lib/index.js'
 import { readQueue } from '../support/open-store.js'
 import { cleanUp } from './clean-up.js'
-import { startBroker, startNameServer } from './java-servers.js'
+import { brokerSizes, startBroker, startNameServer } from './java-servers.js'
 import { JavaClient, until } from './java-transactions.js'
 import { temporary } from './ours.js'
 
@@ -24,8 +24,6 @@ const COUNT = 20
 const kinds = ['C', 'R', 'c', 'r'] as const
 type Kind = (typeof kinds)[number]
 
-/** The sizes that `startBroker` gives its brokers. */
-const store = { segmentBytes: 1 << 20, queueSegmentEntries: 300, index: { slots: 1000, entries: 4000 } } as const
 /** Java counts every round as a check, also those in which nobody is there to be asked. */
 const MOST_CHECKS = 1000
 const quickly = {
@@ -64,7 +62,7 @@ test('half messages that our broker left when it died are asked about, committed
   const [ours, copy] = [join(directory, 'ours'), join(directory, 'java')]
   const topics = { [TOPIC]: { queues: 2 } }
   const first = await Broker.open(ours, {
-    store,
+    store: brokerSizes,
     topics,
     transactions: { checkIntervalMs: 100, timeoutMs: 0, maxChecks: MOST_CHECKS },
   })
@@ -73,7 +71,7 @@ test('half messages that our broker left when it died are asked about, committed
   await sent
   await until('our questions', () => [...asked.values()].filter((checks) => checks >= 2).length === COUNT)
   await first.close()
-  const second = await Broker.open(ours, { store })
+  const second = await Broker.open(ours, { store: brokerSizes })
   cleanUp(t, () => second.close())
   await sendOurs(second, COUNT / 2, COUNT).sent
   // As a kill would leave it: nothing is closed, and nothing last is written.
@@ -117,7 +115,7 @@ test('half messages that a Java broker left when it was killed are asked about, 
     return named('c', 'r').every((body) => asked.has(body))
   })
   // Java stores its decisions a little later, in the background: what was not yet is asked about again.
-  const watcher = await MessageStore.open(directory, { readOnly: true, ...store })
+  const watcher = await MessageStore.open(directory, { readOnly: true, ...brokerSizes })
   cleanUp(t, () => watcher.close())
   await until('op messages of the Java broker', async () => {
     const ops = new Set((await readQueue(watcher, OP_TOPIC)).flatMap((op) => parseOps(op)))
@@ -128,7 +126,7 @@ test('half messages that a Java broker left when it was killed are asked about, 
   await client.kill()
 
   const broker = await Broker.open(directory, {
-    store,
+    store: brokerSizes,
     transactions: { checkIntervalMs: 200, timeoutMs: 0, maxChecks: MOST_CHECKS },
   })
   cleanUp(t, () => broker.close())

@@ -5,7 +5,7 @@ import { exitCodes } from './command.js'
 import { runLine } from './run.js'
 import { Terminal } from './terminal.js'
 
-const { stdin, stdout, stderr, env, argv } = process
+const { stdout, stderr, env, argv } = process
 const stop = new AbortController()
 const terminal = new Terminal({ out: stdout, error: stderr, environment: env, clock: systemClock, stop })
 /** Signals within so long are one, milliseconds: a terminal sends Ctrl+C to all, and npx or timeout pass it on as well. */
@@ -30,7 +30,7 @@ process.on('uncaughtException', (error) => {
 })
 process.exitCode = await runLine(argv.slice(2), terminal)
 // Node aborts when it cannot put a terminal back as it was. All is done: the signal that waited may have its usual effect.
-if (isHungUp && [stdin, stdout, stderr].some(({ isTTY }) => isTTY)) {
+if (isHungUp && [process.stdin, stdout, stderr].some(({ isTTY }) => isTTY)) {
   process.removeAllListeners('SIGHUP')
   process.kill(process.pid, 'SIGHUP')
 }

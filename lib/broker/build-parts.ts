@@ -57,7 +57,7 @@ export async function buildParts(base: BrokerSurroundings) {
   const pop = buildPop(base, tables, { ...members, pipeline, filters, inflate, sendBack, isCaughtUp: () => timer.isCaughtUp })
   const transactions = await openTransactions(base, tables, pipeline, clients)
   const transactionProducer = producersOf(base, { ...clients, inflate, transactions, sender })
-  const metrics = buildMetrics(base, tables, clients)
+  const metrics = buildMetrics(base, tables, clients, pop)
   const administration = buildAdministration(base, tables, { ...sending, filters, inflate, consumers })
   // Whoever writes the offsets: a timer, a consumer that closes, an administrator.
   offsets.writeWithin((write) => pop.whileStill(write))
@@ -222,15 +222,20 @@ function producersOf(
   }
 }
 
-function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: Tables, { registry }: Clients): BrokerMetrics {
-  return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, timers: ports.timers, checkOpen })
+function buildMetrics(
+  { store, ports, checkOpen }: BrokerSurroundings,
+  tables: Tables,
+  { registry }: Clients,
+  pop: Pop,
+): BrokerMetrics {
+  return new BrokerMetrics({ ...tables, store, registry, pop, clock: ports.clock, timers: ports.timers, checkOpen })
 }
 
 /** What lets messages in, or keeps them out, if there is a bound. */
-function backlogOf(base: BrokerSurroundings, { topics, offsets }: Tables, { registry }: Clients): Backlog | undefined {
+function backlogOf(base: BrokerSurroundings, { topics, offsets, counters }: Tables, { registry }: Clients): Backlog | undefined {
   const { store, ports, options, checkOpen } = base
   if (options.backlog === undefined) return undefined
-  return new Backlog({ store, topics, offsets, registry, timers: ports.timers, ...options.backlog, checkOpen })
+  return new Backlog({ store, topics, offsets, registry, counters, timers: ports.timers, ...options.backlog, checkOpen })
 }
 
 function buildAdministration(

@@ -24,8 +24,8 @@ export interface PopParts {
   readonly filters: FilterCache
   /** Check points and acks go this way, so that they wait until they are due where the broker can let them wait. */
   readonly pipeline: Pick<Pipeline, 'put'>
-  readonly sendBack: Pick<SendBack, 'put'>
-  /** Where what is handed out is counted. */
+  readonly sendBack: Pick<SendBack, 'put' | 'tellRetry'>
+  /** Where what is handed out is counted, and what becomes of it. */
   readonly numbers: Pick<Numbers, 'queue'>
   readonly inflate: InflateBody
   /** Where consumers are members of their groups. */

@@ -12,7 +12,7 @@ import type { LocalMember } from '../consuming/consumers.js'
 import { ArrivalWatch } from './arrival-watch.js'
 import type { ReviveRecord } from './check-point.js'
 import { Looking } from './looking.js'
-import { OrderInfos } from './order-info.js'
+import { type OrderedQueue, OrderInfos } from './order-info.js'
 import { Outstanding } from './outstanding.js'
 import { PopConsumer } from './pop-consumer.js'
 import { type PopConsumerOptions, resolvePopOptions } from './pop-options.js'
@@ -104,6 +104,11 @@ export class Pop {
     const consumer = new PopConsumer({ ...this.#parts, popping, settling, join, leave }, options)
     this.#consumers.add(consumer)
     return consumer
+  }
+
+  /** How many messages a group that pops in order has out of a queue. */
+  outInOrder(queue: OrderedQueue): number {
+    return this.#orders.out(queue)
   }
 
   /** How many check points are outstanding in this process. */

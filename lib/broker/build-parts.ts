@@ -22,6 +22,7 @@ import { Counters } from './numbers/counters.js'
 import { BrokerMetrics } from './numbers/metrics.js'
 import { Numbers } from './numbers/numbers.js'
 import type { BrokerSurroundings } from './parts.js'
+import { popRetriesOf } from './pop/handle.js'
 import { Pop } from './pop/pop.js'
 import type { PopParts } from './pop/pop-parts.js'
 import { Backlog } from './sending/backlog.js'
@@ -89,6 +90,7 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     autoCreate: options.autoCreateTopics,
     defaultQueues: options.defaultQueues,
     quotas: options.quotas,
+    retriesOf: (topic) => popRetriesOf(topic, offsets.groupsOf(topic), topics.list()),
     deleteQueues: async (topic) => {
       ownOffsets.forget({ topic })
       await forget({ topic })

@@ -122,6 +122,29 @@ describe('after a topic was deleted and made again', () => {
     )
   })
 
+  test('what was to be popped again is gone with it, and so is no other topic of a like name', async (t) => {
+    const { broker, popper, time } = await openPopper(t)
+    await broker.topics.create('new_orders', one)
+    const twin = broker.popConsumer({ group: 'g_new', subscribe: { orders: '*' }, invisibleMs })
+    await send(broker, 'old')
+    for (const consumer of [popper, twin]) assert.equal((await consumer.pop()).length, 1)
+    await pass(time, invisibleMs + 2000)
+    const retries = (): string[] =>
+      broker.topics
+        .list({ system: true })
+        .map(({ topic }) => topic)
+        .filter((topic) => topic.startsWith('%RETRY%g'))
+    assert.deepEqual(retries(), ['%RETRY%g_new_orders', '%RETRY%g_orders'])
+    await madeAgain(broker)
+    // Of which of the two it is nobody can tell.
+    assert.deepEqual(retries(), ['%RETRY%g_new_orders'])
+    await send(broker, 'new')
+    assert.deepEqual(
+      (await popper.pop()).map(({ message }) => String(message.body)),
+      ['new'],
+    )
+  })
+
   for (const ordered of [false, true]) {
     const kind = ordered ? 'ordered pops' : 'pops'
     test(`the handles of ${kind} are unknown, and the group gets every new message`, async (t) => {

@@ -37,8 +37,9 @@ export async function tryConfigured(
   const nowhere: ConfigPort = { read: () => undefined, write: async () => {} }
   const common = { config: nowhere, clock, quotas }
   const nothing = async (): Promise<void> => {}
+  const deletion = { retriesOf: () => [], deleteQueues: nothing }
   const tables = {
-    topics: new Topics({ ...common, names, autoCreate: autoCreateTopics, defaultQueues, deleteQueues: nothing }),
+    topics: new Topics({ ...common, names, autoCreate: autoCreateTopics, defaultQueues, ...deletion }),
     groups: new Groups({ ...common, autoCreate: autoCreateGroups, forgetOffsets: nothing }),
   }
   for (const entry of entriesOf(tables, options)) {

@@ -46,6 +46,8 @@ export interface TopicsOptions {
   /** Queues of a topic that is made so, or by hand without saying how many. */
   readonly defaultQueues: number
   readonly quotas: Quotas
+  /** The topics in which messages of a topic are popped again; they go with it. */
+  readonly retriesOf: (topic: string) => readonly string[]
   /** Removes the queues of a topic from the store. */
   readonly deleteQueues: (topic: string) => Promise<void>
 }
@@ -130,9 +132,9 @@ export class Topics {
   }
 
   /**
-   * Deletes a topic with its queues, and the places that groups have in it; messages in the log stay until their segment
-   * expires. What is out of it can no longer be settled: a consumer's delivery is `DELIVERY_SETTLED` then, a popped one
-   * `DELIVERY_UNKNOWN`, also when a topic of that name is made again.
+   * Deletes a topic with its queues, what was to be popped again of it, and the places that groups have in it; messages in
+   * the log stay until their segment expires. What is out of it can no longer be settled: a consumer's delivery is
+   * `DELIVERY_SETTLED` then, a popped one `DELIVERY_UNKNOWN`, also when a topic of that name is made again.
    *
    * @throws as {@link update}
    */
@@ -140,13 +142,16 @@ export class Topics {
     checkString('topic', topic)
     return this.#inTurn(async () => {
       this.get(topic)
+      const gone = [topic, ...this.#options.retriesOf(topic).filter((one) => this.#table.has(one))]
       const table = new Map(this.#table)
-      table.delete(topic)
+      for (const one of gone) table.delete(one)
       await this.#write(table)
-      this.#table.delete(topic)
-      // Whoever holds its queues lets go of them before their offsets are forgotten.
-      this.#tell(topic)
-      await this.#options.deleteQueues(topic)
+      for (const one of gone) {
+        this.#table.delete(one)
+        // Whoever holds its queues lets go of them before their offsets are forgotten.
+        this.#tell(one)
+      }
+      for (const one of gone) await this.#options.deleteQueues(one)
     }, topic)
   }
 

@@ -43,6 +43,16 @@ export function popRetryTopicsOf(group: string, topic: string): readonly string[
   return [popRetryTopicOf(group, topic), topicOfHandle(topic, group, 2)]
 }
 
+/**
+ * All topics in which groups pop messages of one topic again, as far as their names tell them from those of other topics:
+ * `%RETRY%a_b_c` may be of group `a` and topic `b_c`, too.
+ */
+export function popRetriesOf(topic: string, groups: readonly string[], all: readonly { readonly topic: string }[]): string[] {
+  const isOfOther = (name: string): boolean =>
+    !name.includes('+') && all.some((other) => other.topic !== topic && name.endsWith(`_${other.topic}`))
+  return groups.flatMap((group) => popRetryTopicsOf(group, topic)).filter((name) => !isOfOther(name))
+}
+
 /** The topic of a queue, by a handle's retry flag. */
 export function topicOfHandle(topic: string, group: string, retry: number): string {
   if (retry === 0) return topic

@@ -1,6 +1,7 @@
 /** A member of a group that pops: as many as you like may share one queue. */
 
 import { checkRequest, checkSignal, fieldNames, wholeBetween } from '../../base/arguments.js'
+import { MessageStoreError } from '../../base/errors.js'
 import { Emitter } from '../../base/signals.js'
 import type { ConsumerEvents, RunOptions } from '../consuming/consumer.js'
 import { concurrencyOf } from '../consuming/consumer-arguments.js'
@@ -89,17 +90,27 @@ export class PopConsumer implements AsyncDisposable {
    * The next messages of the topics, waiting for them. Each is hidden from the others until it is acknowledged, or its
    * time is over.
    *
-   * @returns none when there were none in time, or when the consumer is closed meanwhile
+   * @returns none when there were none in time, or when the consumer or the broker is closed meanwhile
    * @throws {RangeError} for a number out of its range; {@link BrokerError} `TOPIC_UNKNOWN`, `NO_PERMISSION`,
-   *   `BROKER_CLOSED`; what the store throws
+   *   `BROKER_CLOSED` when it was closed before; what the store throws
    */
   async pop(options: PopOptions = {}): Promise<PopDelivery[]> {
     if (this.#closing !== undefined) throw new BrokerError('BROKER_CLOSED', 'the consumer is closed')
+    this.#parts.checkOpen()
     checkRequest(options, popFields, 'the options object of pop')
     const { maxMessages = MAX_POPPED, waitMs = 0, signal } = options
     wholeBetween('maxMessages', maxMessages, 1, MAX_POPPED)
     wholeBetween('waitMs', waitMs, 0, 0x7fffffff)
     checkSignal(signal)
+    try {
+      return await this.#pop(maxMessages, waitMs, signal)
+    } catch (error) {
+      if (isClosed(error)) return []
+      throw error
+    }
+  }
+
+  async #pop(maxMessages: number, waitMs: number, signal: AbortSignal | undefined): Promise<PopDelivery[]> {
     await this.#ready
     const topics = [...this.#filters.keys()]
     const first = this.#turn++
@@ -225,6 +236,11 @@ export class PopConsumer implements AsyncDisposable {
       return await this.pop({ maxMessages, waitMs: WAIT_MS })
     } catch (error) {
       if (this.#closing !== undefined) return []
+      if (isClosed(error)) {
+        // The broker closes, and this consumer in its turn.
+        await new Promise<void>((resolve) => this.#waiting.add(resolve))
+        return []
+      }
       this.#events.emit('problem', { error })
       await new Promise<void>((resolve) => {
         this.#waiting.add(resolve)
@@ -251,4 +267,10 @@ export class PopConsumer implements AsyncDisposable {
     if (error instanceof BrokerError && error.code === 'DELIVERY_SETTLED') return
     this.#events.emit('problem', { error })
   }
+}
+
+/** Whether the broker is closing, or its store. */
+function isClosed(error: unknown): boolean {
+  if (error instanceof BrokerError) return error.code === 'BROKER_CLOSED'
+  return error instanceof MessageStoreError && error.code === 'STORE_CLOSED'
 }

@@ -54,7 +54,11 @@ export async function buildParts(base: BrokerSurroundings) {
   const handled = new Handled({ ...tables, store: base.store, shardOf: sending.shardOf, clock: base.ports.clock })
   const members = membersOf(base, clients)
   const consumers = buildConsumers(base, tables, { ...members, locks: clients.locks, filters, inflate, sendBack, handled })
-  const pop = buildPop(base, tables, { ...members, pipeline, filters, inflate, sendBack, isCaughtUp: () => timer.isCaughtUp })
+  const pop = buildPop(base, tables, {
+    ...members,
+    ...{ pipeline, filters, inflate, sendBack, isCaughtUp: () => timer.isCaughtUp },
+    hasRemote: (group) => clients.registry.members(group).some(({ isLocal }) => !isLocal),
+  })
   const transactions = await openTransactions(base, tables, pipeline, clients)
   const transactionProducer = producersOf(base, { ...clients, inflate, transactions, sender })
   const metrics = buildMetrics(base, tables, clients, pop)
@@ -281,7 +285,7 @@ function buildConsumers(base: BrokerSurroundings, tables: Tables, { locks, ...pa
 }
 
 type PopBrokerParts = Pick<ServedParts, 'pipeline' | 'filters' | 'sendBack'> &
-  Pick<PopParts, 'inflate' | 'isCaughtUp' | 'members' | 'nextClientId'>
+  Pick<PopParts, 'inflate' | 'isCaughtUp' | 'members' | 'nextClientId' | 'hasRemote'>
 
 function buildPop(base: BrokerSurroundings, tables: Tables, parts: PopBrokerParts): Pop {
   const { store, ports, options } = base

@@ -3,6 +3,7 @@
 import { checkRequest, checkSignal, fieldNames, wholeBetween } from '../../base/arguments.js'
 import { MessageStoreError } from '../../base/errors.js'
 import { Emitter } from '../../base/signals.js'
+import { retryTopicOf } from '../config/system-topics.js'
 import type { ConsumerEvents, RunOptions } from '../consuming/consumer.js'
 import { concurrencyOf } from '../consuming/consumer-arguments.js'
 import { type ReceivedMessage, receivedMessage } from '../consuming/received-message.js'
@@ -112,7 +113,7 @@ export class PopConsumer implements AsyncDisposable {
 
   async #pop(maxMessages: number, waitMs: number, signal: AbortSignal | undefined): Promise<PopDelivery[]> {
     await this.#ready
-    const topics = [...this.#filters.keys()]
+    const topics = this.#topics()
     const first = this.#turn++
     for (let i = 0; i < topics.length; i++) {
       const found = await this.#popTopic(topics[(first + i) % topics.length]!, maxMessages, 0, signal)
@@ -187,6 +188,18 @@ export class PopConsumer implements AsyncDisposable {
     for (const resolve of waiting) resolve()
   }
 
+  /**
+   * What it takes from. Members that were assigned queues may have left something to be tried again: RocketMQ's clients
+   * fetch that also while they pop, so it is theirs when there are any.
+   */
+  #topics(): string[] {
+    const { hasRemote, topics } = this.#parts
+    const own = [...this.#filters.keys()]
+    const { group } = this.#options
+    const left = retryTopicOf(group)
+    return topics.find(left) === undefined || hasRemote(group) ? own : [...own, left]
+  }
+
   /** What comes first of several topics. A pop of another one may have found something too: then all of it is returned. */
   async #popFirst(topics: string[], most: number, waitMs: number, signal: AbortSignal | undefined): Promise<PopDelivery[]> {
     const stop = new AbortController()
@@ -212,7 +225,7 @@ export class PopConsumer implements AsyncDisposable {
 
   async #popTopic(topic: string, most: number, pollMs: number, signal: AbortSignal | undefined): Promise<PopDelivery[]> {
     const { group, invisibleMs, ordered, startAt } = this.#options
-    const filter = this.#filters.get(topic)!
+    const filter = this.#filters.get(topic) ?? this.#parts.filters.get('*')
     const request = { group, topic, queueId: -1, maxMessages: most, invisibleMs, filter, pollMs, signal, startAt }
     const popped = await this.#parts.popping.pop({ ...request, isOrdered: ordered })
     return popped.map((one) => this.#delivery(topic, one))
@@ -225,8 +238,9 @@ export class PopConsumer implements AsyncDisposable {
       [SystemProperty.popCheckPoint]: handle,
       [SystemProperty.firstPopTime]: stored.properties[SystemProperty.firstPopTime] ?? String(point.popTime),
     })
-    const message = receivedMessage(stored, inflate, { topic, properties })
     const { group, ordered } = this.#options
+    const sentTo = topic === retryTopicOf(group) ? (properties[SystemProperty.retryTopic] ?? topic) : topic
+    const message = receivedMessage(stored, inflate, { topic: sentTo, properties })
     return new PopDelivery(settling, { group, topic }, popped, message, ordered)
   }
 

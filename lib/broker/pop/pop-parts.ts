@@ -30,6 +30,8 @@ export interface PopParts {
   readonly inflate: InflateBody
   /** Where consumers are members of their groups. */
   readonly members: Pick<MembershipPort, 'join' | 'leave'>
+  /** Whether a group has members in other processes. */
+  readonly hasRemote: (group: string) => boolean
   readonly nextClientId: () => string
   readonly brokerName: string
   readonly clusterName: string

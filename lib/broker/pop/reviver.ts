@@ -11,7 +11,7 @@
  */
 import type { Message } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
-import { reviveTopicOf } from '../config/system-topics.js'
+import { retryTopicOf, reviveTopicOf } from '../config/system-topics.js'
 import { copyOf } from '../consuming/send-back.js'
 import { Periodic } from '../periodic.js'
 import { SystemProperty, withProperties } from '../system-property.js'
@@ -135,7 +135,8 @@ export class Reviver {
     }
     const normal = normalTopicOf(topic, group)
     if (topics.find(normal) === undefined) return
-    const retry = topic === normal ? popRetryTopicOf(group, topic) : topic
+    const isRetried = topic !== normal || topic === retryTopicOf(group)
+    const retry = isRetried ? topic : popRetryTopicOf(group, topic)
     await topics.ensure(retry)
     // As in RocketMQ the group has its place there from the beginning, so that what it is to pop again is known as its own.
     if (offsets.find(retry, group, 0) === undefined) offsets.commit(retry, group, 0, 0)

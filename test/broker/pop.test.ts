@@ -194,6 +194,12 @@ describe('a message whose time is over', () => {
     const [dead] = (await broker.store.get({ topic: '%DLQ%g', offset: 0 })).messages
     assert.equal(dead!.body.toString(), 'x')
     assert.equal(dead!.tags, 'paid')
+    assert.equal(dead!.properties['RETRY_TOPIC'], 'orders')
+    assert.deepEqual(await broker.redrive({ group: 'g', topic: 'orders' }), { redriven: 1, left: 0, unroutable: 0 })
+    assert.deepEqual([(await popper.pop())[0]!.attempt, broker.store.bounds('orders', 0).maxOffset], [1, 2])
+    // As RocketMQ notes it.
+    await broker.store.put({ topic: '%DLQ%g', body: 'y', properties: { RETRY_TOPIC: '%RETRY%g_orders' } })
+    assert.equal((await broker.redrive({ group: 'g', topic: 'orders' })).redriven, 1)
   })
 
   test('comes again alone, when others of its pop were acknowledged', async (t) => {

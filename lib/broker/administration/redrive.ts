@@ -30,6 +30,7 @@ import type { FilterCache } from '../filter/filter-cache.js'
 import { checkOwnFilter, type FilterExpression } from '../filter/message-filter.js'
 import { channels } from '../numbers/channels.js'
 import type { Numbers } from '../numbers/numbers.js'
+import { normalTopicOf } from '../pop/handle.js'
 import type { Pipeline } from '../sending/pipeline.js'
 import type { SenderOptions } from '../sending/sender.js'
 import { SystemProperty, withProperties } from '../system-property.js'
@@ -297,9 +298,10 @@ class Progress {
   }
 }
 
-/** Where a dead letter came from, as this broker and RocketMQ 5 note it. */
-function targetOf({ properties }: StoredMessage): string | undefined {
-  return properties[SystemProperty.retryTopic] ?? properties['DLQ_ORIGIN_TOPIC']
+/** Where a dead letter came from, as this broker and RocketMQ 5 note it, which names the retry topic of popped ones. */
+function targetOf({ topic, properties }: StoredMessage): string | undefined {
+  const noted = properties[SystemProperty.retryTopic] ?? properties['DLQ_ORIGIN_TOPIC']
+  return noted === undefined ? undefined : normalTopicOf(noted, topic.slice(deadLetterTopicOf('').length))
 }
 
 /** What a letter and the message that is made of it are found by. */

@@ -150,14 +150,15 @@ export class ConsumerQueues {
       commit(offset)
     }
     const filter = this.#filters.get(topic)!
-    const fetch = new QueueFetch({ store, timers, topic, queueId, filter, onReady: onChange, onProblem }, offset)
+    const reading = { store, timers, topic, queueId, filter, onReady: onChange, onProblem }
     const parts = {
       topic,
       queueId,
-      fetch,
+      fetchFrom: (from: number) => new QueueFetch(reading, from),
       tally,
       numbers: numbers.queue(topic, this.#options.group, queueId),
       commit,
+      isMoved: (committed: number) => this.#isKept && this.#offsets.find(topic, this.#owner, queueId) !== committed,
       once,
       keepAhead: (bounds: readonly number[]) => {
         if (this.#isKept) this.#offsets.keepAhead(topic, this.#owner, queueId, bounds)

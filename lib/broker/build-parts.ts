@@ -204,6 +204,7 @@ function producersOf(
   const { clock } = ports
   const { storeHost } = store
   const ids = processUniqueIds(clock, storeHost)
+  const brokerClosed = new Promise<void>((resolve) => base.events.on('closed', () => resolve()))
   return (given: TransactionProducerOptions): TransactionProducer => {
     base.checkOpen()
     return new TransactionProducer(
@@ -211,6 +212,8 @@ function producersOf(
         ...parts,
         clientId: `${storeHost.slice(0, storeHost.lastIndexOf(':'))}@${ids.next()}`,
         address: storeHost,
+        timers: ports.timers,
+        brokerClosed,
         onProblem: (error) => base.onProblem(error, 'asking a producer about a transaction'),
       },
       given,

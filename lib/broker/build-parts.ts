@@ -165,6 +165,7 @@ function buildClients({ store, ports }: BrokerSurroundings, { groups }: Tables) 
   const notifies = (group: string): boolean => groups.find(group)?.notifiesMembers ?? true
   const registry = new ClientRegistry<ProducingMember>({ clock, timers, notifies })
   publishMembers(store.brokerName, registry)
+  groups.keepWhile((group) => registry.members(group).some(({ isLocal }) => isLocal))
   return { registry, locks: new QueueLocks(clock) }
 }
 

@@ -2,8 +2,25 @@
 
 import { checkFunction } from './arguments.js'
 import { shown } from './errors.js'
+import { afterEvent } from './system.js'
 
-/** Calls listeners of named events. A listener that throws does not keep the others from being called. */
+/**
+ * Calls listeners, whatever they throw: that keeps neither the others from being called nor the caller from going on. It
+ * comes to the process as an uncaught exception, right after the event under way, as with Node's own `EventTarget`.
+ */
+export function tellAll<Event>(listeners: Iterable<(event: Event) => void>, event: Event): void {
+  for (const listener of [...listeners]) {
+    try {
+      listener(event)
+    } catch (error) {
+      afterEvent(() => {
+        throw error
+      })
+    }
+  }
+}
+
+/** Calls listeners of named events, by {@link tellAll}. */
 export class Emitter<Events extends object> {
   readonly #listeners: ReadonlyMap<keyof Events, Set<(event: never) => void>>
 
@@ -13,7 +30,7 @@ export class Emitter<Events extends object> {
   }
 
   /**
-   * Calls `listener` at each event of that name.
+   * Calls `listener` at each event of that name. What it throws is an uncaught exception of the process.
    *
    * @returns a function that ends it
    * @throws {TypeError} for an event that there is not, or a listener that cannot be called
@@ -33,17 +50,10 @@ export class Emitter<Events extends object> {
     this.#listeners.get(name)?.delete(listener as (event: never) => void)
   }
 
-  /** Tells all listeners. What they throw surfaces as an unhandled rejection, not here. */
+  /** Tells all listeners, by {@link tellAll}. */
   emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
     const set = this.#listeners.get(name)
-    if (set === undefined) return
-    for (const listener of [...set]) {
-      try {
-        listener(event as never)
-      } catch (error) {
-        void Promise.reject(error)
-      }
-    }
+    if (set !== undefined && set.size > 0) tellAll(set, event as never)
   }
 }
 

@@ -41,7 +41,8 @@ export class Broker implements AsyncDisposable {
   /**
    * Opens a directory, creating it if need be, with a store of its own that {@link close} closes.
    *
-   * @throws {TypeError} or {@link RangeError} for a wrong option; what {@link MessageStore.open} throws
+   * @throws {TypeError} or {@link RangeError} for a wrong option, and {@link BrokerError} `TOPIC_REFUSED`, `QUOTA_EXCEEDED` for
+   *   a topic or group of the options that cannot be, before anything is made on disk; what {@link MessageStore.open} throws
    */
   static async open(directory: string, options?: BrokerOptions, ports?: Partial<BrokerPorts>): Promise<Broker> {
     return new Broker(await openBroker(directory, options, ports))
@@ -174,7 +175,13 @@ export class Broker implements AsyncDisposable {
     return this.#open.transactionProducer(options)
   }
 
-  /** Calls a listener at each event of a name. @returns a function that ends it */
+  /**
+   * Calls a listener at each event of a name. What it throws keeps nothing here from going on: it comes to the process as
+   * an uncaught exception, like one thrown in a timer, and so does a rejection of what it returns.
+   *
+   * @returns a function that ends it
+   * @throws {TypeError} for an event that there is not, or a listener that is no function
+   */
   on: OpenBroker['events']['on'] = (name, listener) => this.#open.events.on(name, listener)
 
   /**

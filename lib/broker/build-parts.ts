@@ -1,6 +1,7 @@
 /** Builds the parts of a broker, bottom-up: tables, the way into the store, delays, consumers. One function for each. */
 import { Administration } from './administration/administration.js'
 import { type InflateBody, loadInflater } from './compression/inflate.js'
+import { makeConfigured } from './config/configured.js'
 import { Groups } from './config/groups.js'
 import { ConsumerOffsets } from './config/offsets.js'
 import { RequestModes } from './config/request-modes.js'
@@ -21,6 +22,7 @@ import { Counters } from './numbers/counters.js'
 import { BrokerMetrics } from './numbers/metrics.js'
 import { Numbers } from './numbers/numbers.js'
 import type { BrokerSurroundings } from './parts.js'
+import { popRetriesOf } from './pop/handle.js'
 import { Pop } from './pop/pop.js'
 import type { PopParts } from './pop/pop-parts.js'
 import { Backlog } from './sending/backlog.js'
@@ -39,14 +41,13 @@ export type BrokerParts = Awaited<ReturnType<typeof buildParts>>
 /** Builds the parts; none of them does anything yet by itself. */
 export async function buildParts(base: BrokerSurroundings) {
   const tables = buildTables(base)
-  const { topics, groups, offsets, ownOffsets } = tables
-  for (const [topic, settings] of Object.entries(base.options.topics)) await topics.create(topic, settings)
-  for (const [group, settings] of Object.entries(base.options.groups)) await groups.create(group, settings)
+  const { offsets, ownOffsets } = tables
+  await makeConfigured(tables, base.options)
   const { schedule, timer, pipeline } = await buildDelays(base)
-  const backlog = backlogOf(base, tables)
+  const clients = buildClients(base, tables)
+  const backlog = backlogOf(base, tables, clients)
   const sending = { shardOf: await loadSharding(), admit: backlog?.admit, pipeline }
   const sender = buildSender(base, tables, sending)
-  const clients = buildClients(base, tables)
   const filters = new FilterCache()
   const inflate = await loadInflater(base.options.maxInflatedBytes, base.ports.loadDecoders)
   const sendBack = buildSendBack(base, tables, pipeline)
@@ -89,8 +90,11 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     autoCreate: options.autoCreateTopics,
     defaultQueues: options.defaultQueues,
     quotas: options.quotas,
+    retriesOf: (topic) => popRetriesOf(topic, offsets.groupsOf(topic), topics.list()),
     deleteQueues: async (topic) => {
+      ownOffsets.forget({ topic })
       await forget({ topic })
+      await ownOffsets.flush()
       await store.deleteTopic(topic)
     },
   })
@@ -227,9 +231,10 @@ function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: T
 }
 
 /** What lets messages in, or keeps them out, if there is a bound. */
-function backlogOf({ store, ports, options, checkOpen }: BrokerSurroundings, { topics, offsets }: Tables): Backlog | undefined {
+function backlogOf(base: BrokerSurroundings, { topics, offsets }: Tables, { registry }: Clients): Backlog | undefined {
+  const { store, ports, options, checkOpen } = base
   if (options.backlog === undefined) return undefined
-  return new Backlog({ store, topics, offsets, timers: ports.timers, ...options.backlog, checkOpen })
+  return new Backlog({ store, topics, offsets, registry, timers: ports.timers, ...options.backlog, checkOpen })
 }
 
 function buildAdministration(

@@ -1,13 +1,17 @@
 /** Opens a broker: the parts, then what they do in the background; and takes it down in the opposite order. */
 
-import { checkObject } from '../base/arguments.js'
+import { checkDirectory, checkObject } from '../base/arguments.js'
 import { MessageStoreError, shown } from '../base/errors.js'
 import { Emitter } from '../base/signals.js'
 import { systemClock, systemRandom, systemTimers } from '../base/system.js'
+import type { Disk } from '../disk/disk.js'
 import { nodeDisk } from '../disk/node-disk.js'
+import { layoutOf } from '../store/layout.js'
 import { MessageStore } from '../store/message-store.js'
+import { resolveOptions } from '../store/options.js'
 import { type BrokerOptions, type ResolvedBrokerOptions, resolveBrokerOptions } from './broker-options.js'
 import { type BrokerParts, buildParts } from './build-parts.js'
+import { tryConfigured } from './config/configured.js'
 import { type NeededParts, neededFrom } from './delay/needed-from.js'
 import type { TimedReceipt } from './delay/timer.js'
 import { BrokerError } from './errors.js'
@@ -21,8 +25,14 @@ export type OpenBroker = Awaited<ReturnType<typeof assemble>>
 
 /** Opens a broker with a store of its own. See {@link Broker.open}. */
 export async function openBroker(directory: string, given: BrokerOptions = {}, ports: Partial<BrokerPorts> = {}) {
+  checkDirectory(directory)
   checkObject('ports', ports)
   const options = resolveBrokerOptions(given)
+  const { clock = systemClock, disk = nodeDisk } = ports
+  const { clusterName } = options
+  const names = { brokerName: resolveOptions(given.store).message.brokerName, clusterName }
+  // Before the store makes its directory.
+  await tryConfigured(options, { names, clock, isNew: !isThere(disk, layoutOf(directory).config) })
   const store = await MessageStore.open(directory, given.store, ports)
   try {
     return await assemble(surroundingsOf(store, options, ports), true)
@@ -32,11 +42,23 @@ export async function openBroker(directory: string, given: BrokerOptions = {}, p
   }
 }
 
+/** What cannot be looked at is for the store to tell of. */
+function isThere(disk: Disk, path: string): boolean {
+  try {
+    return disk.stat(path) !== undefined
+  } catch {
+    return true
+  }
+}
+
 /** Opens a broker over a store. See {@link Broker.over}. */
 export async function overStore(store: MessageStore, given: Omit<BrokerOptions, 'store'> = {}, ports: Partial<BrokerPorts> = {}) {
   if (!(store instanceof MessageStore)) throw new TypeError(`store must be a MessageStore, got ${shown(store)}`)
   checkObject('ports', ports)
-  return assemble(surroundingsOf(store, resolveBrokerOptions(given), ports), false)
+  const options = resolveBrokerOptions(given)
+  const names = { brokerName: store.brokerName, clusterName: options.clusterName }
+  await tryConfigured(options, { names, clock: ports.clock ?? systemClock, isNew: false })
+  return assemble(surroundingsOf(store, options, ports), false)
 }
 
 function surroundingsOf(store: MessageStore, options: ResolvedBrokerOptions, given: Partial<BrokerPorts>): BrokerSurroundings {

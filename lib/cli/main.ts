@@ -11,11 +11,14 @@ const terminal = new Terminal({ out: stdout, error: stderr, environment: env, cl
 /** Signals within so long are one, milliseconds: a terminal sends Ctrl+C to all, and npx or timeout pass it on as well. */
 const ONE_SIGNAL_MS = 500
 let askedAt: number | undefined
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+let isHungUp = false
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    // Whoever asks twice does not want to wait for the step that runs.
-    if (askedAt !== undefined && systemClock.monotonic() - askedAt > ONE_SIGNAL_MS) process.exit(exitCodes.interrupted.code)
+    const isAgain = askedAt !== undefined && systemClock.monotonic() - askedAt > ONE_SIGNAL_MS
+    // Whoever asks twice does not want to wait for the step that runs; a terminal that is closed is nobody who asks.
+    if (isAgain && signal !== 'SIGHUP') process.exit(exitCodes.interrupted.code)
     askedAt ??= systemClock.monotonic()
+    isHungUp ||= signal === 'SIGHUP'
     stop.abort(new DOMException('interrupted', 'AbortError'))
   })
 }
@@ -26,3 +29,8 @@ process.on('uncaughtException', (error) => {
   process.exit(exitCodes.fault.code)
 })
 process.exitCode = await runLine(argv.slice(2), terminal)
+// Node aborts when it cannot put a terminal back as it was. All is done: the signal that waited may have its usual effect.
+if (isHungUp && [process.stdin, stdout, stderr].some(({ isTTY }) => isTTY)) {
+  process.removeAllListeners('SIGHUP')
+  process.kill(process.pid, 'SIGHUP')
+}

@@ -25,7 +25,8 @@ export const serveCommand: Command = {
   help: `usage: mqlite serve [DIR] [options]
 
 Opens DIR, which is made if it is not there, and serves it to RocketMQ's clients and tools until it
-gets SIGTERM or SIGINT (Ctrl+C). Clients find it by the address of its name server.
+gets SIGTERM, SIGINT (Ctrl+C) or SIGHUP (the terminal is closed). Clients find it by the address of its
+name server.
 
   --print-config                      say which settings are in force and where they come from; serve nothing
   --json                              say where it listens, or what is in force, as one JSON document

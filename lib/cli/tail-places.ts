@@ -2,6 +2,8 @@
  * Where the last printed message of each queue stands in the log. A queue that was deleted and made again counts from 0
  * anew, so an offset alone does not tell whether it is the same queue: the message at it does.
  */
+import { MessageStoreError } from '../base/errors.js'
+import { isGone } from '../store/disk-failure.js'
 import type { MessageStore } from '../store/message-store.js'
 
 /** A queue, and which offsets of it can be read. */
@@ -9,6 +11,20 @@ export interface Bounds {
   readonly queueId: number
   readonly minOffset: number
   readonly maxOffset: number
+}
+
+/** Where to go on behind a message that is damaged; `undefined` for every other error. */
+export function behindDamage(error: unknown): number | undefined {
+  const next = error instanceof MessageStoreError ? error.details['nextOffset'] : undefined
+  return typeof next === 'number' ? next : undefined
+}
+
+/**
+ * What must be expected of a look that prints nothing: the message that it met is damaged, which is told when it is to be
+ * printed, or the writer has just deleted the file. @throws every other error
+ */
+export function passOver(error: unknown): void {
+  if (behindDamage(error) === undefined && !isGone(error)) throw error
 }
 
 /** See the head of this file. */
@@ -53,7 +69,8 @@ export class Places {
       const { messages } = await this.#store.get({ topic: this.#topic, queueId, offset, maxMessages: 1 })
       const [first] = messages
       return first?.queueOffset === offset ? first.commitLogOffset : undefined
-    } catch {
+    } catch (error) {
+      passOver(error)
       return undefined
     }
   }

@@ -1,5 +1,4 @@
 /** `mqlite tail DIR TOPIC`: the messages of a topic, and on request those that come. */
-import { MessageStoreError } from '../base/errors.js'
 import { sleep } from '../base/system.js'
 import type { MessageStore } from '../store/message-store.js'
 import { compileTags } from '../store/reading/tag-filter.js'
@@ -18,7 +17,7 @@ import {
 } from './command.js'
 import { INDEX_SLOTS_HELP, indexSlotsOption, noSuchQueue, noSuchTopic, openToRead, storeLayout } from './store-access.js'
 import { plain, timeText } from './table.js'
-import { type Bounds, Places } from './tail-places.js'
+import { type Bounds, behindDamage, Places, passOver } from './tail-places.js'
 import type { Terminal } from './terminal.js'
 
 const DEFAULT_LINES = 10
@@ -121,7 +120,7 @@ async function followStore(store: MessageStore, printed: readonly Bounds[], want
   const places = new Places(store, topic)
   await places.note(printed)
   while (!printer.isFull) {
-    await store.get({ topic, queueId, offset: next.get(queueId) ?? 0, maxMessages: 1 }).catch(() => {})
+    await store.get({ topic, queueId, offset: next.get(queueId) ?? 0, maxMessages: 1 }).catch(passOver)
     const queues = queuesOf(store, wanted)
     const anew = await places.madeAgain(queues)
     for (const { queueId: id, minOffset } of anew) {
@@ -192,8 +191,8 @@ async function* messagesOf(
       if (nextOffset <= offset) return
       offset = nextOffset
     } catch (error) {
-      const next = error instanceof MessageStoreError ? error.details['nextOffset'] : undefined
-      if (typeof next !== 'number') throw error
+      const next = behindDamage(error)
+      if (next === undefined) throw error
       printer.damaged(`${topic}/${queueId} offset ${offset}: ${(error as Error).message}`)
       offset = next
     }

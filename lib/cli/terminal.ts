@@ -2,7 +2,7 @@
  * Where commands write to: results to standard output, errors and progress to standard error.
  *
  * Colours only where a terminal shows them and `NO_COLOR` is not set. Writing waits when the reader of a
- * pipe is slow, and stops for good, without an error, when it has gone (`mqlite tail ... | head`).
+ * pipe is slow, and stops for good, without an error, when it has gone (`mqlite tail ... | head`) or the terminal was closed.
  */
 import type { Clock } from '../base/system.js'
 import type { Log } from './log.js'
@@ -48,7 +48,9 @@ export class Terminal {
     out.on('error', (problem) => {
       // Nothing more is wanted, or can be written.
       this.#isGone = true
-      if (problem.code !== 'EPIPE') this.#failure ??= problem
+      // A terminal that was closed says EIO; a file that does has failed.
+      const hasLeft = problem.code === 'EPIPE' || (out.isTTY === true && problem.code === 'EIO')
+      if (!hasLeft) this.#failure ??= problem
       this.#goOn?.()
       stop.abort(problem)
     })

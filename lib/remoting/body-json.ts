@@ -59,9 +59,18 @@ export function printBody(value: ConfigValue, form: BodyForm = 'fastjson'): Buff
   return Buffer.from(form === 'fastjson' ? text : text.replace(/[\u007f-\uffff]/g, escaped))
 }
 
+/** A value as it stands in a body of the old form. */
+export function bodyText(value: ConfigValue): string {
+  return print(value, 'fastjson')
+}
+
 function print(value: ConfigValue | undefined, form: BodyForm): string {
   if (typeof value === 'bigint') return String(value)
+  // A double of that size, written in digits, would be read as a long.
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) return (value as number).toExponential()
   if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null)
+  // Lists of tens of thousands of names, which the engine writes many times faster.
+  if (Array.isArray(value) && value.every((element) => typeof element === 'string')) return JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map((element: ConfigValue) => print(element, form)).join(',')}]`
   if (value instanceof Map) {
     const keys = [...(value.keys() as Iterable<number>)].sort((a, b) => a - b)

@@ -180,6 +180,11 @@ export class Connection {
     if (this.#workload.end(request)) this.#onSettled()
   }
 
+  /** Says that a request is answered later, and at length: what else the peer asks is read only once it has that answer. */
+  answerAlone(request: Command): void {
+    this.#workload.setAlone(request)
+  }
+
   /**
    * Closes in order: takes no further requests, answers those in work, and waits until the peer has what was sent.
    * After `graceMs` it closes at once.

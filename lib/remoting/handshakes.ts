@@ -7,6 +7,7 @@
  *
  * 1. What is dear is done for the ClientHello. So a handshake begins when that has come, and in its turn: handshakes together
  *    have 5 ms, then everything else is looked at; while many connect, one of them in 16 turns.
+ *    A peer may end its own when it likes, which is not paced, for Node reads what comes then: it takes a tenth of a millisecond.
  * 2. Addresses take turns, so one that begins a thousand delays another by one. Of one address the newest comes first: those
  *    before it have perhaps given up, which is seen only once their handshake begins, and in any case soon will.
  * 3. Where there are as many sockets as there may be, a newcomer takes the place of the one that has been silent or shaking

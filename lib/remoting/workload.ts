@@ -16,6 +16,7 @@ export class Workload {
   readonly #limits: Pick<ConnectionLimits, 'maxRequests' | 'maxRequestBytes'>
   readonly #running = new Map<Command, number>()
   readonly #shared: SharedLoad
+  readonly #alone = new Set<Command>()
   #bytes = 0
 
   constructor(limits: Pick<ConnectionLimits, 'maxRequests' | 'maxRequestBytes'>, shared: SharedLoad) {
@@ -36,6 +37,7 @@ export class Workload {
   /** Whether nothing more should be read. Something is in work then, and its end is when to look again. */
   get isFull(): boolean {
     if (this.#running.size === 0) return false
+    if (this.#alone.size > 0) return true
     const { maxRequests, maxRequestBytes } = this.#limits
     return this.#running.size >= maxRequests || this.#bytes >= maxRequestBytes || this.#shared.bytes >= this.#shared.mostBytes
   }
@@ -47,11 +49,17 @@ export class Workload {
     this.#shared.bytes += bytes + REQUEST_BYTES
   }
 
+  /** Nothing more is read while a request counts. */
+  setAlone(request: Command): void {
+    if (this.#running.has(request)) this.#alone.add(request)
+  }
+
   /** A request counts no longer. @returns whether it did */
   end(request: Command): boolean {
     const bytes = this.#running.get(request)
     if (bytes === undefined) return false
     this.#running.delete(request)
+    this.#alone.delete(request)
     this.#bytes -= bytes
     this.#shared.bytes -= bytes + REQUEST_BYTES
     return true

@@ -324,7 +324,8 @@ export class MessageStore implements AsyncDisposable {
   }
 
   /**
-   * Calls a listener at each event of a name.
+   * Calls a listener at each event of a name. What it throws keeps nothing here from going on: it comes to the process as
+   * an uncaught exception, like one thrown in a timer, and so does a rejection of what it returns.
    *
    * @returns a function that ends it
    * @throws {TypeError} for an event that there is not, or a listener that is no function

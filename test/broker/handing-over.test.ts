@@ -5,7 +5,6 @@ import type { Broker, Consumer, ConsumerOptions } from '../../lib/index.js'
 import { ManualTime, settled } from '../support/manual-time.js'
 import { openTestBroker, refusal, take, textOf } from '../support/open-broker.js'
 
-const settings = { queues: 1 }
 const handOverMs = 20_000
 const queue = [{ topic: 'orders', queueId: 0 }]
 
@@ -87,19 +86,6 @@ describe('a queue that is let go', () => {
     await held!.retry()
     assert.deepEqual(textOf(await take(young, 1)), ['0'])
   })
-
-  test('because its topic is deleted says nothing of one that is made anew', async (t) => {
-    const { broker, join } = await open(t)
-    const old = join('b')
-    const held = await take(old, 3)
-    await broker.topics.delete('orders')
-    await broker.topics.create('orders', settings)
-    for (let i = 0; i < 4; i++) await broker.send({ topic: 'orders', body: `new ${i}` })
-    await held[0]!.ack()
-    assert.equal(broker.served.offsets.find('orders', 'g', 0), undefined)
-    for (const delivery of held.slice(1)) await delivery.ack()
-    assert.deepEqual(textOf(await take(old, 4)), ['new 0', 'new 1', 'new 2', 'new 3'])
-  })
 })
 
 type Join = (name: string, options?: Partial<ConsumerOptions>) => Consumer
@@ -107,7 +93,7 @@ type Join = (name: string, options?: Partial<ConsumerOptions>) => Consumer
 /** A broker on a clock that stands still, with three messages in one queue. */
 async function open(t: TestContext): Promise<{ broker: Broker; time: ManualTime; join: Join }> {
   const time = new ManualTime()
-  const broker = await openTestBroker(t, { options: { topics: { orders: settings } }, ports: { clock: time, timers: time } })
+  const broker = await openTestBroker(t, { options: { topics: { orders: { queues: 1 } } }, ports: { clock: time, timers: time } })
   for (let i = 0; i < 3; i++) await broker.send({ topic: 'orders', body: `${i}` })
   const join: Join = (name, options) => broker.consumer({ group: 'g', subscribe: { orders: '*' }, name, handOverMs, ...options })
   return { broker, time, join }

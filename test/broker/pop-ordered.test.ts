@@ -105,3 +105,16 @@ describe('run', () => {
     await run
   })
 })
+
+test('what is no handle, or one of another message, is refused in words that say what it must be', async (t) => {
+  const { broker } = await openPopper(t)
+  const { settling } = broker.served.pop
+  const owner = { group: 'g', topic: 'orders' }
+  await assert.rejects(
+    settling.ack(owner, 'nonsense'),
+    refusal('DELIVERY_UNKNOWN', 'must be start offset, pop time', '"nonsense"'),
+  )
+  const stranger = '0 1 60000 0 0 other 0 5'
+  const words = [stranger, 'must name a message of broker mqlite in orders/0, which holds 0 up to, without, 0']
+  await assert.rejects(settling.ack(owner, stranger), refusal('DELIVERY_UNKNOWN', ...words))
+})

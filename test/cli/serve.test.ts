@@ -28,7 +28,7 @@ async function printed(child: ChildProcess, isWhole: (text: string) => boolean):
 }
 
 describe('mqlite serve', () => {
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     test(`serves clients until it gets ${signal}, answers what is in work and keeps it`, async (t) => {
       const directory = temporary(t)
       const ports = ['--port', '0', '--name-server-port', '0', '--json', '--log-level', 'warn']

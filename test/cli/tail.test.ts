@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
+import { passOver } from '../../lib/cli/tail-places.js'
+import { DiskError } from '../../lib/disk/disk.js'
 import { nodeDisk } from '../../lib/disk/node-disk.js'
-import { MessageStore } from '../../lib/index.js'
+import { MessageStore, MessageStoreError } from '../../lib/index.js'
 import { outcomeOf, runHere as run, start, temporary } from '../support/command-line.js'
 import { smallSizes } from '../support/small-store.js'
 
@@ -121,6 +123,36 @@ for (const [how, count] of [
   })
 }
 
+test('following ends with what the disk refuses, and tells it', async (t) => {
+  const { directory, open } = await store(t, 5)
+  await open.close()
+  const child = start('tail', directory, 'orders', '--follow')
+  const ended = outcomeOf(child)
+  await once(child.stdout!, 'data')
+  nodeDisk.rename(`${directory}/commitlog`, `${directory}/away`)
+  nodeDisk.open(`${directory}/commitlog`, { create: true, write: true }).close()
+  const { code, error } = await ended
+  assert.equal(code, 3)
+  assert.match(error, /^mqlite: \S+\/commitlog: a part of the path is no directory \(ENOTDIR, list\)\n$/)
+})
+
+test('only damage that is told later, and a file that has just gone, are no end of following', () => {
+  const gone = new DiskError('ENOENT', 'open', 'f')
+  for (const expected of [
+    new MessageStoreError('STORE_CORRUPT', 'a record', { details: { nextOffset: 7 } }),
+    new MessageStoreError('DISK_ERROR', 'gone', { cause: gone }),
+    gone,
+  ])
+    assert.doesNotThrow(() => passOver(expected))
+  for (const other of [
+    new MessageStoreError('STORE_CORRUPT', 'a view'),
+    new MessageStoreError('STORE_CLOSED', 'closed'),
+    new MessageStoreError('DISK_ERROR', 'failed', { cause: new DiskError('EIO', 'read', 'f') }),
+    new TypeError('a fault'),
+  ])
+    assert.throws(() => passOver(other), other)
+})
+
 test('a reader that goes away ends it without an error', async (t) => {
   const { directory } = await store(t, 3000)
   const child = start('tail', directory, 'orders', '--from', '0', '--json')
@@ -128,6 +160,29 @@ test('a reader that goes away ends it without an error', async (t) => {
   child.stdout!.once('data', () => child.stdout!.destroy())
   const { code, error } = await ended
   assert.deepEqual([code, error], [0, ''])
+})
+
+test('a reader that goes away while it follows ends it without an error', async (t) => {
+  const { directory, open } = await store(t, 5)
+  const child = start('tail', directory, 'orders', '--follow')
+  const ended = outcomeOf(child)
+  await once(child.stdout!, 'data')
+  child.stdout!.destroy()
+  await put(open, 5, 10)
+  const { code, error } = await ended
+  assert.deepEqual([code, error], [0, ''])
+})
+
+test('each signal that asks to end, a closed terminal among them, ends following with 130', async (t) => {
+  const { directory } = await store(t, 5)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    const child = start('tail', directory, 'orders', '--follow')
+    const ended = outcomeOf(child)
+    await once(child.stdout!, 'data')
+    child.kill(signal)
+    const { code, error } = await ended
+    assert.deepEqual([code, error], [130, ''], signal)
+  }
 })
 
 test('damaged messages are told on standard error and stepped over', async (t) => {

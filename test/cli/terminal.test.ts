@@ -108,6 +108,19 @@ test('writing waits for a slow reader, and for none that has gone', async () => 
   assert.deepEqual([terminal.isGone, stop.signal.aborted, out.text], [true, true, 'a\nb\n'])
 })
 
+test('a terminal that was closed is a reader that has gone, and a file that cannot be written has failed', () => {
+  for (const [isTTY, code, failed] of [
+    [true, 'EIO', false],
+    [true, 'EPIPE', false],
+    [true, 'ENXIO', true],
+    [false, 'EIO', true],
+  ] as const) {
+    const { terminal, out, stop } = terminalWith(isTTY)
+    out.fail(code)
+    assert.deepEqual([terminal.failure !== undefined, terminal.isGone, stop.signal.aborted], [failed, true, true], code)
+  }
+})
+
 test('problems take one line', () => {
   const { terminal, error } = terminalWith(false)
   terminal.problem('first\n  second')

@@ -4,6 +4,8 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { Groups } from '../../lib/broker/config/groups.js'
+import { Topics } from '../../lib/broker/config/topics.js'
 import { brokerErrorCodes } from '../../lib/broker/errors.js'
 import { brokerEvents } from '../../lib/broker/parts.js'
 import { inDirectory } from '../support/scratch.js'
@@ -55,6 +57,19 @@ describe('docs/broker.md', () => {
         .toSorted(),
       Object.keys(brokerEvents).toSorted(),
     )
+  })
+
+  test('names methods of topics and groups that there are, and leaves out only what is for other brokers and clients', () => {
+    const told = new Set([...page.matchAll(/`((?:topics|groups)\.\w+)\(/g)].map(([, name]) => name!))
+    const own = (of: string, { prototype }: { prototype: object }): string[] =>
+      Object.entries(Object.getOwnPropertyDescriptors(prototype))
+        .filter(([name, { value }]) => name !== 'constructor' && typeof value === 'function')
+        .map(([name]) => `${of}.${name}`)
+    const inside = ['put', 'forSending', 'forClient', 'retryTopic', 'deadLetterTopic', 'ensure']
+    const insideGroups = ['put', 'forConsuming', 'checkForConsuming', 'isForbidden', 'keepWhile']
+    const hidden = new Set([...inside.map((name) => `topics.${name}`), ...insideGroups.map((name) => `groups.${name}`)])
+    const all = [...own('topics', Topics), ...own('groups', Groups)]
+    assert.deepEqual([...told].toSorted(), all.filter((name) => !hidden.has(name)).toSorted())
   })
 
   for (const [heading, file, type] of [

@@ -31,6 +31,14 @@ export interface ClampedOffset {
   readonly maxOffset: number
 }
 
+/** One queue of a topic, as the topic is now. */
+export interface QueuePlace {
+  /** {@link ConsumerOffsets.commit}. @returns whether it counts: not once the topic was forgotten */
+  readonly commit: (offset: number) => boolean
+  /** {@link ConsumerOffsets.keepAhead}, which does nothing once the topic was forgotten. */
+  readonly keepAhead: (bounds: readonly number[]) => void
+}
+
 /** Where a group is in a queue. */
 export interface GroupPlace {
   readonly topic: string
@@ -54,6 +62,8 @@ export class ConsumerOffsets {
   readonly #ahead = new Map<string, Map<number, readonly number[]>>()
   /** How far clients elsewhere have fetched messages, by `topic@group` and queue; not written. */
   readonly #pulled = new Map<string, Map<number, number>>()
+  /** Topics that somebody has places in: what they say counts until the topic is forgotten. */
+  readonly #lives = new Map<string, { isOver: boolean }>()
   readonly #moveListeners = new Set<(place: GroupPlace) => void>()
   #version: DataVersion
   #isChanged = false
@@ -105,10 +115,24 @@ export class ConsumerOffsets {
     return () => this.#moveListeners.delete(listener)
   }
 
-  /** {@link commit} for one queue, for those who do it for every message. */
-  committer(topic: string, group: string, queueId: number): (offset: number) => void {
+  /**
+   * A group's place in a queue, for those who hold it, and commit for every message. A topic of the same name that is made
+   * after this one was forgotten is another: what they say late does not touch it.
+   */
+  place(topic: string, group: string, queueId: number): QueuePlace {
     const key = `${topic}@${group}`
-    return (offset) => this.#commit(key, queueId, offset)
+    const life = this.#lives.get(topic) ?? { isOver: false }
+    this.#lives.set(topic, life)
+    return {
+      commit: (offset) => {
+        if (life.isOver) return false
+        this.#commit(key, queueId, offset)
+        return true
+      },
+      keepAhead: (bounds) => {
+        if (!life.isOver) this.keepAhead(topic, group, queueId, bounds)
+      },
+    }
   }
 
   #commit(key: string, queueId: number, offset: number): void {
@@ -172,6 +196,7 @@ export class ConsumerOffsets {
   /** Forgets what fits: the offsets of a group, of a topic, or of a group in a topic. */
   forget({ topic, group }: { topic?: string; group?: string }): void {
     this.#last = undefined
+    if (topic !== undefined && group === undefined) this.#endLife(topic)
     for (const key of new Set([...this.#table.keys(), ...this.#pulled.keys()])) {
       const at = key.indexOf('@')
       if (topic !== undefined && key.slice(0, at) !== topic) continue
@@ -204,6 +229,12 @@ export class ConsumerOffsets {
   /** From now on every write happens within a function: it may do something before, and keep others still meanwhile. */
   writeWithin(within: (write: () => Promise<void>) => Promise<void>): void {
     this.#within = within
+  }
+
+  #endLife(topic: string): void {
+    const life = this.#lives.get(topic)
+    if (life !== undefined) life.isOver = true
+    this.#lives.delete(topic)
   }
 
   async #flush(): Promise<void> {

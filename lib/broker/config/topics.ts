@@ -6,6 +6,7 @@
 
 import { checkString } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
+import { tellAll } from '../../base/signals.js'
 import type { Clock } from '../../base/system.js'
 import type { ConfigObject } from '../../format/config-json.js'
 import { checkTopic } from '../../format/names.js'
@@ -45,6 +46,8 @@ export interface TopicsOptions {
   /** Queues of a topic that is made so, or by hand without saying how many. */
   readonly defaultQueues: number
   readonly quotas: Quotas
+  /** The topics in which messages of a topic are popped again; they go with it. */
+  readonly retriesOf: (topic: string) => readonly string[]
   /** Removes the queues of a topic from the store. */
   readonly deleteQueues: (topic: string) => Promise<void>
 }
@@ -128,17 +131,27 @@ export class Topics {
     return this.#inTurn(() => this.#replace(config), config.topic)
   }
 
-  /** Deletes a topic with its queues; messages in the log stay until their segment expires. @throws as {@link update} */
+  /**
+   * Deletes a topic with its queues, what was to be popped again of it, and the places that groups have in it; messages in
+   * the log stay until their segment expires. What is out of it can no longer be settled: a consumer's delivery is
+   * `DELIVERY_SETTLED` then, a popped one `DELIVERY_UNKNOWN`, also when a topic of that name is made again.
+   *
+   * @throws as {@link update}
+   */
   delete(topic: string): Promise<void> {
     checkString('topic', topic)
     return this.#inTurn(async () => {
       this.get(topic)
+      const gone = [topic, ...this.#options.retriesOf(topic).filter((one) => this.#table.has(one))]
       const table = new Map(this.#table)
-      table.delete(topic)
+      for (const one of gone) table.delete(one)
       await this.#write(table)
-      this.#table.delete(topic)
-      await this.#options.deleteQueues(topic)
-      this.#tell(topic)
+      for (const one of gone) {
+        this.#table.delete(one)
+        // Whoever holds its queues lets go of them before their offsets are forgotten.
+        this.#tell(one)
+      }
+      for (const one of gone) await this.#options.deleteQueues(one)
     }, topic)
   }
 
@@ -187,7 +200,12 @@ export class Topics {
     return this.#ensure(topic, queues)
   }
 
-  /** Calls a listener with the name of each topic that was made, changed or deleted. @returns a function that ends it */
+  /**
+   * Calls a listener with the name of each topic that was made, changed or deleted; what it throws is an uncaught exception
+   * of the process.
+   *
+   * @returns a function that ends it
+   */
   onChange(listener: (topic: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -245,7 +263,7 @@ export class Topics {
   }
 
   #tell(topic: string): void {
-    for (const listener of this.#listeners) listener(topic)
+    tellAll(this.#listeners, topic)
   }
 }
 

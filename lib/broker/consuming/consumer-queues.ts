@@ -9,7 +9,7 @@ import type { Clock, Timers } from '../../base/system.js'
 import type { QueueName } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import type { InflateBody } from '../compression/inflate.js'
-import type { ConsumerOffsets } from '../config/offsets.js'
+import type { ConsumerOffsets, QueuePlace } from '../config/offsets.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
 import type { MessageFilter } from '../filter/message-filter.js'
@@ -53,6 +53,9 @@ export interface ConsumerQueuesParts {
   readonly clock: Clock
   readonly timers: Timers
 }
+
+/** The place of a member whose offsets end with it. */
+const NOT_KEPT: QueuePlace = { commit: () => true, keepAhead: () => {} }
 
 /** See the head of this file. */
 export class ConsumerQueues {
@@ -123,10 +126,11 @@ export class ConsumerQueues {
   }
 
   async #move(holding: Holding, { topic, queueId }: QueueName, offset: number): Promise<void> {
+    const place = this.#offsets.place(topic, this.#owner, queueId)
     const change = (): void => {
-      this.#offsets.commit(topic, this.#owner, queueId, offset)
+      place.commit(offset)
       // Whoever goes back wants to see it all again.
-      this.#offsets.keepAhead(topic, this.#owner, queueId, [])
+      place.keepAhead([])
     }
     const { model, group } = this.#options
     // Other members of the group may have the queue by then.
@@ -141,8 +145,9 @@ export class ConsumerQueues {
 
   async #open({ topic, queueId }: QueueName, { tally, onChange, onProblem }: HoldingHooks): Promise<HeldQueue> {
     const { store, timers, inflate, numbers } = this.#parts
+    // Before anything is waited for: the topic may be deleted meanwhile, and made again.
+    const { commit, keepAhead } = this.#isKept ? this.#offsets.place(topic, this.#owner, queueId) : NOT_KEPT
     const once = await this.#once(onProblem)
-    const commit = this.#isKept ? this.#offsets.committer(topic, this.#owner, queueId) : () => {}
     let offset = this.#offsets.find(topic, this.#owner, queueId)
     if (offset === undefined) {
       offset = await startOffset(store, { topic, queueId, end: this.#ends.get(`${topic}/${queueId}`) ?? 0 }, this.#options)
@@ -160,9 +165,7 @@ export class ConsumerQueues {
       commit,
       isMoved: (committed: number) => this.#isKept && this.#offsets.find(topic, this.#owner, queueId) !== committed,
       once,
-      keepAhead: (bounds: readonly number[]) => {
-        if (this.#isKept) this.#offsets.keepAhead(topic, this.#owner, queueId, bounds)
-      },
+      keepAhead,
       ahead: new OffsetRanges(this.#offsets.ahead(topic, this.#owner, queueId)),
       isOrdered: this.#options.ordered,
       received: (stored: StoredMessage) => receivedMessage(stored, inflate),

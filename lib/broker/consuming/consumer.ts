@@ -109,7 +109,13 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
     return this.#tally.count
   }
 
-  /** Calls a listener at each event of a name. @returns a function that ends it */
+  /**
+   * Calls a listener at each event of a name. What it throws keeps nothing here from going on: it comes to the process as
+   * an uncaught exception, like one thrown in a timer, and so does a rejection of what it returns.
+   *
+   * @returns a function that ends it
+   * @throws {TypeError} for an event that there is not, or a listener that is no function
+   */
   on<Name extends keyof ConsumerEvents>(name: Name, listener: (event: ConsumerEvents[Name]) => void): () => void {
     return this.#events.on(name, listener)
   }
@@ -186,6 +192,11 @@ export class Consumer implements AsyncIterable<Delivery>, AsyncDisposable {
   /** Takes a queue anew, at the place that its group has then; whoever moves the group calls this. */
   restart(queue: QueueName): Promise<void> {
     return this.#holding.again(queue, () => {})
+  }
+
+  /** What is out of a topic can no longer be settled; whoever deletes the topic calls this. */
+  cutOff(topic: string): void {
+    for (const queue of this.#holding.all()) if (queue.topic === topic) queue.cutOff()
   }
 
   /**

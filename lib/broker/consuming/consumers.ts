@@ -160,12 +160,12 @@ export class Consumers {
   }
 
   #rebalanceTopic(topic: string): void {
+    const isDeleted = this.#parts.topics.find(topic) === undefined
     for (const joined of this.#joined) {
+      if (isDeleted) joined.consumer.cutOff(topic)
       const { group, subscribe } = joined.options
       if (Object.hasOwn(subscribe, topic) || topic === retryTopicOf(group)) this.#rebalance(joined)
     }
-    // What was settled while it was being deleted says nothing of a topic that is made anew.
-    if (this.#parts.topics.find(topic) === undefined) this.#parts.offsets.forget({ topic })
   }
 
   #rebalance(joined: Joined): void {

@@ -79,5 +79,6 @@ export class Delivery {
 
 /** The error for a delivery that is not there any more. */
 export function settledBefore({ topic, queueId, queueOffset }: StoredMessage): BrokerError {
-  return new BrokerError('DELIVERY_SETTLED', `${topic}/${queueId}@${queueOffset} was settled before, or its time was over`)
+  const place = `${topic}/${queueId}@${queueOffset}`
+  return new BrokerError('DELIVERY_SETTLED', `${place} was settled before, its time was over, or its queue was taken away`)
 }

@@ -17,6 +17,9 @@ import { type CheckPoint, reviveTimeOf } from './check-point.js'
 /** The revive queue that ordered consumption names: it has no check points. */
 export const ORDERED_REVIVE_QUEUE = 999
 
+/** A handle in words, for errors. */
+const SHAPE = 'start offset, pop time, invisible ms, revive queue, retry flag, broker, queue and offset with blanks between'
+
 /** What a handle says of its message. The topic's name is not in it: see {@link Handle.retry}. */
 export interface Handle {
   readonly startOffset: number
@@ -38,6 +41,16 @@ export function popRetryTopicOf(group: string, topic: string): string {
 /** All topics in which such messages may be: a broker of RocketMQ on this directory may have used the newer name. */
 export function popRetryTopicsOf(group: string, topic: string): readonly string[] {
   return [popRetryTopicOf(group, topic), topicOfHandle(topic, group, 2)]
+}
+
+/**
+ * All topics in which groups pop messages of one topic again, as far as their names tell them from those of other topics:
+ * `%RETRY%a_b_c` may be of group `a` and topic `b_c`, too.
+ */
+export function popRetriesOf(topic: string, groups: readonly string[], all: readonly { readonly topic: string }[]): string[] {
+  const isOfOther = (name: string): boolean =>
+    !name.includes('+') && all.some((other) => other.topic !== topic && name.endsWith(`_${other.topic}`))
+  return groups.flatMap((group) => popRetryTopicsOf(group, topic)).filter((name) => !isOfOther(name))
 }
 
 /** The topic of a queue, by a handle's retry flag. */
@@ -75,7 +88,7 @@ export function readHandle(text: string): Handle {
   const [queueId, offset] = parts.slice(6, 8).map(whole)
   const numbers = [startOffset, popTime, invisibleMs, reviveQueueId, retry, queueId, offset]
   if (parts.length !== 8 || !brokerName || numbers.some((one) => one === undefined || one < 0) || retry! > 2)
-    throw new BrokerError('DELIVERY_UNKNOWN', `${shown(text)} is no receipt handle`)
+    throw new BrokerError('DELIVERY_UNKNOWN', `a receipt handle must be ${SHAPE}, got ${shown(text)}`)
   return {
     startOffset: startOffset!,
     popTime: popTime!,

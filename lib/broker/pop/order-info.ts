@@ -119,6 +119,13 @@ export class OrderInfos {
     return isKnown
   }
 
+  /** Forgets what is out of all queues of a topic that was deleted. */
+  forgetTopic(topic: string): void {
+    for (const key of this.#table.keys()) {
+      if (key.startsWith(`${topic}@`) && this.#table.delete(key)) this.#isChanged = true
+    }
+  }
+
   /** Writes the table if it has changed. */
   async flush(): Promise<void> {
     if (!this.#isChanged) return

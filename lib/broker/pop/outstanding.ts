@@ -4,8 +4,6 @@
  *
  * What stood here when a process ended is not brought back: the records on disk are enough to revive, and handles of
  * an earlier process are taken at their word, as RocketMQ takes all of them.
- *
-
  */
 import { BrokerError } from '../errors.js'
 import { type CheckPoint, popKey } from './check-point.js'
@@ -66,12 +64,24 @@ export class Outstanding {
   /** Ends what {@link begin} began. An entry of which everything is settled goes. */
   end(key: string, offsets: readonly number[], isSettled: boolean): void {
     const entry = this.#entries.get(key)
-    if (entry === undefined) return
+    // Of a topic that was deleted nothing is left to settle; see forgetTopic.
+    if (entry === undefined || entry.point.offsets.length === 0) return
     for (const offset of offsets) {
       entry.settling.delete(offset)
       if (isSettled) entry.settled.add(offset)
     }
     if (entry.settled.size === entry.point.offsets.length) this.#entries.delete(key)
+  }
+
+  /**
+   * The messages of a topic that was deleted can no longer be settled. Their check points stay until their time is over,
+   * without messages: what stands at those offsets in a new topic of that name is not to come again.
+   */
+  forgetTopic(topic: string): void {
+    for (const [key, { point }] of this.#entries) {
+      if (point.topic !== topic) continue
+      this.#entries.set(key, { point: { ...point, offsets: [] }, settled: new Set(), settling: new Set() })
+    }
   }
 
   /**
@@ -89,5 +99,8 @@ export class Outstanding {
 
 /** The error for a handle that nobody has. */
 export function unknownDelivery(what: string): BrokerError {
-  return new BrokerError('DELIVERY_UNKNOWN', `nothing is out under ${what}: it was settled, or its time is over`)
+  return new BrokerError(
+    'DELIVERY_UNKNOWN',
+    `${what} must name a message that is out: it was settled, its time is over, or its topic was deleted`,
+  )
 }

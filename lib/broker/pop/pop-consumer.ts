@@ -74,7 +74,13 @@ export class PopConsumer implements AsyncDisposable {
     else signal?.addEventListener('abort', () => void this.close(), { once: true })
   }
 
-  /** Calls a listener at each event of a name. @returns a function that ends it */
+  /**
+   * Calls a listener at each event of a name. What it throws keeps nothing here from going on: it comes to the process as
+   * an uncaught exception, like one thrown in a timer, and so does a rejection of what it returns.
+   *
+   * @returns a function that ends it
+   * @throws {TypeError} for an event that there is not, or a listener that is no function
+   */
   on<Name extends keyof PopEvents>(name: Name, listener: (event: PopEvents[Name]) => void): () => void {
     return this.#events.on(name, listener)
   }

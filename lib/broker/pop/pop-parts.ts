@@ -18,9 +18,9 @@ import type { CheckPoint, ReviveRecord } from './check-point.js'
 export interface PopParts {
   readonly store: ReadPort & Pick<PutPort, 'put'> & Pick<MessageStore, 'flush'>
   readonly config: ConfigPort
-  readonly topics: Pick<Topics, 'find' | 'get' | 'ensure'>
+  readonly topics: Pick<Topics, 'find' | 'get' | 'ensure' | 'onChange'>
   readonly groups: Pick<Groups, 'find' | 'get' | 'isForbidden' | 'forConsuming' | 'checkForConsuming'>
-  readonly offsets: Pick<ConsumerOffsets, 'find' | 'commit' | 'onMove'>
+  readonly offsets: Pick<ConsumerOffsets, 'find' | 'commit' | 'onMove' | 'place'>
   readonly filters: FilterCache
   /** Check points and acks go this way, so that they wait until they are due where the broker can let them wait. */
   readonly pipeline: Pick<Pipeline, 'put'>

@@ -68,6 +68,11 @@ export class Pop {
     this.settling = new Settling(all)
     this.looking = new Looking(all)
     this.#reviver = new Reviver(all)
+    parts.topics.onChange((topic) => {
+      if (parts.topics.find(topic) !== undefined) return
+      this.#orders.forgetTopic(topic)
+      this.#outstanding.forgetTopic(topic)
+    })
     parts.offsets.onMove((place) => {
       if (this.#orders.release(place)) this.#watch.wake(place.topic)
     })

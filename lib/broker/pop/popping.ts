@@ -11,6 +11,7 @@
 import { wholeBetween } from '../../base/arguments.js'
 import { MessageStoreError, shown } from '../../base/errors.js'
 import type { StoredMessage } from '../../store/stored-message.js'
+import type { QueuePlace } from '../config/offsets.js'
 import { Permission, type TopicConfig } from '../config/topic-config.js'
 import { type StartAt, startOffset } from '../consuming/start-offset.js'
 import { BrokerError } from '../errors.js'
@@ -99,6 +100,16 @@ interface Pop {
   readonly found: PoppedMessage[]
 }
 
+/** Where a pop took messages. */
+interface Range {
+  readonly topic: string
+  readonly queueId: number
+  readonly startOffset: number
+  readonly nextOffset: number
+  /** Moves the group; `false` when the topic was deleted meanwhile. */
+  readonly commit: QueuePlace['commit']
+}
+
 /** See the head of this file. */
 export class Popping {
   readonly #parts: PoppingParts
@@ -171,24 +182,26 @@ export class Popping {
   }
 
   async #inTurn(pop: Pop, topic: string, queueId: number): Promise<void> {
-    const { store, offsets, orders, outstanding } = this.#parts
+    const { store, offsets, orders, outstanding, topics } = this.#parts
     const { group, isOrdered, attemptId, signal, startAt } = pop.request
-    if (signal?.aborted || outstanding.isFull) return
+    if (signal?.aborted || outstanding.isFull || topics.find(topic) === undefined) return
+    // The topic may be deleted while something is waited for, and made again.
+    const { commit } = offsets.place(topic, group, queueId)
     if (isOrdered && orders.isBlocked({ group, topic, queueId }, attemptId)) return
     for (let gets = 0; gets < MAX_EMPTY_GETS; gets++) {
       let offset = offsets.find(topic, group, queueId)
       if (offset === undefined) {
         const { maxOffset: end } = store.bounds(topic, queueId)
         offset = await startOffset(store, { topic, queueId, end }, { startAt, model: 'clustering' })
-        offsets.commit(topic, group, queueId, offset)
+        if (!commit(offset)) return
       }
       const { maxOffset } = store.bounds(topic, queueId)
       if (offset === maxOffset) return
       const { messages, nextOffset } = await this.#get(pop, topic, queueId, offset)
-      if (messages.length > 0) return this.#handOut(pop, { topic, queueId, startOffset: offset, nextOffset }, messages)
+      if (messages.length > 0) return this.#handOut(pop, { topic, queueId, startOffset: offset, nextOffset, commit }, messages)
       if (nextOffset === offset) return
       await this.#parts.mayMove()
-      offsets.commit(topic, group, queueId, nextOffset)
+      if (!commit(nextOffset)) return
     }
   }
 
@@ -216,24 +229,27 @@ export class Popping {
 
   async #handOut(
     { request, popTime, reviveQueueId, found }: Pop,
-    range: { topic: string; queueId: number; startOffset: number; nextOffset: number },
+    range: Range,
     messages: readonly StoredMessage[],
   ): Promise<void> {
-    const { offsets, orders, outstanding, numbers, putRecord, brokerName, mayMove } = this.#parts
+    const { orders, outstanding, numbers, putRecord, brokerName, mayMove } = this.#parts
     const { group, invisibleMs, isOrdered, attemptId } = request
-    const { topic, queueId, startOffset: start, nextOffset } = range
+    const { topic, queueId, startOffset: start, nextOffset, commit } = range
     const taken = messages.map(({ queueOffset }) => queueOffset)
     const point: CheckPoint = { group, topic, queueId, startOffset: start, popTime, brokerName, invisibleMs, offsets: taken }
     let earlier: readonly number[] = []
     if (isOrdered) {
       await mayMove()
-      offsets.commit(topic, group, queueId, taken[0]!)
+      if (!commit(taken[0]!)) return
       earlier = orders.popped({ group, topic, queueId }, { popTime, invisibleMs, attemptId }, taken)
     } else {
       await putRecord(checkPointRecord(point), reviveQueueId)
       outstanding.add(point)
       await mayMove()
-      offsets.commit(topic, group, queueId, nextOffset)
+      if (!commit(nextOffset)) {
+        outstanding.forgetTopic(topic)
+        return
+      }
     }
     const counted = numbers.queue(topic, group, queueId)
     messages.forEach((stored, i) => {

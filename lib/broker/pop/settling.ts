@@ -6,6 +6,7 @@
  * is stored; only handles from before this process, or from another broker on this directory, are taken at their word.
  */
 import { wholeBetween } from '../../base/arguments.js'
+import { shown } from '../../base/errors.js'
 import { BrokerError } from '../errors.js'
 import { ackRecord, type CheckPoint, checkPointRecord, popKey, reviveTimeOf } from './check-point.js'
 import { handleEnd, ORDERED_REVIVE_QUEUE, printHandle, readHandle, topicOfHandle } from './handle.js'
@@ -172,7 +173,10 @@ export class Settling {
     const isOrdered = reviveQueueId === ORDERED_REVIVE_QUEUE
     const { minOffset, maxOffset } = store.bounds(topic, queueId)
     if (handle.brokerName !== brokerName || topics.find(topic) === undefined || offset < minOffset || offset >= maxOffset)
-      throw new BrokerError('DELIVERY_UNKNOWN', `${text} names no message of this broker`)
+      throw new BrokerError(
+        'DELIVERY_UNKNOWN',
+        `${shown(text)} must name a message of broker ${brokerName} in ${topic}/${queueId}, which holds ${minOffset} up to, without, ${maxOffset}`,
+      )
     // The books on ordered messages know of a longer time.
     if (!isOrdered && clock.now() >= handleEnd(handle)) throw unknownDelivery(text)
     if (!isOrdered && reviveQueueId >= 8) throw unknownDelivery(text)

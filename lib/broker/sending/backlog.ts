@@ -1,25 +1,32 @@
 /**
  * How much of a topic is unread, and what happens when that is as much as may be.
  *
- * A message is unread while some group with offsets in the topic has still to pass it; the group that is furthest behind
- * counts. Adding that up for every message would cost more than the message, so it is added up again only when what was
- * counted last, and what was sent since, reach the bound. What is let in and not stored yet is in no queue, so it counts
- * beside them.
+ * A message is unread while some group has still to pass it; the group that is furthest behind counts. Such a group has
+ * offsets in the topic, or members that subscribe to it: then it counts from where it will begin. Adding that up for every
+ * message would cost more than the message, so it is added up again only when what was counted last, and what was sent
+ * since, reach the bound, or when a group came or went back. What is let in and not stored yet is in no queue, so it
+ * counts beside them.
+ *
+ * Who waits for room stands in a line for the topic, so that what one sender sends stays in its order and a large batch gets
+ * its turn. The first in the line looks again every so often, and the others wait for it.
  */
 import type { Timers } from '../../base/system.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
+import type { ConsumeFrom } from '../group/members.js'
+import type { ClientRegistry } from '../group/registry.js'
 import type { ReadPort } from '../store-port.js'
 
-/** A sender that waits looks again this often. */
+/** The first sender that waits looks again this often. */
 const LOOK_EVERY_MS = 20
 
 /** What a bound on unread messages needs. */
 export interface BacklogParts {
   readonly store: Pick<ReadPort, 'bounds'>
   readonly topics: Pick<Topics, 'find'>
-  readonly offsets: Pick<ConsumerOffsets, 'groupsOf' | 'find'>
+  readonly offsets: Pick<ConsumerOffsets, 'groupsOf' | 'find' | 'onMove'>
+  readonly registry: Pick<ClientRegistry, 'groupsOf' | 'facts' | 'events'>
   readonly timers: Timers
   readonly maxMessages: number
   readonly whenFull: 'reject' | 'wait'
@@ -27,8 +34,24 @@ export interface BacklogParts {
   readonly checkOpen: () => void
 }
 
-/** Lets messages into a topic when there is room, and then stores them. @throws {BrokerError} `BACKLOG_FULL` */
-export type Admit = <Result>(topic: string, messages: number, store: () => Promise<Result>) => Promise<Result>
+type QueueBounds = Readonly<ReturnType<ReadPort['bounds']>>
+
+/**
+ * Lets messages into a topic when there is room, and then stores them; `store` is told whether they had to wait, since
+ * the topic may be another one by then, or be gone.
+ *
+ * @throws {BrokerError} `BACKLOG_FULL`
+ * @throws {RangeError} for more messages than may ever be unread
+ */
+export type Admit = <Result>(topic: string, messages: number, store: (hasWaited: boolean) => Promise<Result>) => Promise<Result>
+
+/** Messages that wait for room. */
+interface Waiting {
+  readonly messages: number
+  /** Stores them. */
+  readonly enter: () => void
+  readonly refuse: (error: unknown) => void
+}
 
 /** Unread messages of a topic as they were last counted, and what has come since. */
 interface Count {
@@ -38,45 +61,48 @@ interface Count {
   underWay: number
 }
 
-/** How many messages of a topic a group has still to read. */
-export function backlogOf(
-  { store, topics, offsets }: Pick<BacklogParts, 'store' | 'topics'> & { readonly offsets: Pick<ConsumerOffsets, 'find'> },
-  topic: string,
-  group: string,
-): number {
-  let unread = 0
-  const queues = topics.find(topic)?.readQueues ?? 0
-  for (let queueId = 0; queueId < queues; queueId++) {
-    const { minOffset, maxOffset } = store.bounds(topic, queueId)
-    unread += maxOffset - Math.max(minOffset, Math.min(maxOffset, offsets.find(topic, group, queueId) ?? minOffset))
-  }
-  return unread
+/** Where a group begins that has no place in a topic yet, as clients do that ask for the last: see `start-offset.ts`. */
+function beginOf({ minOffset, maxOffset }: QueueBounds): number {
+  return minOffset === 0 ? 0 : maxOffset
 }
+
+/** Words for the first message, old ones among them. */
+const FROM_FIRST: readonly (ConsumeFrom | undefined)[] = ['CONSUME_FROM_FIRST_OFFSET', 'CONSUME_FROM_MIN_OFFSET']
 
 /** See the head of this file. */
 export class Backlog {
   readonly #parts: BacklogParts
   readonly #counts = new Map<string, Count>()
+  /** For each topic who waits, in the order in which they came. */
+  readonly #lines = new Map<string, Waiting[]>()
 
   constructor(parts: BacklogParts) {
     this.#parts = parts
+    const { offsets, registry } = parts
+    offsets.onMove(({ topic }) => this.#outdate(topic))
+    registry.events.on('subscriptionsChanged', ({ subscriptions }) => {
+      for (const topic of subscriptions.keys()) this.#outdate(topic)
+    })
   }
 
   /** See {@link Admit}: at once, or, if that was asked for, when there is room. */
   readonly admit: Admit = async (topic, messages, store) => {
-    if (!this.#enter(topic, messages)) {
-      const { whenFull, maxMessages } = this.#parts
-      // For more than that there is never room.
-      if (whenFull !== 'wait' || messages > maxMessages) throw this.#full(topic)
-      await this.#wait(topic, messages)
-    }
-    return this.#stored(topic, messages, store)
+    const { whenFull, maxMessages } = this.#parts
+    if (messages > maxMessages)
+      throw new RangeError(`${messages} messages at once: topic ${topic} may have at most ${maxMessages} unread messages`)
+    // Nobody passes those who wait.
+    if (!this.#lines.has(topic) && this.#enter(topic, messages)) return this.#stored(topic, messages, () => store(false))
+    if (whenFull !== 'wait') throw this.#full(topic)
+    return new Promise((resolve, reject) => {
+      const enter = (): void => resolve(this.#stored(topic, messages, () => store(true)))
+      this.#join(topic, { messages, enter, refuse: reject })
+    })
   }
 
   /** See {@link Admit}: at once or not at all, since clients elsewhere do not wait for long. */
   readonly admitNow: Admit = async (topic, messages, store) => {
-    if (!this.#enter(topic, messages)) throw this.#full(topic)
-    return this.#stored(topic, messages, store)
+    if (this.#lines.has(topic) || !this.#enter(topic, messages)) throw this.#full(topic)
+    return this.#stored(topic, messages, () => store(false))
   }
 
   async #stored<Result>(topic: string, messages: number, store: () => Promise<Result>): Promise<Result> {
@@ -107,17 +133,71 @@ export class Backlog {
     return true
   }
 
+  /** The next message is counted anew. */
+  #outdate(topic: string): void {
+    const count = this.#counts.get(topic)
+    if (count !== undefined) count.unread = Number.POSITIVE_INFINITY
+  }
+
   #count(topic: string): number {
+    const { offsets, registry } = this.#parts
     let most = 0
-    for (const group of this.#parts.offsets.groupsOf(topic)) most = Math.max(most, backlogOf(this.#parts, topic, group))
+    const placed = new Set(offsets.groupsOf(topic))
+    for (const group of placed)
+      most = Math.max(
+        most,
+        this.#unread(topic, group, ({ minOffset }) => minOffset),
+      )
+    for (const group of registry.groupsOf(topic)) {
+      const facts = registry.facts(group)
+      // The offsets of broadcasting members elsewhere are their own.
+      if (placed.has(group) || facts?.model !== 'CLUSTERING') continue
+      const isFromFirst = FROM_FIRST.includes(facts.consumeFrom)
+      most = Math.max(most, this.#unread(topic, group, isFromFirst ? ({ minOffset }) => minOffset : beginOf))
+    }
     return most
   }
 
-  async #wait(topic: string, messages: number): Promise<void> {
-    const { timers, checkOpen } = this.#parts
-    do {
-      await new Promise<void>((resolve) => timers.after(LOOK_EVERY_MS, resolve, true))
-      checkOpen()
-    } while (!this.#enter(topic, messages))
+  /** How many messages of a topic a group has still to read. */
+  #unread(topic: string, group: string, begin: (bounds: QueueBounds) => number): number {
+    const { store, topics, offsets } = this.#parts
+    let unread = 0
+    const queues = topics.find(topic)?.readQueues ?? 0
+    for (let queueId = 0; queueId < queues; queueId++) {
+      const bounds = store.bounds(topic, queueId)
+      const { minOffset, maxOffset } = bounds
+      unread += maxOffset - Math.max(minOffset, Math.min(maxOffset, offsets.find(topic, group, queueId) ?? begin(bounds)))
+    }
+    return unread
+  }
+
+  #join(topic: string, waiting: Waiting): void {
+    const line = this.#lines.get(topic)
+    if (line !== undefined) line.push(waiting)
+    else {
+      this.#lines.set(topic, [waiting])
+      this.#lookLater(topic)
+    }
+  }
+
+  #lookLater(topic: string): void {
+    this.#parts.timers.after(LOOK_EVERY_MS, () => this.#look(topic), true)
+  }
+
+  /** Lets in who is first in the line, as far as there is room. */
+  #look(topic: string): void {
+    const line = this.#lines.get(topic)!
+    try {
+      this.#parts.checkOpen()
+    } catch (error) {
+      this.#lines.delete(topic)
+      for (const { refuse } of line) refuse(error)
+      return
+    }
+    let entered = 0
+    while (entered < line.length && this.#enter(topic, line[entered]!.messages)) line[entered++]!.enter()
+    line.splice(0, entered)
+    if (line.length > 0) this.#lookLater(topic)
+    else this.#lines.delete(topic)
   }
 }

@@ -2,6 +2,7 @@
  * Pops of clients, and what they say of what they popped. What is out, and what comes again, is the business of `pop/`;
  * here is what only clients elsewhere meet: filters in their words, groups that are made on first use, handles taken apart.
  */
+import { shown } from '../../base/errors.js'
 import { BrokerError } from '../errors.js'
 import { type ForeignFilter, filterExpressionOf, type MessageFilter } from '../filter/message-filter.js'
 import { type Handle, normalTopicOf, readHandle, topicOfHandle } from '../pop/handle.js'
@@ -127,7 +128,7 @@ export class ClientPops {
     const handle = readHandle(text)
     const isOfIt = topicOfHandle(normalTopicOf(topic, group), group, handle.retry) === topic
     if (!isOfIt || handle.queueId !== queueId || handle.offset !== offset)
-      throw new BrokerError('DELIVERY_UNKNOWN', `${text} is not of ${topic}/${queueId}@${offset}`)
+      throw new BrokerError('DELIVERY_UNKNOWN', `${shown(text)} must be the handle of ${topic}/${queueId}@${offset}`)
     return handle
   }
 }

@@ -4,16 +4,17 @@ import { printDataVersion } from '../../broker/config/data-version.js'
 import { type GroupConfig, printGroupConfig, readGroupConfig } from '../../broker/config/group-config.js'
 import { BrokerError } from '../../broker/errors.js'
 import type { ConfigValue } from '../../format/config-json.js'
-import { parseBody, printBody } from '../body-json.js'
+import { bodyText, parseBody, printBody } from '../body-json.js'
 import { brokerRequests as codes, responseCodes } from '../codes.js'
 import { answer, type Command } from '../command.js'
 import { Refusal } from '../errors.js'
 import { optionalFlag, requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
 import type { Entries, ServedBroker } from './entries.js'
+import { atLength, longBody, sharedMaking } from './long-answers.js'
 
 /** See the head of this file. */
-export function groupHandlers({ served }: ServedBroker): Entries {
+export function groupHandlers({ served, looking }: ServedBroker): Entries {
   const { groups, topics } = served
   const put: Handler = async (command) => {
     await groups.put(groupOf(parseBody(command.body)))
@@ -23,15 +24,16 @@ export function groupHandlers({ served }: ServedBroker): Entries {
     for (const group of groupsOf(command)) await groups.put(group)
     return answer(command, responseCodes.SUCCESS)
   }
-  const all: Handler = (command) => {
-    const table = Object.fromEntries(groups.list({ system: true }).map((one) => [one.group, printGroupConfig(one)]))
-    const body = {
-      dataVersion: printDataVersion(groups.version),
-      forbiddenTable: groups.forbidden,
-      subscriptionGroupTable: table,
-    }
-    return answer(command, responseCodes.SUCCESS, { body: printBody(body) })
-  }
+  const allGroups = sharedMaking(() => {
+    const [version, forbidden] = [printDataVersion(groups.version), groups.forbidden]
+    return longBody(looking, {
+      head: `{"dataVersion":${bodyText(version)},"forbiddenTable":${bodyText(forbidden)},"subscriptionGroupTable":{`,
+      rows: groups.list({ system: true }),
+      print: (one) => `${JSON.stringify(one.group)}:${bodyText(printGroupConfig(one))}`,
+      tail: '}}',
+    })
+  })
+  const all = atLength(allGroups)
   const one: Handler = (command) => {
     const config = groups.get(requiredText(command, 'group'))
     return answer(command, responseCodes.SUCCESS, { body: printBody(printGroupConfig(config)) })

@@ -160,9 +160,9 @@ export class HeldPulls {
     }
   }
 
-  /** Why what waits is refused by now. */
+  /** Why what waits is refused by now. One that was refused stays so: its wait is being ended, and it must be told why. */
   #refusal(held: Held, connection: HeldConnection): Refusal | undefined {
-    if (held.rules !== this.#rules) {
+    if (held.rules !== this.#rules && held.refusal === undefined) {
       held.rules = this.#rules
       held.refusal = this.#rights.refusalNow(held.command, connection)
     }

@@ -1,7 +1,7 @@
 /** What administrators ask about single groups and queues beside how far they are; and about all producers. */
 import { correctedOffsets, queueRows, queueTimes } from '../../broker/serving/queue-history.js'
 import type { ConfigObject } from '../../format/config-json.js'
-import { printBody } from '../body-json.js'
+import { bodyText, printBody } from '../body-json.js'
 import { brokerRequests, responseCodes } from '../codes.js'
 import { answer, type Command, request } from '../command.js'
 import type { Connection } from '../connection.js'
@@ -11,6 +11,7 @@ import type { Handler } from '../handling.js'
 import { printSubscription } from './client-body.js'
 import { consumeRequests as codes, consumerNews } from './consume-codes.js'
 import type { Entries, ServedBroker } from './entries.js'
+import { atLength, longBody, sharedMaking } from './long-answers.js'
 
 /** One answer tells of at most so many entries of a queue. */
 const MOST_ROWS = 1000
@@ -132,11 +133,14 @@ function allProducers({ served: { registry, base } }: ServedBroker): Handler {
 }
 
 /** All offsets, as they stand in `consumerOffset.json`. */
-function allOffsets({ served: { offsets } }: ServedBroker): Handler {
-  return (command) => {
-    const entries = [...offsets.entries()].map((one) => [`${one.topic}@${one.group}`, new Map(one.offsets)] as const)
-    return answer(command, SUCCESS, { body: printBody({ offsetTable: Object.fromEntries(entries) }) })
-  }
+function allOffsets({ served: { offsets }, looking }: ServedBroker): Handler {
+  const all = sharedMaking(() => {
+    const rows = [...offsets.entries()].map((one) => [`${one.topic}@${one.group}`, new Map(one.offsets)] as const)
+    rows.sort(([a], [b]) => (a < b ? -1 : 1))
+    const print = ([key, queues]: (typeof rows)[number]): string => `${JSON.stringify(key)}:${bodyText(queues)}`
+    return longBody(looking, { head: '{"offsetTable":{', rows, print, tail: '}}' })
+  })
+  return atLength(all)
 }
 
 /** How far delayed messages are delivered, as it stands in `delayOffset.json`. */

@@ -5,16 +5,17 @@ import { printDataVersion } from '../../broker/config/data-version.js'
 import { printTopicConfig, readTopicConfig } from '../../broker/config/topic-config.js'
 import { BrokerError } from '../../broker/errors.js'
 import { deleteTopic, deleteUnused, putTopic, type WantedTopic } from '../../broker/serving/topic-changes.js'
-import { parseBody, printBody } from '../body-json.js'
+import { bodyText, parseBody, printBody } from '../body-json.js'
 import { brokerRequests as codes, responseCodes } from '../codes.js'
 import { answer, type Command } from '../command.js'
 import { Refusal } from '../errors.js'
 import { optionalFlag, optionalInt, requiredInt, requiredText } from '../ext-fields.js'
 import type { Handler } from '../handling.js'
 import type { Entries, ServedBroker } from './entries.js'
+import { atLength, longBody, sharedMaking } from './long-answers.js'
 
 /** See the head of this file. */
-export function topicHandlers({ served }: ServedBroker): Entries {
+export function topicHandlers({ served, looking }: ServedBroker): Entries {
   const { topics, store, base } = served
   const { brokerName } = store
   const put = administered(async (command) => {
@@ -33,11 +34,15 @@ export function topicHandlers({ served }: ServedBroker): Entries {
     await deleteUnused(served)
     return answer(command, responseCodes.SUCCESS)
   }
-  const all: Handler = (command) => {
-    const topicConfigTable = Object.fromEntries(topics.list({ system: true }).map((one) => [one.topic, printTopicConfig(one)]))
-    const body = { dataVersion: printDataVersion(topics.version), topicConfigTable }
-    return answer(command, responseCodes.SUCCESS, { body: printBody(body) })
-  }
+  const allTopics = sharedMaking(() =>
+    longBody(looking, {
+      head: `{"dataVersion":${bodyText(printDataVersion(topics.version))},"topicConfigTable":{`,
+      rows: topics.list({ system: true }),
+      print: (one) => `${JSON.stringify(one.topic)}:${bodyText(printTopicConfig(one))}`,
+      tail: '}}',
+    }),
+  )
+  const all = atLength(allTopics)
   const one: Handler = (command) => {
     const config = topics.get(requiredText(command, 'topic'))
     return answer(command, responseCodes.SUCCESS, { body: printBody(printTopicConfig(config)) })

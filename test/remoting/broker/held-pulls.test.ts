@@ -134,4 +134,29 @@ describe('the pulls that wait', () => {
     other.close()
     assert.deepEqual(await goesOn, { kind: 'closed' })
   })
+
+  test('whose wait was refused are told so, also when they may again before it has ended', async () => {
+    const refused = new Set<unknown>()
+    const given = rights(refused)
+    const held = new HeldPulls(given)
+    const one = connection()
+    let end: () => void = () => {}
+    const asks = held.hold(one, asked('0 T@G'), async (signal) => {
+      await new Promise<void>((resolve) => (end = resolve))
+      signal.throwIfAborted()
+    })
+    const tell = async (): Promise<void> => {
+      for (const one of given.whenAuthChanges) one()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    refused.add(one)
+    await tell()
+    refused.delete(one)
+    await tell()
+    end()
+    await assert.rejects(asks, { code: 16, message: 'no longer' })
+    assert.equal(held.size, 0)
+    // The next one waits as ever.
+    assert.deepEqual(await held.hold(one, asked('0 T@G'), async () => 7), { kind: 'done', result: 7 })
+  })
 })

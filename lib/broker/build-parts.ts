@@ -103,7 +103,11 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     clock,
     autoCreate: options.autoCreateGroups,
     quotas: options.quotas,
-    forgetOffsets: (group) => forget({ group }),
+    forgetOffsets: async (group) => {
+      ownOffsets.forget({ group })
+      await forget({ group })
+      await ownOffsets.flush()
+    },
   })
   const numbers = new Numbers(brokerName, counters)
   const requestModes = new RequestModes(config)

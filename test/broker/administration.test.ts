@@ -124,6 +124,21 @@ describe('deleting a group', () => {
     assert.deepEqual([broker.groups.find('g'), broker.served.registry.members('g').length], [undefined, 1])
   })
 
+  test('deletes where its broadcasting members were, and no other group', async (t) => {
+    const { broker, time } = await manual(t)
+    await sendFive(broker, time)
+    const read = async (group: string): Promise<string> => {
+      const consumer = broker.consumer({ ...of, group, model: 'broadcasting', name: 'a', startAt: 'first' })
+      const [delivery] = await take(consumer, 1)
+      await delivery!.ack()
+      await consumer.close()
+      return delivery!.message.body.toString()
+    }
+    for (const group of ['g', 'g2']) assert.equal(await read(group), '0')
+    await broker.groups.delete('g')
+    assert.deepEqual([await read('g'), await read('g2')], ['0', '1'])
+  })
+
   test('leaves it to whoever joins meanwhile to make it again, from the start', async (t) => {
     const { broker, time } = await manual(t)
     await sendFive(broker, time)

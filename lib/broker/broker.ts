@@ -133,7 +133,8 @@ export class Broker implements AsyncDisposable {
   /**
    * Moves a group to another place of a topic: forward passes messages over, back delivers them again. It is written when
    * this resolves. Members of this process that consume go on there; what is out of those queues can no longer be
-   * settled. Broadcasting members keep places of their own, which stay.
+   * settled. What was popped can, unless in order, and comes again if it is not. Broadcasting members keep places of
+   * their own, which stay.
    *
    * @returns for each queue where the group was and where it is
    * @throws {BrokerError} `GROUP_UNKNOWN`, `TOPIC_UNKNOWN`, `QUEUE_UNKNOWN`; {@link TypeError} {@link RangeError} for a

@@ -54,10 +54,14 @@ export async function buildParts(base: BrokerSurroundings) {
   const handled = new Handled({ ...tables, store: base.store, shardOf: sending.shardOf, clock: base.ports.clock })
   const members = membersOf(base, clients)
   const consumers = buildConsumers(base, tables, { ...members, locks: clients.locks, filters, inflate, sendBack, handled })
-  const pop = buildPop(base, tables, { ...members, pipeline, filters, inflate, sendBack, isCaughtUp: () => timer.isCaughtUp })
+  const pop = buildPop(base, tables, {
+    ...members,
+    ...{ pipeline, filters, inflate, sendBack, isCaughtUp: () => timer.isCaughtUp },
+    hasRemote: (group) => clients.registry.members(group).some(({ isLocal }) => !isLocal),
+  })
   const transactions = await openTransactions(base, tables, pipeline, clients)
   const transactionProducer = producersOf(base, { ...clients, inflate, transactions, sender })
-  const metrics = buildMetrics(base, tables, clients)
+  const metrics = buildMetrics(base, tables, clients, pop)
   const administration = buildAdministration(base, tables, { ...sending, filters, inflate, consumers })
   // Whoever writes the offsets: a timer, a consumer that closes, an administrator.
   offsets.writeWithin((write) => pop.whileStill(write))
@@ -230,15 +234,20 @@ function producersOf(
   }
 }
 
-function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: Tables, { registry }: Clients): BrokerMetrics {
-  return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, timers: ports.timers, checkOpen })
+function buildMetrics(
+  { store, ports, checkOpen }: BrokerSurroundings,
+  tables: Tables,
+  { registry }: Clients,
+  pop: Pop,
+): BrokerMetrics {
+  return new BrokerMetrics({ ...tables, store, registry, pop, clock: ports.clock, timers: ports.timers, checkOpen })
 }
 
 /** What lets messages in, or keeps them out, if there is a bound. */
-function backlogOf(base: BrokerSurroundings, { topics, offsets }: Tables, { registry }: Clients): Backlog | undefined {
+function backlogOf(base: BrokerSurroundings, { topics, offsets, counters }: Tables, { registry }: Clients): Backlog | undefined {
   const { store, ports, options, checkOpen } = base
   if (options.backlog === undefined) return undefined
-  return new Backlog({ store, topics, offsets, registry, timers: ports.timers, ...options.backlog, checkOpen })
+  return new Backlog({ store, topics, offsets, registry, counters, timers: ports.timers, ...options.backlog, checkOpen })
 }
 
 function buildAdministration(
@@ -284,7 +293,7 @@ function buildConsumers(base: BrokerSurroundings, tables: Tables, { locks, ...pa
 }
 
 type PopBrokerParts = Pick<ServedParts, 'pipeline' | 'filters' | 'sendBack'> &
-  Pick<PopParts, 'inflate' | 'isCaughtUp' | 'members' | 'nextClientId'>
+  Pick<PopParts, 'inflate' | 'isCaughtUp' | 'members' | 'nextClientId' | 'hasRemote'>
 
 function buildPop(base: BrokerSurroundings, tables: Tables, parts: PopBrokerParts): Pop {
   const { store, ports, options } = base

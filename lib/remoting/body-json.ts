@@ -66,6 +66,8 @@ export function bodyText(value: ConfigValue): string {
 
 function print(value: ConfigValue | undefined, form: BodyForm): string {
   if (typeof value === 'bigint') return String(value)
+  // A double of that size, written in digits, would be read as a long.
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) return (value as number).toExponential()
   if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null)
   // Lists of tens of thousands of names, which the engine writes many times faster.
   if (Array.isArray(value) && value.every((element) => typeof element === 'string')) return JSON.stringify(value)

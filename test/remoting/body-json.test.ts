@@ -27,3 +27,8 @@ test('digits within a string are no number: the body may have its full length', 
   const text = JSON.stringify({ expression: 'id = 1234567890123456789 and "b"', filler: 'x'.repeat(100_000) })
   assert.equal(printBody(parseBody(Buffer.from(text))).toString(), text)
 })
+
+test('a double that no long can hold stays one', () => {
+  for (const text of ['3e+20', '[1e+300,-1e+16]', '{"a":9007199254740991}'])
+    assert.equal(printBody(parseBody(Buffer.from(text))).toString(), text)
+})

@@ -133,8 +133,8 @@ export class Topics {
 
   /**
    * Deletes a topic with its queues, what was to be popped again of it, and the places that groups have in it; messages in
-   * the log stay until their segment expires. What is out of it can no longer be settled: a consumer's delivery is `DELIVERY_SETTLED` then, a popped one
-   * `DELIVERY_UNKNOWN`, also when a topic of that name is made again.
+   * the log stay until their segment expires. What is out of it can no longer be settled: a consumer's delivery is
+   * `DELIVERY_SETTLED` then, a popped one `DELIVERY_UNKNOWN`, also when a topic of that name is made again.
    *
    * @throws as {@link update}
    */

@@ -16,6 +16,33 @@ import { openTestBroker, refusal, take } from '../support/open-broker.js'
 const topics = { orders: { queues: 2 } }
 const document = readFileSync(fileURLToPath(new URL('../../../docs/numbers.md', import.meta.url)), 'utf8')
 
+test('numbers of very many topics are taken a few at a time, so that others have their turn', async (t) => {
+  const many = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`t${i}`, { queues: 1 }]))
+  const broker = await openTestBroker(t, { options: { topics: many } })
+  for (const topic of Object.keys(many)) await broker.send({ topic, body: 'x' })
+  const { store, metrics } = broker
+  let turns = 0
+  /** In which turn each topic was looked at last. */
+  const lookedAt = new Map<string, number>()
+  const bounds = store.bounds.bind(store)
+  t.mock.method(store, 'bounds', (topic: string, queueId: number) => {
+    const end = performance.now() + (topic in many ? 1 : 0)
+    while (performance.now() < end);
+    if (topic in many) lookedAt.set(topic, turns)
+    return bounds(topic, queueId)
+  })
+  const turn = (): void => {
+    turns++
+    next = setImmediate(turn)
+  }
+  let next = setImmediate(turn)
+  t.after(() => clearImmediate(next))
+  const { topics } = await metrics.snapshot()
+  assert.ok(topics.length >= 200)
+  assert.equal(lookedAt.size, 200)
+  assert.ok(new Set(lookedAt.values()).size > 10, 'all were looked at in a few turns')
+})
+
 describe('a meter', () => {
   test('knows how fast its count grew over the last minute, and forgets what was before', () => {
     const time = new ManualTime()

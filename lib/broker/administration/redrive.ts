@@ -25,6 +25,7 @@ import { Permission } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
 import { type ReceivedMessage, receivedMessage } from '../consuming/received-message.js'
 import { copyOf } from '../consuming/send-back.js'
+import { BrokerError } from '../errors.js'
 import type { FilterCache } from '../filter/filter-cache.js'
 import { checkOwnFilter, type FilterExpression } from '../filter/message-filter.js'
 import { channels } from '../numbers/channels.js'
@@ -249,7 +250,10 @@ export class Redrive {
 
   /** The message as it was before the group tried it. */
   #again(stored: StoredMessage, topic: string): Message {
-    const { writeQueues } = this.#parts.topics.find(topic)!
+    // It was there when the letter was chosen, but there may have been no room for it then.
+    const config = this.#parts.topics.find(topic)
+    if (config === undefined) throw new BrokerError('TOPIC_UNKNOWN', `topic ${topic} was deleted during the redrive`)
+    const { writeQueues } = config
     const shardingKey = stored.properties[SystemProperty.shardingKey]
     const queueId = shardingKey === undefined ? this.#turn++ % writeQueues : this.#parts.shardOf(shardingKey, writeQueues)
     const properties = withProperties(stored.properties, {

@@ -87,7 +87,7 @@ export class BrokerMetrics {
     for (const [group, topics] of [...this.#topicsOfGroups()].sort(([a], [b]) => (a < b ? -1 : 1))) {
       groups.push(await this.#group(group, [...topics].sort()))
     }
-    const topics = this.#topics(groups)
+    const topics = await this.#topics(groups)
     return { at: clock.now(), since: this.#since, topics, groups, store: store.metrics.snapshot() }
   }
 
@@ -142,7 +142,7 @@ export class BrokerMetrics {
     )
   }
 
-  #topics(groups: readonly GroupNumbers[]): TopicNumbers[] {
+  async #topics(groups: readonly GroupNumbers[]): Promise<TopicNumbers[]> {
     const worst = new Map<string, { backlog: number; oldest: number | undefined; backlogMs: number }>()
     for (const { topics } of groups) {
       for (const { topic, backlog, oldest = Number.POSITIVE_INFINITY, backlogMs } of topics) {
@@ -157,11 +157,14 @@ export class BrokerMetrics {
     }
     const own = new Set(this.#parts.topics.list().map(({ topic }) => topic))
     const none = { backlog: 0, oldest: undefined, backlogMs: 0 }
-    return this.#parts.topics.list({ system: true }).map(({ topic, writeQueues }) => ({
-      ...this.#topic(topic, writeQueues),
-      isSystem: !own.has(topic),
-      ...(worst.get(topic) ?? none),
-    }))
+    const numbers: TopicNumbers[] = []
+    for (const { topic, writeQueues } of this.#parts.topics.list({ system: true })) {
+      const breath = this.#breathe()
+      if (breath !== undefined) await breath
+      const [isSystem, behind] = [!own.has(topic), worst.get(topic) ?? none]
+      numbers.push({ ...this.#topic(topic, writeQueues), isSystem, ...behind })
+    }
+    return numbers
   }
 
   #topic(topic: string, writeQueues: number): Omit<TopicNumbers, 'isSystem' | 'backlog' | 'backlogMs' | 'oldest'> {

@@ -6,6 +6,9 @@
  * message would cost more than the message, so it is added up again only when what was counted last, and what was sent
  * since, reach the bound, or when a group came or went back. What is let in and not stored yet is in no queue, so it
  * counts beside them.
+ *
+ * Who waits for room stands in a line for the topic, so that what one sender sends stays in its order and a large batch gets
+ * its turn. The first in the line looks again every so often, and the others wait for it.
  */
 import type { Timers } from '../../base/system.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
@@ -15,7 +18,7 @@ import type { ConsumeFrom } from '../group/members.js'
 import type { ClientRegistry } from '../group/registry.js'
 import type { ReadPort } from '../store-port.js'
 
-/** A sender that waits looks again this often. */
+/** The first sender that waits looks again this often. */
 const LOOK_EVERY_MS = 20
 
 /** What a bound on unread messages needs. */
@@ -33,8 +36,22 @@ export interface BacklogParts {
 
 type QueueBounds = Readonly<ReturnType<ReadPort['bounds']>>
 
-/** Lets messages into a topic when there is room, and then stores them. @throws {BrokerError} `BACKLOG_FULL` */
-export type Admit = <Result>(topic: string, messages: number, store: () => Promise<Result>) => Promise<Result>
+/**
+ * Lets messages into a topic when there is room, and then stores them; `store` is told whether they had to wait, since
+ * the topic may be another one by then, or be gone.
+ *
+ * @throws {BrokerError} `BACKLOG_FULL`
+ * @throws {RangeError} for more messages than may ever be unread
+ */
+export type Admit = <Result>(topic: string, messages: number, store: (hasWaited: boolean) => Promise<Result>) => Promise<Result>
+
+/** Messages that wait for room. */
+interface Waiting {
+  readonly messages: number
+  /** Stores them. */
+  readonly enter: () => void
+  readonly refuse: (error: unknown) => void
+}
 
 /** Unread messages of a topic as they were last counted, and what has come since. */
 interface Count {
@@ -56,6 +73,8 @@ const FROM_FIRST: readonly (ConsumeFrom | undefined)[] = ['CONSUME_FROM_FIRST_OF
 export class Backlog {
   readonly #parts: BacklogParts
   readonly #counts = new Map<string, Count>()
+  /** For each topic who waits, in the order in which they came. */
+  readonly #lines = new Map<string, Waiting[]>()
 
   constructor(parts: BacklogParts) {
     this.#parts = parts
@@ -68,19 +87,22 @@ export class Backlog {
 
   /** See {@link Admit}: at once, or, if that was asked for, when there is room. */
   readonly admit: Admit = async (topic, messages, store) => {
-    if (!this.#enter(topic, messages)) {
-      const { whenFull, maxMessages } = this.#parts
-      // For more than that there is never room.
-      if (whenFull !== 'wait' || messages > maxMessages) throw this.#full(topic)
-      await this.#wait(topic, messages)
-    }
-    return this.#stored(topic, messages, store)
+    const { whenFull, maxMessages } = this.#parts
+    if (messages > maxMessages)
+      throw new RangeError(`${messages} messages at once: topic ${topic} may have at most ${maxMessages} unread messages`)
+    // Nobody passes those who wait.
+    if (!this.#lines.has(topic) && this.#enter(topic, messages)) return this.#stored(topic, messages, () => store(false))
+    if (whenFull !== 'wait') throw this.#full(topic)
+    return new Promise((resolve, reject) => {
+      const enter = (): void => resolve(this.#stored(topic, messages, () => store(true)))
+      this.#join(topic, { messages, enter, refuse: reject })
+    })
   }
 
   /** See {@link Admit}: at once or not at all, since clients elsewhere do not wait for long. */
   readonly admitNow: Admit = async (topic, messages, store) => {
-    if (!this.#enter(topic, messages)) throw this.#full(topic)
-    return this.#stored(topic, messages, store)
+    if (this.#lines.has(topic) || !this.#enter(topic, messages)) throw this.#full(topic)
+    return this.#stored(topic, messages, () => store(false))
   }
 
   async #stored<Result>(topic: string, messages: number, store: () => Promise<Result>): Promise<Result> {
@@ -149,11 +171,33 @@ export class Backlog {
     return unread
   }
 
-  async #wait(topic: string, messages: number): Promise<void> {
-    const { timers, checkOpen } = this.#parts
-    do {
-      await new Promise<void>((resolve) => timers.after(LOOK_EVERY_MS, resolve, true))
-      checkOpen()
-    } while (!this.#enter(topic, messages))
+  #join(topic: string, waiting: Waiting): void {
+    const line = this.#lines.get(topic)
+    if (line !== undefined) line.push(waiting)
+    else {
+      this.#lines.set(topic, [waiting])
+      this.#lookLater(topic)
+    }
+  }
+
+  #lookLater(topic: string): void {
+    this.#parts.timers.after(LOOK_EVERY_MS, () => this.#look(topic), true)
+  }
+
+  /** Lets in who is first in the line, as far as there is room. */
+  #look(topic: string): void {
+    const line = this.#lines.get(topic)!
+    try {
+      this.#parts.checkOpen()
+    } catch (error) {
+      this.#lines.delete(topic)
+      for (const { refuse } of line) refuse(error)
+      return
+    }
+    let entered = 0
+    while (entered < line.length && this.#enter(topic, line[entered]!.messages)) line[entered++]!.enter()
+    line.splice(0, entered)
+    if (line.length > 0) this.#lookLater(topic)
+    else this.#lines.delete(topic)
   }
 }

@@ -79,8 +79,9 @@ export class Sender {
     const topic = topics.find(request.topic)
     if (topic === undefined) return this.#sendLater(request)
     if (admit === undefined) return this.#put(this.messageOf(request, topic))
-    const copy = this.messageOf(copyOfRequest(request), topic)
-    return admit(topic.topic, 1, () => this.#put(copy))
+    const copy = copyOfRequest(request)
+    const message = this.messageOf(copy, topic)
+    return admit(topic.topic, 1, (hasWaited) => this.#put(hasWaited ? this.#lateMessageOf(copy, topic, message) : message))
   }
 
   /** The message that a request stands for, let in but not put: for who puts it another way. @throws as {@link send} */
@@ -93,7 +94,8 @@ export class Sender {
     const copy = copyOfRequest(request)
     const topic = topics.find(copy.topic) ?? (await topics.forSending(copy.topic))
     const message = this.messageOf(copy, topic)
-    return admit === undefined ? message : admit(topic.topic, 1, () => Promise.resolve(message))
+    if (admit === undefined) return message
+    return admit(topic.topic, 1, async (hasWaited) => (hasWaited ? this.#lateMessageOf(copy, topic, message) : message))
   }
 
   /** Sends several messages, to one topic, all or none. See {@link Broker.sendBatch}. */
@@ -107,18 +109,39 @@ export class Sender {
     return this.#options.sentKeys.once(copies[0]!.topic, keys, () => this.#later(() => this.#sendBatch(copies)))
   }
 
-  async #sendBatch(requests: readonly SendRequest[]): Promise<SendReceipt[]> {
+  async #sendBatch(given: readonly SendRequest[]): Promise<SendReceipt[]> {
     const { topics, admit, pipeline, numbers } = this.#options
+    const requests = admit === undefined ? given : given.map(copyOfRequest)
     const topic = topics.find(requests[0]!.topic) ?? (await topics.forSending(requests[0]!.topic))
     // A batch goes to one queue, as RocketMQ's do, unless its messages say where they go.
     const queueId = this.#turn(topic)
-    const messages = requests.map((request) => this.messageOf(request, topic, queueId))
-    const put = (): Promise<PutReceipt[]> => pipeline.putBatch(messages)
+    let messages = requests.map((request) => this.messageOf(request, topic, queueId))
+    const put = (hasWaited = false): Promise<PutReceipt[]> => {
+      const now = hasWaited ? this.#topicAfterWaiting(topic.topic) : topic
+      if (now !== topic) {
+        const another = this.#turn(now)
+        messages = requests.map((request) => this.messageOf(request, now, another))
+      }
+      return pipeline.putBatch(messages)
+    }
     const receipts = await (admit === undefined ? put() : admit(topic.topic, messages.length, put))
     return receipts.map((receipt, i) => {
       numbers.sent(messages[i]!, receipt)
       return new SendReceipt(receipt, topic.topic, messages[i]!.uniqueKey!)
     })
+  }
+
+  /** A message as it is to be put after it waited for room. @throws {BrokerError} as if it were sent now */
+  #lateMessageOf(request: SendRequest, topic: TopicConfig, message: Message): Message {
+    const now = this.#topicAfterWaiting(topic.topic)
+    // A topic that changes, or is made again, is another object.
+    return now === topic ? message : this.messageOf(request, now)
+  }
+
+  #topicAfterWaiting(name: string): TopicConfig {
+    const topic = this.#options.topics.find(name)
+    if (topic === undefined) throw new BrokerError('TOPIC_UNKNOWN', `topic ${name} was deleted while a message waited for room`)
+    return topic
   }
 
   /** The store's message for a request: with queue, id, and what asks the broker for something. */

@@ -24,6 +24,13 @@ export function topicsOf({ offsets, registry }: Parts, group: string): string[] 
   return [...new Set([...consumed, ...registry.subscriptions(group).keys()])].sort()
 }
 
+/** The same for many groups: what is kept of all is looked through once, not once for each of them. */
+export function topicsOfEach({ offsets, registry }: Parts, groups: readonly string[]): Map<string, string[]> {
+  const topics = new Map(groups.map((group) => [group, new Set(registry.subscriptions(group).keys())]))
+  for (const { group, topic } of offsets.entries()) topics.get(group)?.add(topic)
+  return new Map([...topics].map(([group, names]) => [group, [...names].sort()]))
+}
+
 /** The groups that consume a topic, or did, sorted. */
 export function groupsOf({ offsets, registry }: Parts, topic: string): string[] {
   return [...new Set([...offsets.groupsOf(topic), ...registry.groupsOf(topic)])].sort()

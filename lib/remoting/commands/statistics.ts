@@ -1,6 +1,6 @@
 /** The requests about counts: of one topic or group, and how far all groups are. */
 import type { CountName, Growth } from '../../broker/numbers/history.js'
-import { progressOf, type QueueProgress, topicsOf } from '../../broker/serving/consume-stats.js'
+import { progressOf, type QueueProgress, topicsOfEach } from '../../broker/serving/consume-stats.js'
 import { printBody } from '../body-json.js'
 import { brokerRequests as codes, responseCodes } from '../codes.js'
 import { answer } from '../command.js'
@@ -57,14 +57,17 @@ function told({ sum, seconds }: Growth, times: Growth) {
 }
 
 /** Groups with the topics that they consume, or with those in order alone. */
-function progressOfAll({ endpoint, served }: ServedBroker): Handler {
-  return async (command) => {
+function progressOfAll({ endpoint, served, looking }: ServedBroker): Handler {
+  return async (command, connection) => {
+    connection.answerAlone(command)
     const isOrder = optionalFlag(command, 'isOrder')
     const groups: string[] = []
     let totalDiff = 0
-    for (const { group } of served.groups.list()) {
+    const names = served.groups.list().map(({ group }) => group)
+    for (const [group, consumed] of topicsOfEach(served, names)) {
       const topics: string[] = []
-      for (const topic of topicsOf(served, group)) {
+      for (const topic of consumed) {
+        await looking.pause()
         if (isOrder && served.topics.find(topic)?.isOrdered !== true) continue
         const queues = await progressOf(served, group, [topic])
         totalDiff += queues.reduce((sum, { maxOffset, offset }) => sum + maxOffset - offset, 0)

@@ -32,6 +32,7 @@ import { loadSharding } from './sending/sharding.js'
 import { processUniqueIds } from './sending/unique-id.js'
 import type { ServedParts } from './serving/served.js'
 import { putForPort } from './store-port.js'
+import { SystemProperty } from './system-property.js'
 import { type ProducingMember, TransactionProducer, type TransactionProducerOptions } from './transaction/transaction-producer.js'
 import { Transactions } from './transaction/transactions.js'
 
@@ -74,7 +75,7 @@ export async function buildParts(base: BrokerSurroundings) {
 }
 
 /** What `config/*.json` holds. */
-function buildTables({ store, options, ports }: BrokerSurroundings) {
+function buildTables({ store, options, ports, checkOpen }: BrokerSurroundings) {
   const { config, brokerName } = store
   const { clock } = ports
   const counters = new Counters()
@@ -94,6 +95,7 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     autoCreate: options.autoCreateTopics,
     defaultQueues: options.defaultQueues,
     quotas: options.quotas,
+    checkOpen,
     retriesOf: (topic) => popRetriesOf(topic, offsets.groupsOf(topic), topics.list()),
     deleteQueues: async (topic) => {
       ownOffsets.forget({ topic })
@@ -107,6 +109,7 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     clock,
     autoCreate: options.autoCreateGroups,
     quotas: options.quotas,
+    checkOpen,
     forgetOffsets: async (group) => {
       ownOffsets.forget({ group })
       await forget({ group })
@@ -267,7 +270,9 @@ function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups, 
     below: (bound) => Math.floor(ports.random() * bound),
     onSentBack: ({ group, message, isDead }) => {
       numbers.sentBack(group, message, isDead)
-      events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead })
+      const { topic, messageId, uniqueKey, properties } = message
+      const originTopic = properties[SystemProperty.retryTopic] ?? topic
+      events.emit('sentBack', { group, topic, messageId, originTopic, uniqueKey, isDead })
     },
   })
 }
@@ -283,6 +288,7 @@ function buildConsumers(base: BrokerSurroundings, tables: Tables, { locks, ...pa
     ...tables,
     ...parts,
     store,
+    delayLevels: store.delayLevelsMs.length,
     locks: locksOf(locks, brokerName),
     brokerName,
     clock,

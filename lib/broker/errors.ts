@@ -3,7 +3,8 @@
  *
  * As in the store: a bad argument is a `TypeError` or `RangeError`; an outcome that a caller must look at is a
  * result; what the store refuses comes through as its `MessageStoreError`. The rest is a `BrokerError`. Whatever
- * is thrown, nothing was stored and nothing was lost.
+ * is thrown, nothing was stored and nothing was lost, but for calls of several steps: a transaction keeps its half
+ * message, and `redrive` what it has sent by then.
  */
 import { CodedError, type Reaction } from '../base/errors.js'
 

@@ -37,6 +37,7 @@ export interface HeldQueueParts {
   readonly received: (stored: StoredMessage) => ReceivedMessage
   /** Puts a message where the group gets it again, or gives it up. */
   readonly sendBack: (stored: StoredMessage, attempt: number, options: RetryOptions) => Promise<void>
+  readonly delayLevels: number
   /** Of an ordered queue: calls back when the failing message may be tried again, or is `false` when it is given up. */
   readonly tryAgain: (attempt: number, action: () => void) => boolean
   readonly commit: (offset: number) => void
@@ -99,6 +100,11 @@ export class HeldQueue implements DeliveryOwner {
       return undefined
     }
     return this.#handOut(stored, stored.reconsumeTimes + 1)
+  }
+
+  /** See {@link DeliveryOwner}. */
+  get delayLevels(): number {
+    return this.#parts.delayLevels
   }
 
   /** See {@link DeliveryOwner}. */

@@ -30,6 +30,20 @@ export interface UndecidedMessage
   readonly checks: number
 }
 
+/**
+ * A function that says how a transaction ended, or promises to say it.
+ *
+ * Both halves mean that. TypeScript widens the only literal of an `async` function, as in `return 'commit'`, to `string`
+ * unless what is expected of the function can be awaited; so it is to look at the first half. Of two signatures, one of
+ * them generic, it expects nothing.
+ */
+export type TransactionDecider<About extends unknown[]> =
+  | ((...about: About) => Promise<TransactionDecision> | (TransactionDecision & Promise<TransactionDecision>))
+  | {
+      (...about: About): TransactionDecision | Promise<TransactionDecision>
+      <_>(...about: About): TransactionDecision | Promise<TransactionDecision>
+    }
+
 /** What a program says of its transactions. */
 export interface TransactionProducerOptions {
   /** The producers that may be asked about each other's transactions, also after the program started anew. */
@@ -38,7 +52,7 @@ export interface TransactionProducerOptions {
    * Says how a transaction ended that nobody decided; a throw counts as `unknown`. It may be asked about a transaction
    * whose function still runs, and more than once.
    */
-  readonly check: (message: UndecidedMessage) => TransactionDecision | Promise<TransactionDecision>
+  readonly check: TransactionDecider<[message: UndecidedMessage]>
   /**
    * Seconds in which nobody is asked, and after which only answers of `check` count.
    * @default the broker's option `transactions.timeoutMs`, and what the function returns counts whenever it does
@@ -47,7 +61,7 @@ export interface TransactionProducerOptions {
 }
 
 /** What is done while a message waits. */
-export type LocalTransaction = (message: SendRequest, receipt: SendReceipt) => TransactionDecision | Promise<TransactionDecision>
+export type LocalTransaction = TransactionDecider<[message: SendRequest, receipt: SendReceipt]>
 
 /** Where a message of a transaction was sent, and how that ended. */
 export class TransactionReceipt extends SendReceipt {

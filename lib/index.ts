@@ -50,6 +50,7 @@ export type { PopConsumerOptions } from './broker/pop/pop-options.js'
 export type { SendReceipt, SendRequest } from './broker/sending/send-request.js'
 export type {
   LocalTransaction,
+  TransactionDecider,
   TransactionProducer,
   TransactionProducerOptions,
   TransactionReceipt,

@@ -118,7 +118,8 @@ export class Broker implements AsyncDisposable {
    * A consumer: a new member of its group, which shares the queues with the others.
    *
    * @throws {TypeError} {@link RangeError} for a wrong option; {@link BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`,
-   *   `FILTER_INVALID`, `NO_PERMISSION`, `SUBSCRIPTION_CONFLICT` when the group wants something else, or pops
+   *   `FILTER_INVALID`, `NO_PERMISSION`, `SUBSCRIPTION_CONFLICT` when the group wants something else, or pops,
+   *   `NAME_TAKEN` while another of the group has the same `name`
    */
   consumer(options: ConsumerOptions): Consumer {
     return this.#open.consumers.join(options)

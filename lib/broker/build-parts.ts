@@ -22,7 +22,7 @@ import { Counters } from './numbers/counters.js'
 import { BrokerMetrics } from './numbers/metrics.js'
 import { Numbers } from './numbers/numbers.js'
 import type { BrokerSurroundings } from './parts.js'
-import { popRetriesOf } from './pop/handle.js'
+import { originTopicOf, popRetriesOf } from './pop/handle.js'
 import { Pop } from './pop/pop.js'
 import type { PopParts } from './pop/pop-parts.js'
 import { Backlog } from './sending/backlog.js'
@@ -74,7 +74,7 @@ export async function buildParts(base: BrokerSurroundings) {
 }
 
 /** What `config/*.json` holds. */
-function buildTables({ store, options, ports }: BrokerSurroundings) {
+function buildTables({ store, options, ports, checkOpen }: BrokerSurroundings) {
   const { config, brokerName } = store
   const { clock } = ports
   const counters = new Counters()
@@ -94,6 +94,7 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     autoCreate: options.autoCreateTopics,
     defaultQueues: options.defaultQueues,
     quotas: options.quotas,
+    checkOpen,
     retriesOf: (topic) => popRetriesOf(topic, offsets.groupsOf(topic), topics.list()),
     deleteQueues: async (topic) => {
       ownOffsets.forget({ topic })
@@ -107,7 +108,12 @@ function buildTables({ store, options, ports }: BrokerSurroundings) {
     clock,
     autoCreate: options.autoCreateGroups,
     quotas: options.quotas,
-    forgetOffsets: (group) => forget({ group }),
+    checkOpen,
+    forgetOffsets: async (group) => {
+      ownOffsets.forget({ group })
+      await forget({ group })
+      await ownOffsets.flush()
+    },
   })
   const numbers = new Numbers(brokerName, counters)
   const requestModes = new RequestModes(config)
@@ -173,6 +179,7 @@ function buildClients({ store, ports }: BrokerSurroundings, { groups }: Tables) 
   const notifies = (group: string): boolean => groups.find(group)?.notifiesMembers ?? true
   const registry = new ClientRegistry<ProducingMember>({ clock, timers, notifies })
   publishMembers(store.brokerName, registry)
+  groups.keepWhile((group) => registry.members(group).some(({ isLocal }) => isLocal))
   return { registry, locks: new QueueLocks(clock) }
 }
 
@@ -212,6 +219,7 @@ function producersOf(
   const { clock } = ports
   const { storeHost } = store
   const ids = processUniqueIds(clock, storeHost)
+  const brokerClosed = new Promise<void>((resolve) => base.events.on('closed', () => resolve()))
   return (given: TransactionProducerOptions): TransactionProducer => {
     base.checkOpen()
     return new TransactionProducer(
@@ -219,6 +227,8 @@ function producersOf(
         ...parts,
         clientId: `${storeHost.slice(0, storeHost.lastIndexOf(':'))}@${ids.next()}`,
         address: storeHost,
+        timers: ports.timers,
+        brokerClosed,
         onProblem: (error) => base.onProblem(error, 'asking a producer about a transaction'),
       },
       given,
@@ -259,7 +269,9 @@ function buildSendBack({ ports, events }: BrokerSurroundings, { topics, groups, 
     below: (bound) => Math.floor(ports.random() * bound),
     onSentBack: ({ group, message, isDead }) => {
       numbers.sentBack(group, message, isDead)
-      events.emit('sentBack', { group, topic: message.topic, messageId: message.messageId, isDead })
+      const { topic, messageId, uniqueKey } = message
+      const originTopic = originTopicOf(message, group)
+      events.emit('sentBack', { group, topic, messageId, originTopic, uniqueKey, isDead })
     },
   })
 }
@@ -275,6 +287,7 @@ function buildConsumers(base: BrokerSurroundings, tables: Tables, { locks, ...pa
     ...tables,
     ...parts,
     store,
+    delayLevels: store.delayLevelsMs.length,
     locks: locksOf(locks, brokerName),
     brokerName,
     clock,

@@ -3,7 +3,8 @@
  *
  * As in the store: a bad argument is a `TypeError` or `RangeError`; an outcome that a caller must look at is a
  * result; what the store refuses comes through as its `MessageStoreError`. The rest is a `BrokerError`. Whatever
- * is thrown, nothing was stored and nothing was lost.
+ * is thrown, nothing was stored and nothing was lost, but for calls of several steps: a transaction keeps its half
+ * message, and `redrive` what it has sent by then.
  */
 import { CodedError, type Reaction } from '../base/errors.js'
 
@@ -21,6 +22,8 @@ export const brokerErrorCodes = {
     reaction: 'reject',
     meaning: 'another consumer of the group has another subscription or model, or only one of the two pops',
   },
+  NAME_TAKEN: { reaction: 'reject', meaning: 'another consumer of the group in this process has that name, until it is closed' },
+  GROUP_IN_USE: { reaction: 'reject', meaning: 'the group has consumers in this process, which must be closed first' },
   DELIVERY_SETTLED: { reaction: 'reject', meaning: 'the delivery was acknowledged, returned or taken away before' },
   DELIVERY_UNKNOWN: { reaction: 'reject', meaning: 'nothing was delivered under that handle, or its time is over' },
   BODY_UNREADABLE: {

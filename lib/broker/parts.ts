@@ -15,8 +15,19 @@ export interface BrokerPorts extends StorePorts {
 
 /** The events of a broker. */
 export interface BrokerEvents {
-  /** A group could not handle a message: it will be tried again, or is a dead letter. */
-  sentBack: { group: string; topic: string; messageId: string; isDead: boolean }
+  /**
+   * A group could not handle a message: it will be tried again, or is a dead letter. `topic` and `messageId` are those of the
+   * record that the group had, from its second attempt on a copy in its retry topic; `originTopic` and `uniqueKey` those that
+   * the message was sent with.
+   */
+  sentBack: {
+    group: string
+    topic: string
+    messageId: string
+    originTopic: string
+    uniqueKey: string | undefined
+    isDead: boolean
+  }
   /** Something that the broker goes on after: a file that cannot be written, a message that cannot be read. */
   problem: { error: unknown; during: string }
   /** The broker is closed. */

@@ -19,8 +19,8 @@ export function logBroker(log: Log, broker: Broker): void {
     // Told by `onRegistration`, once and not every 30 s.
     if (!during.startsWith('registering with')) log.seldom('error', 'a problem', { during, ...errorFields(error) })
   })
-  broker.on('sentBack', ({ group, topic, messageId, isDead }) => {
-    if (isDead) log.seldom('warn', 'a message was given up', { group, topic, messageId })
+  broker.on('sentBack', ({ group, originTopic, topic, messageId, uniqueKey, isDead }) => {
+    if (isDead) log.seldom('warn', 'a message was given up', { group, originTopic, topic, messageId, uniqueKey })
   })
   store.on('segmentDeleted', ({ commitLogOffset, bytes, reason }) =>
     log.tell(reason === 'disk' ? 'warn' : 'info', 'a segment was deleted', { commitLogOffset, bytes, reason }),

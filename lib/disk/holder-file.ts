@@ -8,20 +8,25 @@
  * and linking sees a higher number afterwards, and withdraws.
  *
  * A process is known by host, boot, pid and start time: a pid alone is soon given to
- * another. What cannot be decided, such as a process of another host, counts as alive.
+ * another. A worker thread may end without a word while its process goes on, so where `/proc` tells of threads
+ * the holder is known by the thread's id and start time as well. A thread is gone from there only after its last
+ * line of JavaScript. What cannot be decided, such as a process of another host, counts as alive.
  */
 
 import { threadId } from 'node:worker_threads'
 import { type LockCalls, readSystemFile } from './directory-lock.js'
 import { type Disk, DiskError } from './disk.js'
 
-/** The process that wrote a holder file. */
+/** The process, and the thread of it, that wrote a holder file. */
 interface Holder {
   readonly host: string
   readonly boot: string
   readonly pid: number
   /** Clock ticks from boot to the start of the process; empty where there is no `/proc`. */
   readonly started: string
+  /** The kernel's id of the thread, and clock ticks from boot to its start; absent where there is no `/proc`. */
+  readonly thread?: number
+  readonly threadStarted?: string
 }
 
 /** Takes the lock, or says who has it. `basePath` gets `.N` appended. */
@@ -73,7 +78,10 @@ function ownerOf(disk: Disk, basePath: string, number: number): string | undefin
   if (holder.host !== self.host) return `process ${holder.pid} of host ${holder.host}; remove ${path} if it has ended`
   if (holder.boot !== self.boot) return undefined
   if (!isAlive(disk, holder)) return undefined
-  return holder.pid === process.pid ? 'this process' : `process ${holder.pid}`
+  if (holder.pid !== process.pid) return `process ${holder.pid}`
+  return holder.thread === undefined
+    ? 'this process; a thread of it that ended without close() keeps it until the process ends'
+    : 'this process'
 }
 
 /** The numbers of the holder files, ascending. */
@@ -92,8 +100,15 @@ function thisProcess(disk: Disk): Holder {
     host: readSystemFile(disk, '/proc/sys/kernel/hostname')?.trim() ?? '',
     boot: readSystemFile(disk, '/proc/sys/kernel/random/boot_id')?.trim() ?? '',
     pid: process.pid,
-    started: startOf(disk, process.pid) ?? '',
+    started: startOf(disk, `/proc/${process.pid}`) ?? '',
+    ...thisThread(disk),
   }
+}
+
+function thisThread(disk: Disk): Pick<Holder, 'thread' | 'threadStarted'> {
+  const thread = Number.parseInt(readSystemFile(disk, '/proc/thread-self/stat') ?? '', 10)
+  const threadStarted = startOf(disk, '/proc/thread-self')
+  return Number.isSafeInteger(thread) && threadStarted !== undefined ? { thread, threadStarted } : {}
 }
 
 function isAlive(disk: Disk, holder: Holder): boolean {
@@ -103,13 +118,28 @@ function isAlive(disk: Disk, holder: Holder): boolean {
     // EPERM says that there is one, though not ours to signal.
     if ((error as { code?: string }).code === 'ESRCH') return false
   }
-  const started = startOf(disk, holder.pid)
-  return started === undefined || holder.started === '' || started === holder.started
+  const started = startOf(disk, `/proc/${holder.pid}`)
+  if (started === undefined || holder.started === '') return true
+  return started === holder.started && isThreadAlive(disk, holder)
 }
 
-/** Field 22 of `/proc/PID/stat`. The name in field 2 may hold blanks and parentheses, so count from its last one. */
-function startOf(disk: Disk, pid: number): string | undefined {
-  const text = readSystemFile(disk, `/proc/${pid}/stat`)
+/** Asked when the process is known to live and `/proc` tells of it: only then does a missing thread say anything. */
+function isThreadAlive(disk: Disk, { pid, thread, threadStarted }: Holder): boolean {
+  if (thread === undefined) return true
+  const directory = `/proc/${pid}/task/${thread}`
+  try {
+    if (disk.stat(directory) === undefined) return false
+  } catch (error) {
+    if (error instanceof DiskError) return true
+    throw error
+  }
+  const started = startOf(disk, directory)
+  return started === undefined || started === threadStarted
+}
+
+/** Field 22 of `stat`, of a process or a thread. The name in field 2 may hold blanks and parentheses, so count from its end. */
+function startOf(disk: Disk, directory: string): string | undefined {
+  const text = readSystemFile(disk, `${directory}/stat`)
   return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19]
 }
 
@@ -117,12 +147,17 @@ function parseHolder(text: string): Holder | undefined {
   try {
     const value = JSON.parse(text) as Partial<Holder> | null
     if (value === null || typeof value !== 'object') return undefined
-    const { host, boot, pid, started } = value
-    if (typeof host !== 'string' || typeof boot !== 'string' || typeof started !== 'string') return undefined
-    return typeof pid === 'number' && Number.isSafeInteger(pid) && pid > 0 ? { host, boot, pid, started } : undefined
+    const { host, boot, pid, started, thread, threadStarted } = value
+    if (typeof host !== 'string' || typeof boot !== 'string' || typeof started !== 'string' || !isId(pid)) return undefined
+    const holder = { host, boot, pid, started }
+    return isId(thread) && typeof threadStarted === 'string' ? { ...holder, thread, threadStarted } : holder
   } catch {
     return undefined
   }
+}
+
+function isId(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
 }
 
 /** Replaces the text of a file. */

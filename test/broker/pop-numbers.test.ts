@@ -87,8 +87,8 @@ describe('a group that pops', () => {
   test('counts what nobody settled in time as tried again, and at last as a dead letter, where it began', async (t) => {
     const { broker, popper, time } = await openPopper(t)
     await broker.groups.update('g', { maxRetries: 1 })
-    const events: boolean[] = []
-    broker.on('sentBack', ({ isDead }) => void events.push(isDead))
+    const events: unknown[][] = []
+    broker.on('sentBack', ({ topic, originTopic, isDead }) => void events.push([topic, originTopic, isDead]))
     await sendAll(broker, 1)
     const none = { acknowledged: 0, inFlight: 0, deadLetters: 0 }
     const told = await published('mqlite:sent-back', async () => {
@@ -110,7 +110,10 @@ describe('a group that pops', () => {
         ['g', 'orders', 1, true],
       ],
     )
-    assert.deepEqual(events, [false, true])
+    assert.deepEqual(events, [
+      ['orders', 'orders', false],
+      ['%RETRY%g_orders', 'orders', true],
+    ])
   })
 
   test('tells of each acknowledgement, also of a message that comes again', async (t) => {

@@ -1,6 +1,6 @@
 /**
  * Takes the lock of a directory in a process or thread of its own, says how that went, and holds it until
- * told to stop: `node lock-holder.js DIR native|files`.
+ * told to stop: `node lock-holder.js DIR native|files`. A thread is told how it ends.
  */
 
 import { parentPort, workerData } from 'node:worker_threads'
@@ -15,7 +15,9 @@ const release = () => 'release' in lock && lock.release()
 if (parentPort) {
   const port = parentPort
   port.postMessage(outcome)
-  port.once('message', () => {
+  port.once('message', (how: string) => {
+    if (how === 'process.exit') process.exit(1)
+    if (how === 'an uncaught error') throw new Error('the end of this thread')
     release()
     port.postMessage('released')
     port.close()

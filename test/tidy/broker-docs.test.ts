@@ -8,6 +8,7 @@ import { Groups } from '../../lib/broker/config/groups.js'
 import { Topics } from '../../lib/broker/config/topics.js'
 import { brokerErrorCodes } from '../../lib/broker/errors.js'
 import { brokerEvents } from '../../lib/broker/parts.js'
+import { MAX_BATCH_MESSAGES } from '../../lib/broker/sending/sender.js'
 import { inDirectory } from '../support/scratch.js'
 import { readSources, root } from '../support/source-tree.js'
 
@@ -50,6 +51,11 @@ describe('docs/broker.md', () => {
     )
   })
 
+  test('says how many messages a batch has at most', () => {
+    const most = /a batch has at\s+most ([\d,]+) messages/.exec(page)?.[1]
+    assert.equal(most, MAX_BATCH_MESSAGES.toLocaleString('en-US'))
+  })
+
   test('lists the events of the broker', () => {
     assert.deepEqual(
       rowsUnder('Events')
@@ -66,7 +72,7 @@ describe('docs/broker.md', () => {
         .filter(([name, { value }]) => name !== 'constructor' && typeof value === 'function')
         .map(([name]) => `${of}.${name}`)
     const inside = ['put', 'forSending', 'forClient', 'retryTopic', 'deadLetterTopic', 'ensure']
-    const insideGroups = ['put', 'forConsuming', 'checkForConsuming', 'isForbidden']
+    const insideGroups = ['put', 'forConsuming', 'checkForConsuming', 'whenMade', 'isForbidden', 'keepWhile']
     const hidden = new Set([...inside.map((name) => `topics.${name}`), ...insideGroups.map((name) => `groups.${name}`)])
     const all = [...own('topics', Topics), ...own('groups', Groups)]
     assert.deepEqual([...told].toSorted(), all.filter((name) => !hidden.has(name)).toSorted())

@@ -13,9 +13,22 @@ import { hasModifier, readSources, root, SyntaxKind } from '../support/source-tr
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
 const aboutStore = readFileSync(join(root, 'docs/store.md'), 'utf8')
-const programs = [...`${readme}\n${aboutStore}`.matchAll(/^```(?:ts|js|typescript|javascript)\n([\s\S]*?)^```$/gm)].map(
-  ([, text]) => text!,
+const programs = programsOf(`${readme}\n${aboutStore}`)
+const programsOfBroker = programsOf(
+  ['broker', 'server'].map((name) => readFileSync(join(root, `docs/${name}.md`), 'utf8')).join('\n'),
 )
+
+/** What the parts of programs in docs/broker.md take as given: they go on from the first, or call the reader's own code. */
+const given = `
+import { Broker } from 'mqlite'
+declare const broker: Broker
+declare function isPaid(key: string | undefined): Promise<boolean>
+declare function pay(key: string): Promise<void>
+`
+
+function programsOf(page: string): string[] {
+  return [...page.matchAll(/^```(?:ts|js|typescript|javascript)\n([\s\S]*?)^```$/gm)].map(([, text]) => text!)
+}
 
 /** Rows of the tables under a heading, cells without the backquotes around them. */
 function rowsUnder(heading: string, text = readme): string[][] {
@@ -46,8 +59,8 @@ function membersOf(path: string, name: string): { name: string; comment: string 
 
 const sources = readSources()
 
-describe('the programs of the README and of docs/store.md', () => {
-  test('run, each in a directory of its own, and print nothing to stderr', () => {
+describe('the programs of the README and of docs/store.md, docs/broker.md and docs/server.md', () => {
+  test('of the first two run, each in a directory of its own, and print nothing to stderr', () => {
     assert.ok(programs.length >= 3)
     for (const program of programs) {
       const directory = mkdtempSync(join(tmpdir(), 'mqlite-readme-'))
@@ -75,8 +88,10 @@ describe('the programs of the README and of docs/store.md', () => {
       mkdirSync(join(directory, 'node_modules', '@types'), { recursive: true })
       symlinkSync(root, join(directory, 'node_modules', 'mqlite'), 'dir')
       symlinkSync(join(root, 'node_modules/@types/node'), join(directory, 'node_modules/@types/node'), 'dir')
-      programs.forEach((program, i) => {
-        writeFileSync(join(directory, `program-${i}.mts`), program)
+      const all = [...programs, ...programsOfBroker]
+      assert.ok(programsOfBroker.length >= 5)
+      all.forEach((program, i) => {
+        writeFileSync(join(directory, `program-${i}.mts`), program.includes('import ') ? program : given + program)
       })
       const strict = { strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, noEmit: true }
       const compilerOptions = { ...strict, module: 'NodeNext', target: 'ES2022', types: ['node'] }

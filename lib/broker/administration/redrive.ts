@@ -12,7 +12,7 @@
  *    `index`, such letters are sent twice.
  * 2. Dead letters stay where they are until their segment expires.
  */
-import { checkRequest, checkString, checkWhole, fieldNames } from '../../base/arguments.js'
+import { checkBoolean, checkRequest, checkString, checkWhole, fieldNames } from '../../base/arguments.js'
 import { MessageStoreError } from '../../base/errors.js'
 import type { Message } from '../../store/message.js'
 import type { MessageStore } from '../../store/message-store.js'
@@ -49,7 +49,11 @@ export interface RedriveRequest {
   readonly group: string
   /** Those that came from one topic. @default all */
   readonly topic?: string
-  /** Those that a filter lets through: tags, `{ sql }`, or a function. @default all */
+  /**
+   * Those that a filter lets through: tags, `{ sql }`, or a function, which must return true or false: an `async` one is
+   * refused before anything is sent of the letters that were read with the one it was asked about, up to 256.
+   * @default all
+   */
   readonly filter?: FilterExpression | ((message: ReceivedMessage) => boolean)
   /** Most that are sent again by this call. @default all that are there when it begins */
   readonly maxMessages?: number
@@ -70,7 +74,7 @@ export interface RedriveParts {
   readonly store: Pick<MessageStore, 'get' | 'bounds' | 'query'>
   readonly brokerName: string
   readonly topics: Pick<Topics, 'find'>
-  readonly groups: Pick<Groups, 'get'>
+  readonly groups: Pick<Groups, 'whenMade'>
   readonly offsets: ConsumerOffsets
   readonly filters: Pick<FilterCache, 'get'>
   readonly pipeline: Pick<Pipeline, 'put'>
@@ -115,13 +119,14 @@ export class Redrive {
     checkGroup(group)
     if (topic !== undefined) checkString('topic', topic)
     checkWhole('maxMessages', maxMessages, 1)
-    groups.get(group)
+    await groups.whenMade(group)
+    checkOpen()
     const matches = typeof filter === 'function' ? filter : undefined
     const expression = typeof filter === 'function' || filter === undefined ? undefined : filters.get(checkOwnFilter(filter))
     const chooses = ({ stored, target }: Letter): boolean => {
       if (topic !== undefined && topic !== target) return false
       if (expression !== undefined && !expression.matches(stored)) return false
-      return matches === undefined || matches(receivedMessage(stored, this.#parts.inflate))
+      return matches === undefined || answerOf(matches(receivedMessage(stored, this.#parts.inflate)))
     }
     const before = this.#last.get(group) ?? Promise.resolve()
     const run = before.then(() => this.#run(group, chooses, maxMessages))
@@ -296,6 +301,14 @@ class Progress {
     this.#commitDone(Math.min(offset, this.#firstLeft))
     this.#commitReached(this.#end)
   }
+}
+
+/** What a filter says. A promise would count as true, whatever becomes of it. @throws {TypeError} when it says neither */
+function answerOf(answer: unknown): boolean {
+  // Nobody else would handle its rejection.
+  if (answer instanceof Promise) answer.catch(() => {})
+  checkBoolean('what filter returns', answer)
+  return answer
 }
 
 /** Where a dead letter came from, as this broker and RocketMQ 5 note it, which names the retry topic of popped ones. */

@@ -39,7 +39,7 @@ export interface ResetParts {
   readonly store: Pick<ReadPort, 'bounds' | 'offsetByTime'>
   readonly brokerName: string
   readonly topics: Pick<Topics, 'get'>
-  readonly groups: Pick<Groups, 'get'>
+  readonly groups: Pick<Groups, 'whenMade'>
   readonly offsets: ConsumerOffsets
   readonly consumers: Pick<Consumers, 'moved'>
   /** @throws {BrokerError} `BROKER_CLOSED` */
@@ -57,7 +57,8 @@ export async function resetOffsets(parts: ResetParts, request: ResetRequest): Pr
   checkGroup(group)
   checkString('topic', topic)
   checkTarget(to)
-  groups.get(group)
+  await groups.whenMade(group)
+  checkOpen()
   const { readQueues } = topics.get(topic)
   if (queueId !== undefined) checkQueue(topic, queueId)
   if (queueId !== undefined && queueId >= readQueues)

@@ -35,7 +35,7 @@ export async function tryConfigured(
 ): Promise<void> {
   const { autoCreateTopics, autoCreateGroups, defaultQueues, quotas } = options
   const nowhere: ConfigPort = { read: () => undefined, write: async () => {} }
-  const common = { config: nowhere, clock, quotas }
+  const common = { config: nowhere, clock, quotas, checkOpen: () => {} }
   const nothing = async (): Promise<void> => {}
   const deletion = { retriesOf: () => [], deleteQueues: nothing }
   const tables = {

@@ -31,6 +31,8 @@ export interface GroupsOptions {
   /** Whether a group is made by its first consumer. */
   readonly autoCreate: boolean
   readonly quotas: Quotas
+  /** @throws {BrokerError} `BROKER_CLOSED` when nobody may change groups any more */
+  readonly checkOpen: () => void
   /** Forgets the offsets of a group. */
   readonly forgetOffsets: (group: string) => Promise<void>
 }
@@ -52,6 +54,7 @@ export class Groups {
   #others: ConfigObject
   #version: DataVersion
   #last: Promise<unknown> = Promise.resolve()
+  #isInUse: (group: string) => boolean = () => false
 
   constructor(options: GroupsOptions) {
     this.#options = options
@@ -93,32 +96,48 @@ export class Groups {
   /** Makes a group, or changes one. @throws {TypeError} {@link RangeError} for a name or setting */
   create(group: string, settings: GroupSettings = {}): Promise<GroupConfig> {
     checkGroup(group)
-    return this.#inTurn(() => this.#replace(withGroupSettings(this.#table.get(group) ?? newGroup(group), settings)))
+    return this.#asked(() => this.#create(group, settings))
   }
 
   /** Changes a group; what the settings leave out stays. @throws {BrokerError} `GROUP_UNKNOWN` */
   update(group: string, settings: GroupSettings): Promise<GroupConfig> {
     checkGroup(group)
-    return this.#inTurn(() => this.#replace(withGroupSettings(this.get(group), settings)))
+    return this.#asked(() => this.#replace(withGroupSettings(this.get(group), settings)))
   }
 
   /** Takes over a group as another broker or an administrator configured it. */
   put(config: GroupConfig): Promise<GroupConfig> {
     checkGroup(config.group)
-    return this.#inTurn(() => this.#replace(config))
+    return this.#asked(() => this.#replace(config))
   }
 
-  /** Deletes a group and its offsets. Its retry and dead-letter topics stay. @throws {BrokerError} `GROUP_UNKNOWN` */
+  /**
+   * Deletes a group and its offsets. Its retry and dead-letter topics stay. Consumers in other processes are not waited
+   * for, as in RocketMQ: those that go on make the group again.
+   *
+   * @throws {BrokerError} `GROUP_UNKNOWN`; `GROUP_IN_USE` while it has consumers in this process
+   */
   async delete(group: string): Promise<void> {
     checkString('group', group)
-    return this.#inTurn(async () => {
-      this.get(group)
-      const table = new Map(this.#table)
-      table.delete(group)
-      await this.#write(table)
+    return this.#asked(async () => {
+      const before = this.get(group)
+      if (this.#isInUse(group))
+        throw new BrokerError('GROUP_IN_USE', `group ${group} has consumers in this process, which must be closed first`)
+      // Whoever joins while it is written makes it again, behind this.
       this.#table.delete(group)
+      try {
+        await this.#write(this.#table)
+      } catch (error) {
+        this.#table.set(group, before)
+        throw error
+      }
       await this.#options.forgetOffsets(group)
     })
+  }
+
+  /** From now on no group is deleted while this is true of it. */
+  keepWhile(isInUse: (group: string) => boolean): void {
+    this.#isInUse = isInUse
   }
 
   /** The group of a consumer, made if that is allowed. @throws {BrokerError} `GROUP_UNKNOWN` */
@@ -126,7 +145,14 @@ export class Groups {
     const found = this.#table.get(group)
     if (found !== undefined) return found
     if (!this.#options.autoCreate && !isSystemGroup(group)) this.get(group)
-    return this.create(group)
+    checkGroup(group)
+    return this.#inTurn(() => this.#create(group, {}))
+  }
+
+  /** The group, once what is under way is done: its consumer may be about to make it. @throws {BrokerError} `GROUP_UNKNOWN` */
+  async whenMade(group: string): Promise<GroupConfig> {
+    if (!this.#table.has(group)) await this.#last
+    return this.get(group)
   }
 
   /** @throws {BrokerError} `GROUP_UNKNOWN`, `QUOTA_EXCEEDED` when a group is neither there nor may its first consumer make it */
@@ -148,7 +174,7 @@ export class Groups {
 
   /** Keeps a group from reading a topic, or lets it. @throws {BrokerError} `GROUP_UNKNOWN` */
   forbid(group: string, topic: string, isForbidden: boolean): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#asked(async () => {
       this.get(group)
       if (this.isForbidden(group, topic) === isForbidden) return
       const before = this.#others
@@ -168,6 +194,16 @@ export class Groups {
 
   #checkQuota(group: string): void {
     if (!isSystemGroup(group)) checkGroupQuota(this.#options.quotas, this.list().length, group)
+  }
+
+  #create(group: string, settings: GroupSettings): Promise<GroupConfig> {
+    return this.#replace(withGroupSettings(this.#table.get(group) ?? newGroup(group), settings))
+  }
+
+  /** What a user or an administrator changes; the broker itself may still make what a consumer needs while it closes. */
+  async #asked<Result>(action: () => Promise<Result>): Promise<Result> {
+    this.#options.checkOpen()
+    return this.#inTurn(action)
   }
 
   #inTurn<Result>(action: () => Promise<Result>): Promise<Result> {

@@ -46,6 +46,8 @@ export interface TopicsOptions {
   /** Queues of a topic that is made so, or by hand without saying how many. */
   readonly defaultQueues: number
   readonly quotas: Quotas
+  /** @throws {BrokerError} `BROKER_CLOSED` when nobody may change topics any more */
+  readonly checkOpen: () => void
   /** The topics in which messages of a topic are popped again; they go with it. */
   readonly retriesOf: (topic: string) => readonly string[]
   /** Removes the queues of a topic from the store. */
@@ -110,25 +112,26 @@ export class Topics {
   /**
    * Makes a topic. One that is there gets the settings, as {@link update}.
    *
-   * @throws {BrokerError} `TOPIC_REFUSED`, {@link MessageStoreError} `TOPIC_INVALID`; `TypeError` or `RangeError` for a setting
+   * @throws {BrokerError} `TOPIC_REFUSED`, `BROKER_CLOSED`, {@link MessageStoreError} `TOPIC_INVALID`; `TypeError` or
+   *   `RangeError` for a setting
    */
   create(topic: string, settings: TopicSettings = {}): Promise<TopicConfig> {
     checkString('topic', topic)
-    return this.#inTurn(() => {
+    return this.#asked(topic, () => {
       const before = this.#table.get(topic)
       return this.#replace(withSettings(before ?? newTopic(topic, this.#options.defaultQueues), settings, before === undefined))
-    }, topic)
+    })
   }
 
   /** Changes a topic; what the settings leave out stays. @throws {BrokerError} `TOPIC_UNKNOWN`, and as {@link create} */
   update(topic: string, settings: TopicSettings): Promise<TopicConfig> {
     checkString('topic', topic)
-    return this.#inTurn(() => this.#replace(withSettings(this.get(topic), settings, false)), topic)
+    return this.#asked(topic, () => this.#replace(withSettings(this.get(topic), settings, false)))
   }
 
   /** Takes over a topic as another broker or an administrator configured it. */
   put(config: TopicConfig): Promise<TopicConfig> {
-    return this.#inTurn(() => this.#replace(config), config.topic)
+    return this.#asked(config.topic, () => this.#replace(config))
   }
 
   /**
@@ -140,7 +143,7 @@ export class Topics {
    */
   delete(topic: string): Promise<void> {
     checkString('topic', topic)
-    return this.#inTurn(async () => {
+    return this.#asked(topic, async () => {
       this.get(topic)
       const gone = [topic, ...this.#options.retriesOf(topic).filter((one) => this.#table.has(one))]
       const table = new Map(this.#table)
@@ -152,7 +155,7 @@ export class Topics {
         this.#tell(one)
       }
       for (const one of gone) await this.#options.deleteQueues(one)
-    }, topic)
+    })
   }
 
   /** The topic that a message is sent to, made if that is allowed. @throws {BrokerError} `TOPIC_UNKNOWN` */
@@ -229,14 +232,22 @@ export class Topics {
   }
 
   /**
-   * @param named - a topic that a user names, which must not be the system's; that of traces is there only when somebody makes it
+   * What a user or an administrator changes, which must not be the system's; that of traces is there only when somebody
+   * makes it. The broker itself may still make what a consumer needs while it closes.
    */
-  #inTurn<Result>(action: () => Result | Promise<Result>, named?: string): Promise<Result> {
-    if (named !== undefined) {
-      checkTopic(named)
-      if (named !== TRACE_TOPIC && this.#isSystem(named))
-        throw new BrokerError('TOPIC_REFUSED', `${named} is a topic of the system`)
-    }
+  #asked<Result>(topic: string, action: () => Result | Promise<Result>): Promise<Result> {
+    checkTopic(topic)
+    if (topic !== TRACE_TOPIC && this.#isSystem(topic))
+      throw new BrokerError('TOPIC_REFUSED', `${topic} is a topic of the system`)
+    return this.#whileOpen(action)
+  }
+
+  async #whileOpen<Result>(action: () => Result | Promise<Result>): Promise<Result> {
+    this.#options.checkOpen()
+    return this.#inTurn(action)
+  }
+
+  #inTurn<Result>(action: () => Result | Promise<Result>): Promise<Result> {
     const done = this.#last.then(action)
     this.#last = done.catch(() => {})
     return done

@@ -50,6 +50,7 @@ export interface ConsumerQueuesParts {
   readonly numbers: Pick<Numbers, 'queue'>
   readonly handled: Pick<Handled, 'of'>
   readonly inflate: InflateBody
+  readonly delayLevels: number
   readonly clock: Clock
   readonly timers: Timers
 }
@@ -144,7 +145,7 @@ export class ConsumerQueues {
   }
 
   async #open({ topic, queueId }: QueueName, { tally, onChange, onProblem }: HoldingHooks): Promise<HeldQueue> {
-    const { store, timers, inflate, numbers } = this.#parts
+    const { store, timers, inflate, numbers, delayLevels } = this.#parts
     // Before anything is waited for: the topic may be deleted meanwhile, and made again.
     const { commit, keepAhead } = this.#isKept ? this.#offsets.place(topic, this.#owner, queueId) : NOT_KEPT
     const once = await this.#once(onProblem)
@@ -155,18 +156,20 @@ export class ConsumerQueues {
       commit(offset)
     }
     const filter = this.#filters.get(topic)!
-    const fetch = new QueueFetch({ store, timers, topic, queueId, filter, onReady: onChange, onProblem }, offset)
+    const reading = { store, timers, topic, queueId, filter, onReady: onChange, onProblem }
     const parts = {
       topic,
       queueId,
-      fetch,
+      fetchFrom: (from: number) => new QueueFetch(reading, from),
       tally,
       numbers: numbers.queue(topic, this.#options.group, queueId),
       commit,
+      isMoved: (committed: number) => this.#isKept && this.#offsets.find(topic, this.#owner, queueId) !== committed,
       once,
       keepAhead,
       ahead: new OffsetRanges(this.#offsets.ahead(topic, this.#owner, queueId)),
       isOrdered: this.#options.ordered,
+      delayLevels,
       received: (stored: StoredMessage) => receivedMessage(stored, inflate),
       sendBack: (stored: StoredMessage, attempt: number, retry: RetryOptions) => this.#sendBack(stored, attempt, retry),
       tryAgain: (attempt: number, action: () => void) => this.#tryAgain(attempt, action),

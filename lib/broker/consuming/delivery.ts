@@ -1,19 +1,27 @@
 /** A message that was handed to a consumer and waits for its word. */
-import { checkRequest, fieldNames, wrongValue } from '../../base/arguments.js'
+import { checkRequest, fieldNames, wholeBetween } from '../../base/arguments.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import { BrokerError } from '../errors.js'
 import type { ReceivedMessage } from './received-message.js'
 
 /** How a message is given back. */
 export interface RetryOptions {
-  /** The delay level after which it comes again; the dead letters below 0. @default longer with each attempt */
+  /**
+   * The delay level after which it comes again, at most the last one that there is; the dead letters below 0.
+   * @default 0: longer with each attempt
+   */
   readonly delayLevel?: number
 }
+
+/** It is a 32-bit integer in RocketMQ. */
+const LEAST_LEVEL = -(2 ** 31)
 
 const retryFields = fieldNames<keyof RetryOptions>({ delayLevel: true })
 
 /** What settles deliveries: the consumer's hold on a queue. */
 export interface DeliveryOwner {
+  /** How many delay levels there are. */
+  readonly delayLevels: number
   /** @returns whether the delivery was still to be settled, or a promise for when it is */
   acknowledge(delivery: Delivery): boolean | Promise<void>
   giveBack(delivery: Delivery, options: RetryOptions): Promise<void>
@@ -66,13 +74,13 @@ export class Delivery {
    * The message could not be handled: the group gets it again after a delay, and a last time into its dead letters.
    * An ordered consumer gets it again before anything else of its queue.
    *
-   * @throws {BrokerError} `DELIVERY_SETTLED`; what the store throws, and then the delivery is still to be settled
+   * @throws {TypeError} {@link RangeError} for a level that there is not; {@link BrokerError} `DELIVERY_SETTLED`; what the
+   *   store throws. But for the second the delivery is still to be settled
    */
   async retry(options: RetryOptions = {}): Promise<void> {
     checkRequest(options, retryFields, 'the options object of retry')
     const { delayLevel } = options
-    if (delayLevel !== undefined && (typeof delayLevel !== 'number' || (delayLevel | 0) !== delayLevel))
-      throw wrongValue('number', 'delayLevel', 'a 32-bit integer', delayLevel)
+    if (delayLevel !== undefined) wholeBetween('delayLevel', delayLevel, LEAST_LEVEL, this.#owner.delayLevels)
     await this.#owner.giveBack(this, options)
   }
 }

@@ -13,7 +13,7 @@ import type { Groups } from '../config/groups.js'
 import { Permission } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
-import { normalTopicOf } from '../pop/handle.js'
+import { originTopicOf } from '../pop/handle.js'
 import type { Pipeline } from '../sending/pipeline.js'
 import { SystemProperty, withProperties } from '../system-property.js'
 
@@ -69,7 +69,7 @@ export class SendBack {
       queueId,
       reconsumeTimes: choice.attempts ?? stored.reconsumeTimes + 1,
       properties: withProperties(stored.properties, {
-        [SystemProperty.retryTopic]: stored.properties[SystemProperty.retryTopic] ?? normalTopicOf(stored.topic, group),
+        [SystemProperty.retryTopic]: originTopicOf(stored, group),
         [SystemProperty.originMessageId]: stored.properties[SystemProperty.originMessageId] ?? stored.messageId,
         // RocketMQ sets it to false, and may lose the copy after the group's offset has passed the message.
         [SystemProperty.wait]: undefined,

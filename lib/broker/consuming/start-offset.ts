@@ -6,7 +6,7 @@
  * asks for a time; here it gets what it asks for. A broadcasting member that asks for the last gets it. `last` is where
  * the queue ended when the consumer came, so that what is sent right after that is not missed.
  */
-import { checkWhole, wrongValue } from '../../base/arguments.js'
+import { checkRequest, checkWhole, fieldNames, wrongValue } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
 import type { ReadPort } from '../store-port.js'
 
@@ -22,10 +22,14 @@ export function checkStartAt(startAt: unknown, name = 'startAt'): void {
   throw new Kind(`${name} must be 'last', 'first', a Date or milliseconds since 1970, got ${shown(startAt)}`)
 }
 
+const targetFields = fieldNames<'offset'>({ offset: true })
+
 /** @throws {TypeError} {@link RangeError} when it is no place in a queue: neither an end of it, nor a time, nor an offset */
 export function checkTarget(to: unknown): void {
-  if (typeof to === 'object' && to !== null && 'offset' in to) checkWhole('to.offset', to.offset)
-  else if (to === 'first' || to === 'last' || to instanceof Date) checkStartAt(to, 'to')
+  if (typeof to === 'object' && to !== null && 'offset' in to) {
+    checkRequest(to, targetFields, 'to')
+    checkWhole('to.offset', to.offset)
+  } else if (to === 'first' || to === 'last' || to instanceof Date) checkStartAt(to, 'to')
   else throw wrongValue('string', 'to', "'first', 'last', a Date or { offset }", to)
 }
 

@@ -1,7 +1,7 @@
 /** Where the parts of a broker say what happens, so that it is counted, and published to those who subscribe. */
 import type { Message, PutReceipt } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
-import { normalTopicOf } from '../pop/handle.js'
+import { originTopicOf } from '../pop/handle.js'
 import { asksForDelay, SystemProperty } from '../system-property.js'
 import { channels } from './channels.js'
 import type { Counters, MessageKind, QueueCounter } from './counters.js'
@@ -36,7 +36,7 @@ export class Numbers {
 
   /** A group could not handle a message. */
   sentBack(group: string, message: StoredMessage, isDead: boolean): void {
-    const topic = message.properties[SystemProperty.retryTopic] ?? normalTopicOf(message.topic, group)
+    const topic = originTopicOf(message, group)
     const counter = this.#counters.group(topic, group)
     if (isDead) counter.deadLetters.count++
     else counter.retries.count++

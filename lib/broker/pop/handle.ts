@@ -11,8 +11,10 @@
  * ```
  */
 import { shown } from '../../base/errors.js'
+import type { StoredMessage } from '../../store/stored-message.js'
 import { retryTopicOf } from '../config/system-topics.js'
 import { BrokerError } from '../errors.js'
+import { SystemProperty } from '../system-property.js'
 import { type CheckPoint, reviveTimeOf } from './check-point.js'
 
 /** The revive queue that ordered consumption names: it has no check points. */
@@ -66,6 +68,11 @@ export function normalTopicOf(topic: string, group: string): string {
     if (topic.startsWith(prefix)) return topic.slice(prefix.length)
   }
   return topic
+}
+
+/** The topic that a message was sent to, whichever of its group's retry topics it stands in. */
+export function originTopicOf({ topic, properties }: Pick<StoredMessage, 'topic' | 'properties'>, group: string): string {
+  return properties[SystemProperty.retryTopic] ?? normalTopicOf(topic, group)
 }
 
 /** The retry flag of a queue's topic: see {@link Handle.retry}. */

@@ -11,6 +11,7 @@ import { BrokerError } from '../errors.js'
 import { checkOwnFilter, type MessageFilter } from '../filter/message-filter.js'
 import { SystemProperty, withProperties } from '../system-property.js'
 import { MAX_POPPED } from './check-point.js'
+import { originTopicOf } from './handle.js'
 import { PopDelivery } from './pop-delivery.js'
 import type { ResolvedPopOptions } from './pop-options.js'
 import type { PopParts, PoppedMessage } from './pop-parts.js'
@@ -239,7 +240,7 @@ export class PopConsumer implements AsyncDisposable {
       [SystemProperty.firstPopTime]: stored.properties[SystemProperty.firstPopTime] ?? String(point.popTime),
     })
     const { group, ordered } = this.#options
-    const sentTo = topic === retryTopicOf(group) ? (properties[SystemProperty.retryTopic] ?? topic) : topic
+    const sentTo = topic === retryTopicOf(group) ? originTopicOf(stored, group) : topic
     const message = receivedMessage(stored, inflate, { topic: sentTo, properties })
     return new PopDelivery(settling, { group, topic }, popped, message, ordered)
   }

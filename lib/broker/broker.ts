@@ -118,7 +118,8 @@ export class Broker implements AsyncDisposable {
    * A consumer: a new member of its group, which shares the queues with the others.
    *
    * @throws {TypeError} {@link RangeError} for a wrong option; {@link BrokerError} `TOPIC_UNKNOWN`, `GROUP_UNKNOWN`,
-   *   `FILTER_INVALID`, `NO_PERMISSION`, `SUBSCRIPTION_CONFLICT` when the group wants something else, or pops
+   *   `FILTER_INVALID`, `NO_PERMISSION`, `SUBSCRIPTION_CONFLICT` when the group wants something else, or pops,
+   *   `NAME_TAKEN` while another of the group has the same `name`
    */
   consumer(options: ConsumerOptions): Consumer {
     return this.#open.consumers.join(options)
@@ -132,7 +133,8 @@ export class Broker implements AsyncDisposable {
   /**
    * Moves a group to another place of a topic: forward passes messages over, back delivers them again. It is written when
    * this resolves. Members of this process that consume go on there; what is out of those queues can no longer be
-   * settled. Broadcasting members keep places of their own, which stay.
+   * settled. What was popped can, unless in order, and comes again if it is not. Broadcasting members keep places of
+   * their own, which stay.
    *
    * @returns for each queue where the group was and where it is
    * @throws {BrokerError} `GROUP_UNKNOWN`, `TOPIC_UNKNOWN`, `QUEUE_UNKNOWN`; {@link TypeError} {@link RangeError} for a

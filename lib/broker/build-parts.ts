@@ -55,10 +55,14 @@ export async function buildParts(base: BrokerSurroundings) {
   const handled = new Handled({ ...tables, store: base.store, shardOf: sending.shardOf, clock: base.ports.clock })
   const members = membersOf(base, clients)
   const consumers = buildConsumers(base, tables, { ...members, locks: clients.locks, filters, inflate, sendBack, handled })
-  const pop = buildPop(base, tables, { ...members, pipeline, filters, inflate, sendBack, isCaughtUp: () => timer.isCaughtUp })
+  const pop = buildPop(base, tables, {
+    ...members,
+    ...{ pipeline, filters, inflate, sendBack, isCaughtUp: () => timer.isCaughtUp },
+    hasRemote: (group) => clients.registry.members(group).some(({ isLocal }) => !isLocal),
+  })
   const transactions = await openTransactions(base, tables, pipeline, clients)
   const transactionProducer = producersOf(base, { ...clients, inflate, transactions, sender })
-  const metrics = buildMetrics(base, tables, clients)
+  const metrics = buildMetrics(base, tables, clients, pop)
   const administration = buildAdministration(base, tables, { ...sending, filters, inflate, consumers })
   // Whoever writes the offsets: a timer, a consumer that closes, an administrator.
   offsets.writeWithin((write) => pop.whileStill(write))
@@ -106,7 +110,11 @@ function buildTables({ store, options, ports, checkOpen }: BrokerSurroundings) {
     autoCreate: options.autoCreateGroups,
     quotas: options.quotas,
     checkOpen,
-    forgetOffsets: (group) => forget({ group }),
+    forgetOffsets: async (group) => {
+      ownOffsets.forget({ group })
+      await forget({ group })
+      await ownOffsets.flush()
+    },
   })
   const numbers = new Numbers(brokerName, counters)
   const requestModes = new RequestModes(config)
@@ -172,6 +180,7 @@ function buildClients({ store, ports }: BrokerSurroundings, { groups }: Tables) 
   const notifies = (group: string): boolean => groups.find(group)?.notifiesMembers ?? true
   const registry = new ClientRegistry<ProducingMember>({ clock, timers, notifies })
   publishMembers(store.brokerName, registry)
+  groups.keepWhile((group) => registry.members(group).some(({ isLocal }) => isLocal))
   return { registry, locks: new QueueLocks(clock) }
 }
 
@@ -211,6 +220,7 @@ function producersOf(
   const { clock } = ports
   const { storeHost } = store
   const ids = processUniqueIds(clock, storeHost)
+  const brokerClosed = new Promise<void>((resolve) => base.events.on('closed', () => resolve()))
   return (given: TransactionProducerOptions): TransactionProducer => {
     base.checkOpen()
     return new TransactionProducer(
@@ -218,6 +228,8 @@ function producersOf(
         ...parts,
         clientId: `${storeHost.slice(0, storeHost.lastIndexOf(':'))}@${ids.next()}`,
         address: storeHost,
+        timers: ports.timers,
+        brokerClosed,
         onProblem: (error) => base.onProblem(error, 'asking a producer about a transaction'),
       },
       given,
@@ -225,15 +237,20 @@ function producersOf(
   }
 }
 
-function buildMetrics({ store, ports, checkOpen }: BrokerSurroundings, tables: Tables, { registry }: Clients): BrokerMetrics {
-  return new BrokerMetrics({ ...tables, store, registry, clock: ports.clock, timers: ports.timers, checkOpen })
+function buildMetrics(
+  { store, ports, checkOpen }: BrokerSurroundings,
+  tables: Tables,
+  { registry }: Clients,
+  pop: Pop,
+): BrokerMetrics {
+  return new BrokerMetrics({ ...tables, store, registry, pop, clock: ports.clock, timers: ports.timers, checkOpen })
 }
 
 /** What lets messages in, or keeps them out, if there is a bound. */
-function backlogOf(base: BrokerSurroundings, { topics, offsets }: Tables, { registry }: Clients): Backlog | undefined {
+function backlogOf(base: BrokerSurroundings, { topics, offsets, counters }: Tables, { registry }: Clients): Backlog | undefined {
   const { store, ports, options, checkOpen } = base
   if (options.backlog === undefined) return undefined
-  return new Backlog({ store, topics, offsets, registry, timers: ports.timers, ...options.backlog, checkOpen })
+  return new Backlog({ store, topics, offsets, registry, counters, timers: ports.timers, ...options.backlog, checkOpen })
 }
 
 function buildAdministration(
@@ -282,7 +299,7 @@ function buildConsumers(base: BrokerSurroundings, tables: Tables, { locks, ...pa
 }
 
 type PopBrokerParts = Pick<ServedParts, 'pipeline' | 'filters' | 'sendBack'> &
-  Pick<PopParts, 'inflate' | 'isCaughtUp' | 'members' | 'nextClientId'>
+  Pick<PopParts, 'inflate' | 'isCaughtUp' | 'members' | 'nextClientId' | 'hasRemote'>
 
 function buildPop(base: BrokerSurroundings, tables: Tables, parts: PopBrokerParts): Pop {
   const { store, ports, options } = base

@@ -22,6 +22,8 @@ export const brokerErrorCodes = {
     reaction: 'reject',
     meaning: 'another consumer of the group has another subscription or model, or only one of the two pops',
   },
+  NAME_TAKEN: { reaction: 'reject', meaning: 'another consumer of the group in this process has that name, until it is closed' },
+  GROUP_IN_USE: { reaction: 'reject', meaning: 'the group has consumers in this process, which must be closed first' },
   DELIVERY_SETTLED: { reaction: 'reject', meaning: 'the delivery was acknowledged, returned or taken away before' },
   DELIVERY_UNKNOWN: { reaction: 'reject', meaning: 'nothing was delivered under that handle, or its time is over' },
   BODY_UNREADABLE: {

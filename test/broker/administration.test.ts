@@ -5,6 +5,8 @@ import type { Broker, BrokerOptions, Consumer } from '../../lib/index.js'
 import { ManualTime, settled } from '../support/manual-time.js'
 import { openTestBroker, refusal, take, textOf } from '../support/open-broker.js'
 import { bad, bodies, freshDisk, readQueue, root } from '../support/open-store.js'
+import { SimDisk } from '../support/sim-disk.js'
+import { FakeMember, wants } from './group/fake-member.js'
 
 const topics = { orders: { queues: 1 } }
 
@@ -94,6 +96,71 @@ describe('a member that comes and goes', () => {
     await held!.ack()
     await broker.send({ topic: 'orders', body: '2' })
     assert.deepEqual(textOf(await take(old, 1)), ['2'])
+  })
+})
+
+describe('deleting a group', () => {
+  const of = { group: 'g', subscribe: { orders: '*' } }
+
+  test('is refused while it has members in this process, which go on', async (t) => {
+    const { broker, time } = await manual(t)
+    await sendFive(broker, time)
+    for (const join of [() => broker.consumer(of), () => broker.popConsumer(of)] as const) {
+      const member = join()
+      await settled()
+      await assert.rejects(broker.groups.delete('g'), refusal('GROUP_IN_USE', 'group g'))
+      assert.equal(broker.groups.get('g').group, 'g')
+      await member.close()
+      await broker.groups.delete('g')
+      assert.equal(broker.groups.find('g'), undefined)
+    }
+  })
+
+  test('does not wait for members elsewhere, as in RocketMQ', async (t) => {
+    const { broker } = await manual(t)
+    await broker.groups.create('g')
+    broker.served.registry.heartbeat('g', new FakeMember('a'), wants('orders'))
+    await broker.groups.delete('g')
+    assert.deepEqual([broker.groups.find('g'), broker.served.registry.members('g').length], [undefined, 1])
+  })
+
+  test('deletes where its broadcasting members were, and no other group', async (t) => {
+    const { broker, time } = await manual(t)
+    await sendFive(broker, time)
+    const read = async (group: string): Promise<string> => {
+      const consumer = broker.consumer({ ...of, group, model: 'broadcasting', name: 'a', startAt: 'first' })
+      const [delivery] = await take(consumer, 1)
+      await delivery!.ack()
+      await consumer.close()
+      return delivery!.message.body.toString()
+    }
+    for (const group of ['g', 'g2']) assert.equal(await read(group), '0')
+    await broker.groups.delete('g')
+    assert.deepEqual([await read('g'), await read('g2')], ['0', '1'])
+  })
+
+  test('leaves it to whoever joins meanwhile to make it again, from the start', async (t) => {
+    const { broker, time } = await manual(t)
+    await sendFive(broker, time)
+    const first = broker.consumer(of)
+    for (const delivery of await take(first, 2)) await delivery.ack()
+    await first.close()
+    const deleting = broker.groups.delete('g')
+    while (broker.groups.find('g') !== undefined) await Promise.resolve()
+    const second = broker.consumer(of)
+    await deleting
+    assert.deepEqual(textOf(await take(second, 1)), ['0'])
+    assert.ok(broker.groups.find('g') !== undefined)
+  })
+
+  test('that could not be written leaves it as it was', async (t) => {
+    const disk = new SimDisk()
+    const broker = await openTestBroker(t, { disk, options: { topics } })
+    await broker.groups.create('g', { maxRetries: 3 })
+    disk.inject({ on: ['create', 'write'], path: 'subscriptionGroup', code: 'EIO', times: Number.POSITIVE_INFINITY })
+    await assert.rejects(broker.groups.delete('g'), { code: 'EIO' })
+    disk.faults.heal()
+    assert.equal(broker.groups.get('g').maxRetries, 3)
   })
 })
 

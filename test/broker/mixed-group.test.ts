@@ -64,4 +64,27 @@ describe('a group of members here and elsewhere', () => {
     join({})()
     assert.equal(registry.clientIds('g').length, 2)
   })
+  test('has no two members of this process with one name, but any number that connect anew with it', async (t) => {
+    const { consumers, pop, registry } = await opened(t)
+    for (const model of ['clustering', 'broadcasting'] as const) {
+      const join = (group: string): Consumer => consumers.join({ group, subscribe: { orders: '*' }, model, name: 'a' })
+      const group = `g-${model}`
+      const first = join(group)
+      assert.throws(() => join(group), refusal('NAME_TAKEN', group, 'a'))
+      assert.equal(registry.members(group).length, 1)
+      const other = join(`${group}-2`)
+      const facts = wants(model === 'clustering' ? `orders %RETRY%${group}` : 'orders')
+      for (let i = 0; i < 2; i++)
+        registry.heartbeat(group, new FakeMember('a'), {
+          ...facts,
+          model: model === 'clustering' ? 'CLUSTERING' : 'BROADCASTING',
+        })
+      assert.equal(registry.members(group).length, 3)
+      await first.close()
+      await join(group).close()
+      await other.close()
+    }
+    const popper = () => pop.consumer({ group: 'poppers', subscribe: { orders: '*' } })
+    await Promise.all([popper(), popper()].map((one) => one.close()))
+  })
 })

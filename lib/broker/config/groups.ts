@@ -54,6 +54,7 @@ export class Groups {
   #others: ConfigObject
   #version: DataVersion
   #last: Promise<unknown> = Promise.resolve()
+  #isInUse: (group: string) => boolean = () => false
 
   constructor(options: GroupsOptions) {
     this.#options = options
@@ -110,17 +111,33 @@ export class Groups {
     return this.#asked(() => this.#replace(config))
   }
 
-  /** Deletes a group and its offsets. Its retry and dead-letter topics stay. @throws {BrokerError} `GROUP_UNKNOWN` */
+  /**
+   * Deletes a group and its offsets. Its retry and dead-letter topics stay. Consumers in other processes are not waited
+   * for, as in RocketMQ: those that go on make the group again.
+   *
+   * @throws {BrokerError} `GROUP_UNKNOWN`; `GROUP_IN_USE` while it has consumers in this process
+   */
   async delete(group: string): Promise<void> {
     checkString('group', group)
     return this.#asked(async () => {
-      this.get(group)
-      const table = new Map(this.#table)
-      table.delete(group)
-      await this.#write(table)
+      const before = this.get(group)
+      if (this.#isInUse(group))
+        throw new BrokerError('GROUP_IN_USE', `group ${group} has consumers in this process, which must be closed first`)
+      // Whoever joins while it is written makes it again, behind this.
       this.#table.delete(group)
+      try {
+        await this.#write(this.#table)
+      } catch (error) {
+        this.#table.set(group, before)
+        throw error
+      }
       await this.#options.forgetOffsets(group)
     })
+  }
+
+  /** From now on no group is deleted while this is true of it. */
+  keepWhile(isInUse: (group: string) => boolean): void {
+    this.#isInUse = isInUse
   }
 
   /** The group of a consumer, made if that is allowed. @throws {BrokerError} `GROUP_UNKNOWN` */

@@ -193,14 +193,15 @@ export class ConsumerOffsets {
     }
   }
 
-  /** Forgets what fits: the offsets of a group, of a topic, or of a group in a topic. */
+  /** Forgets what fits: the offsets of a group and of its members, of a topic, or of a group in a topic. */
   forget({ topic, group }: { topic?: string; group?: string }): void {
     this.#last = undefined
     if (topic !== undefined && group === undefined) this.#endLife(topic)
     for (const key of new Set([...this.#table.keys(), ...this.#pulled.keys()])) {
       const at = key.indexOf('@')
       if (topic !== undefined && key.slice(0, at) !== topic) continue
-      if (group !== undefined && key.slice(at + 1) !== group) continue
+      // A member that has its own keeps them under `group@name`.
+      if (group !== undefined && key.slice(at + 1).split('@', 1)[0] !== group) continue
       this.#pulled.delete(key)
       this.#ahead.delete(key)
       if (this.#table.delete(key)) this.#isChanged = true

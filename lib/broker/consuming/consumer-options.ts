@@ -49,7 +49,12 @@ export interface ConsumerOptions {
   readonly handOverMs?: number
   /** How queues are shared out. @default average */
   readonly strategy?: AllocationStrategy
-  /** Name of this member. A broadcasting member keeps its offsets under it. @default one that nobody else has */
+  /**
+   * Name of this member, which no other of its group may have in this process until it is closed. A broadcasting member
+   * keeps its offsets under it.
+   *
+   * @default one that nobody else has
+   */
   readonly name?: string
   /**
    * Drops what the group has acknowledged before, as producers that try again and re-deliveries bring it. An effect of a

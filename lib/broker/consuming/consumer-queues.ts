@@ -156,14 +156,15 @@ export class ConsumerQueues {
       commit(offset)
     }
     const filter = this.#filters.get(topic)!
-    const fetch = new QueueFetch({ store, timers, topic, queueId, filter, onReady: onChange, onProblem }, offset)
+    const reading = { store, timers, topic, queueId, filter, onReady: onChange, onProblem }
     const parts = {
       topic,
       queueId,
-      fetch,
+      fetchFrom: (from: number) => new QueueFetch(reading, from),
       tally,
       numbers: numbers.queue(topic, this.#options.group, queueId),
       commit,
+      isMoved: (committed: number) => this.#isKept && this.#offsets.find(topic, this.#owner, queueId) !== committed,
       once,
       keepAhead,
       ahead: new OffsetRanges(this.#offsets.ahead(topic, this.#owner, queueId)),

@@ -17,7 +17,7 @@ import { QueueHolds } from './queue-holds.js'
 
 /** Consumers of a group in a process, and what the group's members outside it are called. */
 export interface MembershipPort {
-  /** A member comes. @throws {BrokerError} `SUBSCRIPTION_CONFLICT` */
+  /** A member comes. @throws {BrokerError} `SUBSCRIPTION_CONFLICT`, `NAME_TAKEN` */
   join(member: LocalMember): void
   leave(member: LocalMember): void
   /** The members of a group that share its queues, sorted, those of other processes too. */

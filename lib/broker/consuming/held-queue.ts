@@ -7,7 +7,8 @@
  *                            -> (ordered) -> again, after a while, before anything else
  * ```
  *
- * Once released it hands out nothing more, but what is out may still be settled until it is drained or cut off.
+ * Once released it hands out nothing more, but what is out may still be settled until it is drained or cut off. Until then
+ * its consumer may take it up again.
  */
 import type { StoredMessage } from '../../store/stored-message.js'
 import type { QueueNumbers } from '../numbers/numbers.js'
@@ -29,7 +30,8 @@ export interface OnceFilter {
 export interface HeldQueueParts {
   readonly topic: string
   readonly queueId: number
-  readonly fetch: QueueFetch
+  /** Reads the queue from an offset on. */
+  readonly fetchFrom: (offset: number) => QueueFetch
   /** Whether one message at a time is out, and a failing one holds the queue. */
   readonly isOrdered: boolean
   readonly received: (stored: StoredMessage) => ReceivedMessage
@@ -39,6 +41,8 @@ export interface HeldQueueParts {
   /** Of an ordered queue: calls back when the failing message may be tried again, or is `false` when it is given up. */
   readonly tryAgain: (attempt: number, action: () => void) => boolean
   readonly commit: (offset: number) => void
+  /** Whether the group's offset is another than the one that was committed last: somebody moved the group, or it is gone. */
+  readonly isMoved: (committed: number) => boolean
   /** Remembers what is settled beyond the group's offset, as bounds, when the queue is let go. */
   readonly keepAhead: (bounds: readonly number[]) => void
   /** What a former holder had settled beyond the offset at which this one begins. */
@@ -57,6 +61,9 @@ export class HeldQueue implements DeliveryOwner {
   readonly topic: string
   readonly queueId: number
   readonly #parts: HeldQueueParts
+  #fetch: QueueFetch
+  /** What was committed last. */
+  #committed: number
   #window: Window<Delivery>
   #ahead: OffsetRanges
   /** Acknowledged, but that is still being written. */
@@ -72,6 +79,8 @@ export class HeldQueue implements DeliveryOwner {
     this.#parts = parts
     this.topic = parts.topic
     this.queueId = parts.queueId
+    this.#fetch = parts.fetchFrom(offset)
+    this.#committed = offset
     this.#window = new Window(offset)
     this.#ahead = parts.ahead
   }
@@ -79,7 +88,8 @@ export class HeldQueue implements DeliveryOwner {
   /** Hands out the next message, or `undefined`. From when on its time runs is for the caller to say. */
   take(): Delivery | undefined {
     if (this.#isReleased || this.#isSuspended) return undefined
-    const { isOrdered, fetch, once } = this.#parts
+    const { isOrdered, once } = this.#parts
+    const fetch = this.#fetch
     const ahead = this.#ahead
     if (this.#again !== undefined) return this.#handOutAgain(this.#again)
     if (isOrdered && this.#window.count > 0) return undefined
@@ -130,24 +140,32 @@ export class HeldQueue implements DeliveryOwner {
     return found
   }
 
-  /** Hands out nothing more. Resolves when everything that is out is settled. */
-  release(): Promise<void> {
+  /** Hands out nothing more. @param onDrained - called when nothing is out any more, which may be now */
+  release(onDrained: () => void): void {
     this.#isReleased = true
-    this.#parts.fetch.stop()
+    this.#onDrained = onDrained
+    this.#fetch.stop()
     // What waits for its next attempt is in nobody's hands.
-    if (this.#window.count === 0 || this.#again !== undefined || this.#isCutOff) return Promise.resolve()
-    return new Promise((resolve) => (this.#onDrained = resolve))
+    if (this.#window.count === 0 || this.#again !== undefined || this.#isCutOff) onDrained()
+  }
+
+  /** Hands out messages again after a release. @returns whether it can: not when it was cut off, or its group was moved */
+  takeUp(): boolean {
+    if (this.#isCutOff || this.#isMoved) return false
+    this.#isReleased = false
+    this.#onDrained = undefined
+    this.#fetch = this.#parts.fetchFrom(this.#window.next)
+    return true
   }
 
   /** What is still out can no longer be settled: the group gets it again. */
   cutOff(): void {
     if (this.#isCutOff) return
-    this.#isReleased = true
     this.#isCutOff = true
-    const { keepAhead } = this.#parts
     this.#countOut()
-    keepAhead([...this.#window.settledAhead(), ...this.#ahead.from(this.#window.next)])
-    this.#parts.fetch.stop()
+    if (!this.#isMoved) this.#parts.keepAhead([...this.#window.settledAhead(), ...this.#ahead.from(this.#window.next)])
+    this.#isReleased = true
+    this.#fetch.stop()
     this.#onDrained?.()
   }
 
@@ -202,7 +220,20 @@ export class HeldQueue implements DeliveryOwner {
     this.#isSuspended = true
     this.#again = new Delivery(this, stored, received(stored), attempt + 1)
     this.#window.replace(stored.queueOffset, this.#again)
+    // One that is being let go does not try it again: the next holder does.
+    this.#onDrained?.()
     return true
+  }
+
+  /** Of a queue that is being let go: whoever moved its group meanwhile, or made its topic anew, has the last word. */
+  get #isMoved(): boolean {
+    return this.#isReleased && this.#parts.isMoved(this.#committed)
+  }
+
+  #commit(offset: number): void {
+    if (this.#isMoved) return
+    this.#committed = offset
+    this.#parts.commit(offset)
   }
 
   #isOut(delivery: Delivery): boolean {
@@ -211,11 +242,11 @@ export class HeldQueue implements DeliveryOwner {
   }
 
   #settle({ stored }: Delivery): void {
-    const { tally, numbers, commit, onReady } = this.#parts
+    const { tally, numbers, onReady } = this.#parts
     this.#window.settle(stored.queueOffset)
     tally.count--
     numbers.out(-1)
-    commit(this.#window.committed)
+    this.#commit(this.#window.committed)
     if (this.#window.count === 0) this.#onDrained?.()
     onReady()
   }
@@ -231,18 +262,17 @@ export class HeldQueue implements DeliveryOwner {
     if (end < this.#window.next) this.#goBack(end)
     if (end <= this.#window.next) return
     this.#window.skipTo(end)
-    this.#parts.commit(this.#window.committed)
+    this.#commit(this.#window.committed)
   }
   /**
    * The queue ends before the group's place, which a client may have committed, or begins anew. As in RocketMQ the group
    * goes on at the end. What is out stands in the queue no more, and can no longer be settled.
    */
   #goBack(end: number): void {
-    const { keepAhead, commit } = this.#parts
     this.#countOut()
     this.#window = new Window(end)
     this.#ahead = new OffsetRanges([])
-    keepAhead([])
-    commit(end)
+    this.#parts.keepAhead([])
+    this.#commit(end)
   }
 }

@@ -3,7 +3,12 @@
  *
  * ```
  *  wanted -> in line for the queue -> (ordered: lock) -> offset -> held -> released -> drained, or cut off -> let go
+ *                                                                   ^          |
+ *                                                                   +----------+  wanted again
  * ```
+ *
+ * One that is wanted again while something is out of it goes on, as if it had never been let go. It does not when its group
+ * was moved meanwhile: then it is taken anew, behind itself, at the place that the group has.
  */
 import type { Timer, Timers } from '../../base/system.js'
 import type { QueueName } from '../../store/message.js'
@@ -34,19 +39,28 @@ const LOCK_AGAIN_MS = 500
 
 interface Hold {
   readonly name: QueueName
+  /** Since it was opened. */
   queue: HeldQueue | undefined
   isWanted: boolean
-  /** Resolves when it is not wanted any more. */
+  /** Resolves when it is not wanted any more, also if it is wanted again later. */
   readonly unwanted: Promise<void>
   readonly giveUp: () => void
+  /** Resolves when the queue is drained, or cut off. */
+  readonly drained: Promise<void>
+  readonly onDrained: () => void
+  /** Cuts off what is out, if it is not settled in time. */
+  cut: Timer | undefined
   readonly ended: Promise<void>
 }
 
 /** See the head of this file. */
 export class Holding {
   readonly #parts: HoldingParts
+  /** The newest hold of each queue. */
   readonly #holds = new Map<string, Hold>()
-  #queues: HeldQueue[] = []
+  /** Those that they stand behind, too. */
+  readonly #all = new Set<Hold>()
+  #queues: readonly HeldQueue[] = []
   #wanted: ReadonlySet<string> = new Set()
 
   constructor(parts: HoldingParts) {
@@ -60,7 +74,7 @@ export class Holding {
 
   /** Every queue that is in its hands, also while it is being let go. */
   *all(): IterableIterator<HeldQueue> {
-    for (const { queue } of this.#holds.values()) if (queue !== undefined) yield queue
+    for (const { queue } of this.#all) if (queue !== undefined) yield queue
   }
 
   /** From now on these queues, and no others. */
@@ -69,8 +83,7 @@ export class Holding {
     this.#wanted = new Set(wanted.keys())
     for (const [key, hold] of this.#holds) {
       if (!wanted.has(key)) this.#letGo(hold)
-      // One that is on its way out is taken anew, behind itself.
-      else if (hold.isWanted) wanted.delete(key)
+      else if (hold.isWanted || this.#goOn(hold)) wanted.delete(key)
     }
     for (const name of wanted.values()) this.#take(name)
   }
@@ -90,7 +103,7 @@ export class Holding {
 
   /** Lets go of everything. Resolves when nothing is out any more, or was cut off. */
   async end(): Promise<void> {
-    const ended = [...this.#holds.values()].map(({ ended }) => ended)
+    const ended = [...this.#all].map(({ ended }) => ended)
     this.want([])
     await Promise.all(ended)
   }
@@ -99,10 +112,12 @@ export class Holding {
     const key = keyOf(name)
     // It may still be on its way out; then this one stands in line behind it.
     const before = this.#holds.get(key)?.ended ?? Promise.resolve()
-    const hold = { name, queue: undefined, isWanted: true } as { -readonly [Field in keyof Hold]: Hold[Field] }
+    const hold = { name, queue: undefined, isWanted: true, cut: undefined } as { -readonly [Field in keyof Hold]: Hold[Field] }
     hold.unwanted = new Promise((resolve) => (hold.giveUp = resolve))
+    hold.drained = new Promise((resolve) => (hold.onDrained = resolve))
     hold.ended = before.then(() => this.#live(hold)).catch((error: unknown) => this.#parts.onProblem(error))
     this.#holds.set(key, hold)
+    this.#all.add(hold)
   }
 
   /** The life of a hold, from standing in line to letting go. */
@@ -116,20 +131,25 @@ export class Holding {
     try {
       while (hold.isWanted && !(isLocked = lock(hold.name))) await Promise.race([this.#wait(LOCK_AGAIN_MS), hold.unwanted])
       if (!hold.isWanted) return
-      hold.queue = await open(hold.name)
-      this.#queues = [...this.#queues, hold.queue]
-      onChange()
-      const renewal = this.#keepLocked(hold)
-      await hold.unwanted
-      renewal.stop()
-      this.#queues = this.#queues.filter((queue) => queue !== hold.queue)
-      await this.#drain(hold.queue)
+      const queue = await open(hold.name)
+      if (hold.isWanted) await this.#hold(hold, queue)
+      else queue.cutOff()
     } finally {
       if (isLocked) unlock(hold.name)
       if (this.#holds.get(keyOf(hold.name)) === hold) this.#holds.delete(keyOf(hold.name))
+      this.#all.delete(hold)
       letGo?.()
       onChange()
     }
+  }
+
+  /** Resolves when it is let go for good. */
+  async #hold(hold: Hold, queue: HeldQueue): Promise<void> {
+    hold.queue = queue
+    this.#changed()
+    const renewal = this.#keepLocked(hold)
+    await hold.drained
+    renewal.stop()
   }
 
   /** A queue whose lock another client has taken is in its hands now: what is out comes again there. */
@@ -145,17 +165,33 @@ export class Holding {
   }
 
   #letGo(hold: Hold): void {
+    if (!hold.isWanted) return
     hold.isWanted = false
     hold.giveUp()
+    const { queue } = hold
+    if (queue === undefined) return
+    this.#changed()
+    const { timers, handOverMs } = this.#parts
+    hold.cut = timers.after(handOverMs, () => queue.cutOff(), true)
+    queue.release(() => {
+      hold.cut?.cancel()
+      queue.cutOff()
+      hold.onDrained()
+    })
   }
 
-  async #drain(queue: HeldQueue): Promise<void> {
-    const cut = this.#parts.timers.after(this.#parts.handOverMs, () => cutShort(), true)
-    let cutShort!: () => void
-    const isOver = new Promise<void>((resolve) => (cutShort = resolve))
-    await Promise.race([queue.release(), isOver])
-    cut.cancel()
-    queue.cutOff()
+  /** Goes on with a queue from which something is out. @returns whether it could */
+  #goOn(hold: Hold): boolean {
+    if (hold.queue?.takeUp() !== true) return false
+    hold.cut?.cancel()
+    hold.isWanted = true
+    this.#changed()
+    return true
+  }
+
+  #changed(): void {
+    this.#queues = [...this.#all].flatMap(({ queue, isWanted }) => (queue !== undefined && isWanted ? [queue] : []))
+    this.#parts.onChange()
   }
 
   #wait(ms: number): Promise<void> {

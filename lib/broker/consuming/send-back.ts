@@ -79,6 +79,11 @@ export class SendBack {
     return receipt
   }
 
+  /** Tells of a message that comes again by another way than {@link put}: one that was popped. */
+  tellRetry(group: string, message: StoredMessage): void {
+    this.#parts.onSentBack?.({ group, message, isDead: false })
+  }
+
   async #retries(group: string, queues: number): Promise<{ topic: string; queueId: number }> {
     const { topic, permission } = await this.#parts.topics.retryTopic(group, queues)
     if (!(permission & Permission.write)) throw new BrokerError('NO_PERMISSION', `topic ${topic} is not open for writing`)

@@ -75,7 +75,8 @@ export class ConsumerGroup {
    * Takes a member in, or notes that it is still there.
    *
    * @throws {BrokerError} `SUBSCRIPTION_CONFLICT` when another client of the group has the other model, and, for
-   *   members of this process, when the group wants something else, or another pops and this one does not
+   *   members of this process, when the group wants something else, or another pops and this one does not; `NAME_TAKEN`
+   *   when both are of this process and have one name
    */
   heartbeat(member: Member, facts: ConsumerFacts, now: number): GroupChange {
     this.#check(member, facts)
@@ -113,6 +114,7 @@ export class ConsumerGroup {
   }
 
   #check(member: Member, facts: ConsumerFacts): void {
+    if (member.isLocal) this.#checkName(member)
     const { size } = this.#byId
     const isAlone = size === 0 || (size === 1 && this.#byId.has(member.clientId))
     if (isAlone) return
@@ -128,6 +130,14 @@ export class ConsumerGroup {
       throw new BrokerError('SUBSCRIPTION_CONFLICT', `group ${this.name} wants ${shownAll(this.#subscriptions)}, ${wants}`)
     }
     this.#checkWay(member, facts)
+  }
+
+  /** A client elsewhere that connects anew has two members for a while; two of this process would share one share. */
+  #checkName(member: Member): void {
+    const { clientId } = member
+    for (const other of this.#byId.get(clientId) ?? [])
+      if (other.isLocal && other !== member)
+        throw new BrokerError('NAME_TAKEN', `group ${this.name} has a consumer named ${clientId}; close that one first`)
   }
 
   /**

@@ -81,7 +81,8 @@ export class ClientRegistry<Producer extends Member = Member> {
    *
    * @returns whether members or topics of the group changed
    * @throws {BrokerError} `SUBSCRIPTION_CONFLICT` when another client of the group has the other model, and, for
-   *   members of this process, when the group wants something else; then nothing changed
+   *   members of this process, when the group wants something else; `NAME_TAKEN` when two of this process have one name;
+   *   then nothing changed
    */
   heartbeat(group: string, member: Member, facts: ConsumerFacts): boolean {
     const known = this.#groups.get(group) ?? new ConsumerGroup(group, facts)

@@ -49,8 +49,12 @@ export class QueueCounter {
   readonly acknowledged = new Meter()
   /** Messages not handed out because the group had acknowledged the same before. */
   dropped = 0
-  /** Messages that are out: handed out, and not settled. */
+  /** Messages that members which are assigned the queue have out: handed out, and not settled. */
   inFlight = 0
+  /** Messages that were popped and wait for their acknowledgement; the group's offset has passed them. */
+  popped = 0
+  /** Those of them that were given back: they wait, and nobody has them. */
+  givenBack = 0
 }
 
 /** What a group got from a topic, and what it could not handle of it. */

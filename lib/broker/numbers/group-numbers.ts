@@ -1,6 +1,7 @@
 /** The numbers of one group: of each queue of its topics, and added up. */
 import type { Clock } from '../../base/system.js'
 import { retryTopicOf } from '../config/system-topics.js'
+import { normalTopicOf } from '../pop/handle.js'
 import type { ReadPort } from '../store-port.js'
 import { type GroupCounter, QueueCounter } from './counters.js'
 import type { Minute } from './meter.js'
@@ -12,6 +13,8 @@ export interface GroupQueues {
   readonly readQueues: number
   readonly offsets: ReadonlyMap<number, number>
   readonly counter: GroupCounter | undefined
+  /** How many messages of a queue are out, in order. */
+  readonly outInOrder: (queueId: number) => number
 }
 
 interface Surroundings {
@@ -50,7 +53,7 @@ async function topicNumbers(group: string, one: GroupQueues, surroundings: Surro
   }
   return {
     topic,
-    isRetry: topic === retryTopicOf(group),
+    isRetry: topic === retryTopicOf(group) || normalTopicOf(topic, group) !== topic,
     ...addedUp(queues),
     retries: counter?.retries.count ?? 0,
     retriesPerSecond: counter?.retries.perSecond(surroundings.minute) ?? 0,
@@ -60,25 +63,28 @@ async function topicNumbers(group: string, one: GroupQueues, surroundings: Surro
 }
 
 async function queueNumbers(
-  { topic, offsets, counter }: GroupQueues,
+  { topic, offsets, counter, outInOrder }: GroupQueues,
   queueId: number,
   { store, clock, minute }: Surroundings,
 ): Promise<GroupQueueNumbers> {
   const { minOffset, maxOffset } = store.bounds(topic, queueId)
   const offset = offsets.get(queueId)
-  const { messages, bytes, acknowledged, dropped, inFlight } = counter?.queues.get(queueId) ?? nothing
+  const { messages, bytes, acknowledged, dropped, inFlight, popped, givenBack } = counter?.queues.get(queueId) ?? nothing
   const begin = Math.max(minOffset, Math.min(maxOffset, offset ?? minOffset))
-  const oldest = await storedAt(store, topic, queueId, begin, maxOffset)
-  const next = begin + inFlight
+  // What was popped stands before the offset; as in RocketMQ it is taken to be what came last there.
+  const first = Math.max(minOffset, begin - popped)
+  const oldest = await storedAt(store, topic, queueId, first, maxOffset)
+  // What is out stands at the beginning, but for gaps that were settled out of turn.
+  const out = inFlight + outInOrder(queueId)
+  const next = begin + out
   return {
     queueId,
     offset,
     maxOffset,
-    backlog: maxOffset - begin,
+    backlog: maxOffset - begin + popped,
     backlogMs: oldest === undefined ? 0 : Math.max(0, clock.now() - oldest),
     oldest,
-    // What is out stands at the beginning, but for gaps that were settled out of turn.
-    nextStored: inFlight === 0 ? oldest : await storedAt(store, topic, queueId, next, maxOffset),
+    nextStored: next === first ? oldest : await storedAt(store, topic, queueId, next, maxOffset),
     messagesOut: messages.count,
     bytesOut: bytes.count,
     messagesOutPerSecond: messages.perSecond(minute),
@@ -86,7 +92,7 @@ async function queueNumbers(
     acknowledged: acknowledged.count,
     acknowledgedPerSecond: acknowledged.perSecond(minute),
     dropped,
-    inFlight,
+    inFlight: out + popped - givenBack,
   }
 }
 

@@ -8,9 +8,10 @@ import type { Clock, Timers } from '../../base/system.js'
 import type { MessageStore } from '../../store/message-store.js'
 import type { Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
-import { deadLetterTopicOf, isSystemGroup } from '../config/system-topics.js'
+import { deadLetterTopicOf, isSystemGroup, retryTopicOf } from '../config/system-topics.js'
 import type { Topics } from '../config/topics.js'
 import type { ClientRegistry } from '../group/registry.js'
+import type { Pop } from '../pop/pop.js'
 import type { Counters } from './counters.js'
 import { type GroupQueues, groupNumbers } from './group-numbers.js'
 import { type CountName, type Growth, History } from './history.js'
@@ -29,6 +30,7 @@ export interface MetricsParts {
   readonly offsets: Pick<ConsumerOffsets, 'entries' | 'ofTopic'>
   readonly registry: Pick<ClientRegistry, 'groups' | 'members' | 'facts' | 'subscriptions'>
   readonly counters: Counters
+  readonly pop: Pick<Pop, 'outInOrder'>
   readonly clock: Clock
   readonly timers: Timers
   /** @throws {BrokerError} `BROKER_CLOSED` */
@@ -91,7 +93,7 @@ export class BrokerMetrics {
     return { at: clock.now(), since: this.#since, topics, groups, store: store.metrics.snapshot() }
   }
 
-  /** Which groups have to do with which topics: by offsets, members, or what was counted. */
+  /** Which groups have to do with which topics: by offsets, members, what was counted, or what they are to try again. */
   #topicsOfGroups(): Map<string, Set<string>> {
     const { groups, offsets, registry, counters, topics } = this.#parts
     const found = new Map<string, Set<string>>(groups.list().map(({ group }) => [group, new Set()]))
@@ -103,16 +105,19 @@ export class BrokerMetrics {
     for (const { topic, group } of offsets.entries()) if (!isSystemGroup(group)) add(group, topic)
     for (const { topic, group } of counters.groups) add(group, topic)
     for (const group of registry.groups) for (const topic of registry.subscriptions(group).keys()) add(group, topic)
+    // What a group gave back stays there when its members pop, or are gone.
+    for (const group of found.keys()) add(group, retryTopicOf(group))
     return found
   }
 
   async #group(group: string, topicsOfGroup: readonly string[]): Promise<GroupNumbers> {
-    const { store, registry, topics, offsets, counters, clock } = this.#parts
+    const { store, registry, topics, offsets, counters, clock, pop } = this.#parts
     const queues: GroupQueues[] = topicsOfGroup.map((topic) => ({
       topic,
       readQueues: topics.find(topic)?.readQueues ?? 0,
       offsets: offsets.ofTopic(topic, group),
       counter: counters.find(topic, group),
+      outInOrder: (queueId) => pop.outInOrder({ topic, group, queueId }),
     }))
     const numbers = await groupNumbers(group, queues, { store, clock, minute: this.#minute, breathe: () => this.#breathe() })
     const model = registry.facts(group)?.model

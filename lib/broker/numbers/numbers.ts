@@ -1,6 +1,7 @@
 /** Where the parts of a broker say what happens, so that it is counted, and published to those who subscribe. */
 import type { Message, PutReceipt } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
+import { normalTopicOf } from '../pop/handle.js'
 import { asksForDelay, SystemProperty } from '../system-property.js'
 import { channels } from './channels.js'
 import type { Counters, MessageKind, QueueCounter } from './counters.js'
@@ -35,7 +36,7 @@ export class Numbers {
 
   /** A group could not handle a message. */
   sentBack(group: string, message: StoredMessage, isDead: boolean): void {
-    const topic = message.properties[SystemProperty.retryTopic] ?? message.topic
+    const topic = message.properties[SystemProperty.retryTopic] ?? normalTopicOf(message.topic, group)
     const counter = this.#counters.group(topic, group)
     if (isDead) counter.deadLetters.count++
     else counter.retries.count++
@@ -73,6 +74,17 @@ export class QueueNumbers {
     if (acknowledgements.hasSubscribers) acknowledgements.publish({ ...this.#place(stored), attempt })
   }
 
+  /** Popped messages are acknowledged. @returns whether somebody wants to be told of each; see {@link tellAcknowledged} */
+  acknowledgedPopped(count: number): boolean {
+    this.#counter.acknowledged.count += count
+    return channels['mqlite:ack'].hasSubscribers
+  }
+
+  /** Publishes the acknowledgement of a message that was popped. */
+  tellAcknowledged(stored: StoredMessage, attempt: number): void {
+    channels['mqlite:ack'].publish({ ...this.#place(stored), attempt })
+  }
+
   /** A message is not handed out: the group has acknowledged the same before. */
   dropped(stored: StoredMessage, key: string): void {
     this.#counter.dropped++
@@ -83,6 +95,12 @@ export class QueueNumbers {
   /** So many more are out, or fewer. */
   out(change: number): void {
     this.#counter.inFlight += change
+  }
+
+  /** So many more were popped and are not acknowledged, or fewer: such that a member has, or such that were given back. */
+  popped(change: number, isGivenBack: boolean): void {
+    this.#counter.popped += change
+    if (isGivenBack) this.#counter.givenBack += change
   }
 
   #place({ topic, queueId, queueOffset, messageId }: StoredMessage) {

@@ -17,7 +17,7 @@ export interface BrokerNumbers {
 
 /** What is still to be consumed. */
 export interface BacklogNumbers {
-  /** Messages that are not acknowledged; those that a filter will reject count too. */
+  /** Messages that are not acknowledged, popped ones among them; those that a filter will reject count too. */
   readonly backlog: number
   /** Milliseconds since the oldest of them was stored; 0 when there is none. */
   readonly backlogMs: number
@@ -105,7 +105,7 @@ export interface GroupQueueNumbers extends ConsumedNumbers {
 
 /** Messages that a group could not handle. */
 interface FailureNumbers {
-  /** Messages given back, to be tried again, since the broker opened. */
+  /** Messages given back, or popped and not settled in time, to be tried again, since the broker opened. */
   readonly retries: number
   /** A second, over the last minute. */
   readonly retriesPerSecond: number
@@ -117,7 +117,7 @@ interface FailureNumbers {
 export interface GroupTopicNumbers extends ConsumedNumbers, FailureNumbers {
   /** Its name. */
   readonly topic: string
-  /** Whether it is the group's retry topic. */
+  /** Whether it is a retry topic of the group. */
   readonly isRetry: boolean
   /** Its queues. */
   readonly queues: readonly GroupQueueNumbers[]

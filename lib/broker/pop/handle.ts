@@ -11,6 +11,7 @@
  * ```
  */
 import { shown } from '../../base/errors.js'
+import { retryTopicOf } from '../config/system-topics.js'
 import { BrokerError } from '../errors.js'
 import { type CheckPoint, reviveTimeOf } from './check-point.js'
 
@@ -75,8 +76,8 @@ export function retryFlagOf(topic: string): 0 | 1 | 2 {
 
 /** The handle of a message, as text. */
 export function printHandle(point: CheckPoint, reviveQueueId: number, offset: number): string {
-  const { startOffset, popTime, invisibleMs, topic, brokerName, queueId } = point
-  const retry = retryFlagOf(topic)
+  const { startOffset, popTime, invisibleMs, topic, brokerName, queueId, group } = point
+  const retry = topic === retryTopicOf(group) ? 0 : retryFlagOf(topic)
   return [startOffset, popTime, invisibleMs, reviveQueueId, retry, brokerName, queueId, offset].join(' ')
 }
 

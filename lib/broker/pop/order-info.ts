@@ -67,6 +67,19 @@ export class OrderInfos {
     return info.offsets.some((offset) => !info.acked.has(offset) && now < visibleAt(info, offset))
   }
 
+  /** How many messages are out of a queue, until they are acknowledged or their time is over. */
+  out(queue: OrderedQueue): number {
+    const info = this.#find(queue)
+    if (info === undefined) return 0
+    const now = this.#clock.now()
+    return info.offsets.filter((offset) => !info.acked.has(offset) && now < visibleAt(info, offset)).length
+  }
+
+  /** How often a message that was popped last had been popped before. */
+  attempts(queue: OrderedQueue, offset: number): number {
+    return this.#find(queue)?.attempts.get(offset) ?? 0
+  }
+
   /** Notes what was popped. @returns for each message, how often it was popped before */
   popped(
     queue: OrderedQueue,

@@ -6,13 +6,29 @@
  * an earlier process are taken at their word, as RocketMQ takes all of them.
  */
 import { BrokerError } from '../errors.js'
+import type { QueueNumbers } from '../numbers/numbers.js'
 import { type CheckPoint, popKey } from './check-point.js'
+
+/** Where messages are counted as popped. */
+type PoppedCount = Pick<QueueNumbers, 'popped'>
 
 /** Bits of a check point: those that are settled, and those whose record is being written. */
 interface Entry {
   readonly point: CheckPoint
   readonly settled: Set<number>
   readonly settling: Set<number>
+  readonly count: PoppedCount
+  readonly isGivenBack: boolean
+}
+
+/** A check point whose time is over. */
+export interface ExpiredPoint {
+  /** What of it is not settled: it counts as popped until {@link countDown} says so. */
+  readonly open: readonly number[]
+  /** Whether a consumer gave its message back; else nobody said anything. */
+  readonly isGivenBack: boolean
+  /** So many messages of it do not count as popped any more. */
+  readonly countDown: (messages: number) => void
 }
 
 /** See the head of this file. */
@@ -35,9 +51,14 @@ export class Outstanding {
     return this.#entries.size >= this.#most
   }
 
-  /** Notes what was handed out. */
-  add(point: CheckPoint): void {
-    this.#entries.set(popKey(point), { point, settled: new Set(), settling: new Set() })
+  /** Notes what was handed out, or given back, and counts it until it is settled or comes again. */
+  add(point: CheckPoint, count: PoppedCount, isGivenBack = false): void {
+    const key = popKey(point)
+    const before = this.#entries.get(key)
+    // Popped twice in a millisecond, as after a reset: one check point for both.
+    if (before !== undefined) countDown(before, openOf(before).length)
+    this.#entries.set(key, { point, settled: new Set(), settling: new Set(), count, isGivenBack })
+    count.popped(point.offsets.length, isGivenBack)
   }
 
   /** Whether a check point is one of these. */
@@ -70,6 +91,7 @@ export class Outstanding {
       entry.settling.delete(offset)
       if (isSettled) entry.settled.add(offset)
     }
+    if (isSettled) countDown(entry, offsets.length)
     if (entry.settled.size === entry.point.offsets.length) this.#entries.delete(key)
   }
 
@@ -78,23 +100,34 @@ export class Outstanding {
    * without messages: what stands at those offsets in a new topic of that name is not to come again.
    */
   forgetTopic(topic: string): void {
-    for (const [key, { point }] of this.#entries) {
+    for (const [key, entry] of this.#entries) {
+      const { point } = entry
       if (point.topic !== topic) continue
-      this.#entries.set(key, { point: { ...point, offsets: [] }, settled: new Set(), settling: new Set() })
+      countDown(entry, openOf(entry).length)
+      this.#entries.set(key, { ...entry, point: { ...point, offsets: [] }, settled: new Set(), settling: new Set() })
     }
   }
 
   /**
    * Takes a check point whose time is over out: its messages can no longer be settled.
    *
-   * @returns the offsets that are not settled; `undefined` when something of it is being settled just now
+   * @returns what is left of it; `undefined` when something of it is being settled just now
    */
-  expire(key: string): number[] | undefined {
+  expire(key: string): ExpiredPoint | undefined {
     const entry = this.#entries.get(key)
     if (entry === undefined || entry.settling.size > 0) return undefined
     this.#entries.delete(key)
-    return entry.point.offsets.filter((offset) => !entry.settled.has(offset))
+    const { isGivenBack } = entry
+    return { open: openOf(entry), isGivenBack, countDown: (messages) => countDown(entry, messages) }
   }
+}
+
+function openOf({ point, settled }: Entry): number[] {
+  return point.offsets.filter((offset) => !settled.has(offset))
+}
+
+function countDown({ count, isGivenBack }: Entry, messages: number): void {
+  count.popped(-messages, isGivenBack)
 }
 
 /** The error for a handle that nobody has. */

@@ -1,7 +1,9 @@
 /** A member of a group that pops: as many as you like may share one queue. */
 
 import { checkRequest, checkSignal, fieldNames, wholeBetween } from '../../base/arguments.js'
+import { MessageStoreError } from '../../base/errors.js'
 import { Emitter } from '../../base/signals.js'
+import { retryTopicOf } from '../config/system-topics.js'
 import type { ConsumerEvents, RunOptions } from '../consuming/consumer.js'
 import { concurrencyOf } from '../consuming/consumer-arguments.js'
 import { type ReceivedMessage, receivedMessage } from '../consuming/received-message.js'
@@ -89,19 +91,29 @@ export class PopConsumer implements AsyncDisposable {
    * The next messages of the topics, waiting for them. Each is hidden from the others until it is acknowledged, or its
    * time is over.
    *
-   * @returns none when there were none in time, or when the consumer is closed meanwhile
+   * @returns none when there were none in time, or when the consumer or the broker is closed meanwhile
    * @throws {RangeError} for a number out of its range; {@link BrokerError} `TOPIC_UNKNOWN`, `NO_PERMISSION`,
-   *   `BROKER_CLOSED`; what the store throws
+   *   `BROKER_CLOSED` when it was closed before; what the store throws
    */
   async pop(options: PopOptions = {}): Promise<PopDelivery[]> {
     if (this.#closing !== undefined) throw new BrokerError('BROKER_CLOSED', 'the consumer is closed')
+    this.#parts.checkOpen()
     checkRequest(options, popFields, 'the options object of pop')
     const { maxMessages = MAX_POPPED, waitMs = 0, signal } = options
     wholeBetween('maxMessages', maxMessages, 1, MAX_POPPED)
     wholeBetween('waitMs', waitMs, 0, 0x7fffffff)
     checkSignal(signal)
+    try {
+      return await this.#pop(maxMessages, waitMs, signal)
+    } catch (error) {
+      if (isClosed(error)) return []
+      throw error
+    }
+  }
+
+  async #pop(maxMessages: number, waitMs: number, signal: AbortSignal | undefined): Promise<PopDelivery[]> {
     await this.#ready
-    const topics = [...this.#filters.keys()]
+    const topics = this.#topics()
     const first = this.#turn++
     for (let i = 0; i < topics.length; i++) {
       const found = await this.#popTopic(topics[(first + i) % topics.length]!, maxMessages, 0, signal)
@@ -176,6 +188,18 @@ export class PopConsumer implements AsyncDisposable {
     for (const resolve of waiting) resolve()
   }
 
+  /**
+   * What it takes from. Members that were assigned queues may have left something to be tried again: RocketMQ's clients
+   * fetch that also while they pop, so it is theirs when there are any.
+   */
+  #topics(): string[] {
+    const { hasRemote, topics } = this.#parts
+    const own = [...this.#filters.keys()]
+    const { group } = this.#options
+    const left = retryTopicOf(group)
+    return topics.find(left) === undefined || hasRemote(group) ? own : [...own, left]
+  }
+
   /** What comes first of several topics. A pop of another one may have found something too: then all of it is returned. */
   async #popFirst(topics: string[], most: number, waitMs: number, signal: AbortSignal | undefined): Promise<PopDelivery[]> {
     const stop = new AbortController()
@@ -201,7 +225,7 @@ export class PopConsumer implements AsyncDisposable {
 
   async #popTopic(topic: string, most: number, pollMs: number, signal: AbortSignal | undefined): Promise<PopDelivery[]> {
     const { group, invisibleMs, ordered, startAt } = this.#options
-    const filter = this.#filters.get(topic)!
+    const filter = this.#filters.get(topic) ?? this.#parts.filters.get('*')
     const request = { group, topic, queueId: -1, maxMessages: most, invisibleMs, filter, pollMs, signal, startAt }
     const popped = await this.#parts.popping.pop({ ...request, isOrdered: ordered })
     return popped.map((one) => this.#delivery(topic, one))
@@ -214,8 +238,9 @@ export class PopConsumer implements AsyncDisposable {
       [SystemProperty.popCheckPoint]: handle,
       [SystemProperty.firstPopTime]: stored.properties[SystemProperty.firstPopTime] ?? String(point.popTime),
     })
-    const message = receivedMessage(stored, inflate, { topic, properties })
     const { group, ordered } = this.#options
+    const sentTo = topic === retryTopicOf(group) ? (properties[SystemProperty.retryTopic] ?? topic) : topic
+    const message = receivedMessage(stored, inflate, { topic: sentTo, properties })
     return new PopDelivery(settling, { group, topic }, popped, message, ordered)
   }
 
@@ -225,6 +250,11 @@ export class PopConsumer implements AsyncDisposable {
       return await this.pop({ maxMessages, waitMs: WAIT_MS })
     } catch (error) {
       if (this.#closing !== undefined) return []
+      if (isClosed(error)) {
+        // The broker closes, and this consumer in its turn.
+        await new Promise<void>((resolve) => this.#waiting.add(resolve))
+        return []
+      }
       this.#events.emit('problem', { error })
       await new Promise<void>((resolve) => {
         this.#waiting.add(resolve)
@@ -251,4 +281,10 @@ export class PopConsumer implements AsyncDisposable {
     if (error instanceof BrokerError && error.code === 'DELIVERY_SETTLED') return
     this.#events.emit('problem', { error })
   }
+}
+
+/** Whether the broker is closing, or its store. */
+function isClosed(error: unknown): boolean {
+  if (error instanceof BrokerError) return error.code === 'BROKER_CLOSED'
+  return error instanceof MessageStoreError && error.code === 'STORE_CLOSED'
 }

@@ -2,6 +2,7 @@
 
 import { checkRequest, fieldNames, wholeBetween } from '../../base/arguments.js'
 import { delayLevelsMs } from '../../format/tags.js'
+import type { StoredMessage } from '../../store/stored-message.js'
 import type { ReceivedMessage } from '../consuming/received-message.js'
 import { BrokerError } from '../errors.js'
 import { reviveTimeOf } from './check-point.js'
@@ -30,19 +31,21 @@ export class PopDelivery {
   readonly #settling: Pick<Settling, 'ack' | 'changeInvisible'>
   readonly #owner: HandleOwner
   readonly #isOrdered: boolean
+  readonly #stored: StoredMessage
   #handle: string
   #isSettled = false
 
   constructor(
     settling: Pick<Settling, 'ack' | 'changeInvisible'>,
     owner: HandleOwner,
-    { handle, attempt }: PoppedMessage,
+    { handle, attempt, stored }: PoppedMessage,
     message: ReceivedMessage,
     isOrdered: boolean,
   ) {
     this.#settling = settling
     this.#owner = owner
     this.#handle = handle
+    this.#stored = stored
     this.#isOrdered = isOrdered
     this.message = message
     this.attempt = attempt
@@ -76,7 +79,7 @@ export class PopDelivery {
     if (delayMs !== undefined) wholeBetween('delayMs', delayMs, 0, MAX_INVISIBLE_MS)
     const level = Math.min(FIRST_LEVEL + this.attempt - 1, delayLevelsMs.length)
     const ms = delayMs ?? (this.#isOrdered ? 1000 : delayLevelsMs[level - 1]!)
-    return this.#once(async () => void (await this.#settling.changeInvisible(this.#owner, this.#handle, ms)))
+    return this.#once(async () => void (await this.#settling.changeInvisible(this.#owner, this.#handle, ms, this.#stored)))
   }
 
   /** Hides the message for so long from now on. @throws as {@link ack} */

@@ -24,12 +24,14 @@ export interface PopParts {
   readonly filters: FilterCache
   /** Check points and acks go this way, so that they wait until they are due where the broker can let them wait. */
   readonly pipeline: Pick<Pipeline, 'put'>
-  readonly sendBack: Pick<SendBack, 'put'>
-  /** Where what is handed out is counted. */
+  readonly sendBack: Pick<SendBack, 'put' | 'tellRetry'>
+  /** Where what is handed out is counted, and what becomes of it. */
   readonly numbers: Pick<Numbers, 'queue'>
   readonly inflate: InflateBody
   /** Where consumers are members of their groups. */
   readonly members: Pick<MembershipPort, 'join' | 'leave'>
+  /** Whether a group has members in other processes. */
+  readonly hasRemote: (group: string) => boolean
   readonly nextClientId: () => string
   readonly brokerName: string
   readonly clusterName: string

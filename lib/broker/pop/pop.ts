@@ -12,7 +12,7 @@ import type { LocalMember } from '../consuming/consumers.js'
 import { ArrivalWatch } from './arrival-watch.js'
 import type { ReviveRecord } from './check-point.js'
 import { Looking } from './looking.js'
-import { OrderInfos } from './order-info.js'
+import { type OrderedQueue, OrderInfos } from './order-info.js'
 import { Outstanding } from './outstanding.js'
 import { PopConsumer } from './pop-consumer.js'
 import { type PopConsumerOptions, resolvePopOptions } from './pop-options.js'
@@ -42,6 +42,7 @@ export class Pop {
   /** There while offsets are being written. */
   #writing: Promise<void> | undefined
   #hasPut = false
+  #isClosed = false
 
   constructor(parts: PopParts, mostOutstanding: number = MOST_OUTSTANDING) {
     const { store, timers, config, clock } = parts
@@ -65,7 +66,7 @@ export class Pop {
       openedAt: clock.now(),
     }
     this.popping = new Popping(all)
-    this.settling = new Settling(all)
+    this.settling = new Settling({ ...all, checkOpen: () => this.#checkSettling() })
     this.looking = new Looking(all)
     this.#reviver = new Reviver(all)
     parts.topics.onChange((topic) => {
@@ -106,6 +107,11 @@ export class Pop {
     return consumer
   }
 
+  /** How many messages a group that pops in order has out of a queue. */
+  outInOrder(queue: OrderedQueue): number {
+    return this.#orders.out(queue)
+  }
+
   /** How many check points are outstanding in this process. */
   get outstanding(): number {
     return this.#outstanding.size
@@ -139,8 +145,14 @@ export class Pop {
   async close(): Promise<void> {
     this.#watch.wakeAll()
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
+    this.#isClosed = true
     await this.#reviver.stop()
     await this.#orders.flush()
+  }
+
+  /** While the broker closes, the functions that consumers have called may still settle what they have. */
+  #checkSettling(): void {
+    if (this.#isClosed) this.#parts.checkOpen()
   }
 
   async #put(record: ReviveRecord, queueId: number): Promise<void> {

@@ -237,6 +237,7 @@ export class Popping {
     const { topic, queueId, startOffset: start, nextOffset, commit } = range
     const taken = messages.map(({ queueOffset }) => queueOffset)
     const point: CheckPoint = { group, topic, queueId, startOffset: start, popTime, brokerName, invisibleMs, offsets: taken }
+    const counted = numbers.queue(topic, group, queueId)
     let earlier: readonly number[] = []
     if (isOrdered) {
       await mayMove()
@@ -244,14 +245,13 @@ export class Popping {
       earlier = orders.popped({ group, topic, queueId }, { popTime, invisibleMs, attemptId }, taken)
     } else {
       await putRecord(checkPointRecord(point), reviveQueueId)
-      outstanding.add(point)
+      outstanding.add(point, counted)
       await mayMove()
       if (!commit(nextOffset)) {
         outstanding.forgetTopic(topic)
         return
       }
     }
-    const counted = numbers.queue(topic, group, queueId)
     messages.forEach((stored, i) => {
       const handle = printHandle(point, reviveQueueId, stored.queueOffset)
       const attempt = isOrdered ? (earlier[i] ?? 0) + 1 : stored.reconsumeTimes + 1

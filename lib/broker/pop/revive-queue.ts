@@ -14,6 +14,7 @@ import type { StoredMessage } from '../../store/stored-message.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import type { ReadPort } from '../store-port.js'
 import { type Acks, type CheckPoint, popKey, REVIVE_GROUP, readReviveRecord } from './check-point.js'
+import type { ExpiredPoint } from './outstanding.js'
 
 const BATCH_MESSAGES = 256
 const BATCH_BYTES = 1024 * 1024
@@ -28,6 +29,8 @@ export interface OpenPoint {
   readonly storedAt: number
   /** What is not acknowledged. */
   readonly open: Set<number>
+  /** What the books said of it when its time was over; one of an earlier process is in no books. */
+  expired?: ExpiredPoint
 }
 
 /** What a revive queue needs. */

@@ -11,7 +11,7 @@
  */
 import type { Message } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
-import { reviveTopicOf } from '../config/system-topics.js'
+import { retryTopicOf, reviveTopicOf } from '../config/system-topics.js'
 import { copyOf } from '../consuming/send-back.js'
 import { Periodic } from '../periodic.js'
 import { SystemProperty, withProperties } from '../system-property.js'
@@ -84,7 +84,8 @@ export class Reviver {
   }
 
   /** Whether the time of a check point is over. What is being settled just now has another moment. */
-  #isDue({ key, point, storedAt, open }: OpenPoint): boolean {
+  #isDue(one: OpenPoint): boolean {
+    const { key, point, storedAt, open } = one
     const { clock, outstanding, isCaughtUp } = this.#parts
     const now = clock.now()
     if (now < reviveTimeOf(point)) return false
@@ -92,19 +93,23 @@ export class Reviver {
       // A broker that was away finds check points and acks due at once, and the acks come last.
       return now >= Math.max(reviveTimeOf(point), storedAt) + LAST_ACKS_MS && isCaughtUp()
     }
-    const left = outstanding.expire(key)
-    if (left === undefined) return false
-    for (const offset of [...open]) if (!left.includes(offset)) open.delete(offset)
+    const expired = outstanding.expire(key)
+    if (expired === undefined) return false
+    for (const offset of [...open]) if (!expired.open.includes(offset)) open.delete(offset)
+    // An acknowledgement whose put failed may be on the disk all the same.
+    expired.countDown(expired.open.length - open.size)
+    one.expired = expired
     return true
   }
 
-  async #settle(queue: ReviveQueue, { key, point, open }: OpenPoint): Promise<void> {
+  async #settle(queue: ReviveQueue, { key, point, open, expired }: OpenPoint): Promise<void> {
     const { clock, onFree, putRecord } = this.#parts
     const again = [...open]
     try {
       for (const offset of again) {
-        await this.#comesAgain(point, offset)
+        await this.#comesAgain(point, offset, expired?.isGivenBack ?? false)
         open.delete(offset)
+        expired?.countDown(1)
       }
       if (again.length > 0 && queue.isBehindOthers(key)) {
         await putRecord(ackRecord({ ...point, offsets: again }, clock.now()), queue.queueId)
@@ -117,8 +122,8 @@ export class Reviver {
     if (again.length > open.size) onFree(normalTopicOf(point.topic, point.group))
   }
 
-  async #comesAgain(point: CheckPoint, offset: number): Promise<void> {
-    const { groups, sendBack, store, topics } = this.#parts
+  async #comesAgain(point: CheckPoint, offset: number, isTold: boolean): Promise<void> {
+    const { groups, offsets, sendBack, store, topics } = this.#parts
     const { group, topic } = point
     const config = groups.find(group)
     const stored = config === undefined ? undefined : await this.#find(point, offset)
@@ -130,10 +135,14 @@ export class Reviver {
     }
     const normal = normalTopicOf(topic, group)
     if (topics.find(normal) === undefined) return
-    const retry = topic === normal ? popRetryTopicOf(group, topic) : topic
+    const isRetried = topic !== normal || topic === retryTopicOf(group)
+    const retry = isRetried ? topic : popRetryTopicOf(group, topic)
     await topics.ensure(retry)
+    // As in RocketMQ the group has its place there from the beginning, so that what it is to pop again is known as its own.
+    if (offsets.find(retry, group, 0) === undefined) offsets.commit(retry, group, 0, 0)
     // Straight into the store: a delay that the message once had is over.
     await store.put(revived(stored, retry, point.popTime))
+    if (!isTold) sendBack.tellRetry(group, stored)
   }
 
   async #find({ topic, queueId }: CheckPoint, offset: number): Promise<StoredMessage | undefined> {

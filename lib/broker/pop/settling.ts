@@ -7,6 +7,7 @@
  */
 import { wholeBetween } from '../../base/arguments.js'
 import { shown } from '../../base/errors.js'
+import type { StoredMessage } from '../../store/stored-message.js'
 import { BrokerError } from '../errors.js'
 import { ackRecord, type CheckPoint, checkPointRecord, popKey, reviveTimeOf } from './check-point.js'
 import { handleEnd, ORDERED_REVIVE_QUEUE, printHandle, readHandle, topicOfHandle } from './handle.js'
@@ -98,12 +99,13 @@ export class Settling {
   /**
    * Hides a message for another while, from now on.
    *
+   * @param givenBack - the message, when its consumer gives it back: that counts as a failure
    * @returns the handle that settles it from now on; of ordered messages it stays the same
    * @throws as {@link ack}; {@link RangeError} for a time out of its range
    */
-  async changeInvisible(owner: HandleOwner, handle: string, invisibleMs: number): Promise<string> {
+  async changeInvisible(owner: HandleOwner, handle: string, invisibleMs: number, givenBack?: StoredMessage): Promise<string> {
     wholeBetween('invisibleMs', invisibleMs, 0, MAX_INVISIBLE_MS)
-    const { clock, outstanding, putRecord, onFree } = this.#parts
+    const { clock, numbers, outstanding, putRecord, onFree } = this.#parts
     const named = this.#name(owner, handle)
     const { point: old, reviveQueueId } = named
     const [offset] = old.offsets
@@ -119,9 +121,10 @@ export class Settling {
       const popTime = Math.max(now, old.popTime + 1)
       const point: CheckPoint = { ...old, startOffset: offset!, popTime, invisibleMs }
       await putRecord(checkPointRecord(point), reviveQueueId)
-      outstanding.add(point)
+      outstanding.add(point, numbers.queue(point.topic, point.group, point.queueId), givenBack !== undefined)
       await putRecord(ackRecord(old, reviveTimeOf(old)), reviveQueueId)
       settle(true)
+      if (givenBack !== undefined) this.#tellRetry(point.group, givenBack)
       return printHandle(point, reviveQueueId, offset!)
     } catch (error) {
       settle(false)
@@ -140,6 +143,7 @@ export class Settling {
       settle(false)
       throw error
     }
+    await this.#count(point, undefined)
   }
 
   async #ackOrdered(point: CheckPoint): Promise<void> {
@@ -152,6 +156,29 @@ export class Settling {
       offsets.commit(topic, group, queueId, next)
     }
     if (!orders.isBlocked(point, undefined)) onFree(topic)
+    await this.#count(
+      point,
+      point.offsets.map((offset) => orders.attempts(point, offset)),
+    )
+  }
+
+  /** Counts what was acknowledged. A handle does not say enough of a message to tell of it, so it is read, if somebody asks. */
+  async #count({ topic, group, queueId, offsets }: CheckPoint, attempts: readonly number[] | undefined): Promise<void> {
+    const { numbers, store } = this.#parts
+    const counted = numbers.queue(topic, group, queueId)
+    if (!counted.acknowledgedPopped(offsets.length)) return
+    for (const [i, offset] of offsets.entries()) {
+      // What cannot be read is acknowledged all the same.
+      const result = await store.get({ topic, queueId, offset, maxMessages: 1 }).catch(() => undefined)
+      const stored = result?.messages[0]
+      if (stored?.queueOffset === offset) counted.tellAcknowledged(stored, (attempts?.[i] ?? stored.reconsumeTimes) + 1)
+    }
+  }
+
+  /** Tells of a message that will be tried again; when it comes as a dead letter, that is told then. */
+  #tellRetry(group: string, message: StoredMessage): void {
+    const { groups, sendBack } = this.#parts
+    if (message.reconsumeTimes < (groups.find(group)?.maxRetries ?? 0)) sendBack.tellRetry(group, message)
   }
 
   /** Takes a message in hand, for what settles it or not. */

@@ -1,11 +1,11 @@
 /**
  * How much of a topic is unread, and what happens when that is as much as may be.
  *
- * A message is unread while some group has still to pass it; the group that is furthest behind counts. Such a group has
- * offsets in the topic, or members that subscribe to it: then it counts from where it will begin. Adding that up for every
- * message would cost more than the message, so it is added up again only when what was counted last, and what was sent
- * since, reach the bound, or when a group came or went back. What is let in and not stored yet is in no queue, so it
- * counts beside them.
+ * A message is unread while some group has still to pass it, or has popped it and not acknowledged it; the group that is
+ * furthest behind counts. Such a group has offsets in the topic, or members that subscribe to it: then it counts from
+ * where it will begin. Adding that up for every message would cost more than the message, so it is added up again only
+ * when what was counted last, and what was sent since, reach the bound, or when a group came or went back. What is let in
+ * and not stored yet is in no queue, so it counts beside them.
  *
  * Who waits for room stands in a line for the topic, so that what one sender sends stays in its order and a large batch gets
  * its turn. The first in the line looks again every so often, and the others wait for it.
@@ -16,6 +16,7 @@ import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
 import type { ConsumeFrom } from '../group/members.js'
 import type { ClientRegistry } from '../group/registry.js'
+import type { Counters } from '../numbers/counters.js'
 import type { ReadPort } from '../store-port.js'
 
 /** The first sender that waits looks again this often. */
@@ -27,6 +28,8 @@ export interface BacklogParts {
   readonly topics: Pick<Topics, 'find'>
   readonly offsets: Pick<ConsumerOffsets, 'groupsOf' | 'find' | 'onMove'>
   readonly registry: Pick<ClientRegistry, 'groupsOf' | 'facts' | 'events'>
+  /** Knows what was popped. */
+  readonly counters: Pick<Counters, 'find'>
   readonly timers: Timers
   readonly maxMessages: number
   readonly whenFull: 'reject' | 'wait'
@@ -160,12 +163,14 @@ export class Backlog {
 
   /** How many messages of a topic a group has still to read. */
   #unread(topic: string, group: string, begin: (bounds: QueueBounds) => number): number {
-    const { store, topics, offsets } = this.#parts
+    const { store, topics, offsets, counters } = this.#parts
+    const counter = counters.find(topic, group)
     let unread = 0
     const queues = topics.find(topic)?.readQueues ?? 0
     for (let queueId = 0; queueId < queues; queueId++) {
       const bounds = store.bounds(topic, queueId)
       const { minOffset, maxOffset } = bounds
+      unread += counter?.queues.get(queueId)?.popped ?? 0
       unread += maxOffset - Math.max(minOffset, Math.min(maxOffset, offsets.find(topic, group, queueId) ?? begin(bounds)))
     }
     return unread

@@ -5,6 +5,7 @@
  * to be asked about: `check` must know from the program's own data how it ended.
  */
 import { checkFunction, checkRequest, fieldNames, wholeBetween, wrongValue } from '../../base/arguments.js'
+import type { Timers } from '../../base/system.js'
 import type { PutReceipt } from '../../store/message.js'
 import type { StoredMessage } from '../../store/stored-message.js'
 import type { InflateBody } from '../compression/inflate.js'
@@ -98,8 +99,14 @@ export interface TransactionProducerParts {
   readonly clientId: string
   readonly address: string
   readonly inflate: InflateBody
+  readonly timers: Timers
+  /** Resolves when the broker is closed: then nothing that is under way can come to an end. */
+  readonly brokerClosed: Promise<void>
   readonly onProblem: (error: unknown) => void
 }
+
+/** How long a close waits, as that of a consumer does by default. */
+const CLOSE_MS = 20_000
 
 const decisions: readonly unknown[] = ['commit', 'rollback', 'unknown'] satisfies TransactionDecision[]
 const optionFields = fieldNames<keyof TransactionProducerOptions>({ group: true, check: true, immunitySeconds: true })
@@ -110,7 +117,7 @@ export class TransactionProducer implements AsyncDisposable {
   readonly #options: TransactionProducerOptions
   readonly #member: ProducingMember
   readonly #running = new Set<Promise<unknown>>()
-  #isClosed = false
+  #closing: Promise<void> | undefined
 
   constructor(parts: TransactionProducerParts, options: TransactionProducerOptions) {
     checkOptions(options)
@@ -147,11 +154,12 @@ export class TransactionProducer implements AsyncDisposable {
     return this.#track(this.#send(message, transaction))
   }
 
-  /** Waits for what is being sent and answered, then leaves the group. May be called again. */
-  async close(): Promise<void> {
-    this.#isClosed = true
-    this.#parts.registry.producerLeave(this.group, this.#member)
-    while (this.#running.size > 0) await Promise.allSettled(this.#running)
+  /**
+   * Leaves the group, and waits for what is being sent and answered: for at most 20 seconds, or until the broker is
+   * closed. What takes longer goes on, and counts if the broker is still open then. May be called again.
+   */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
   }
 
   /** {@link close}, for `await using`. */
@@ -159,8 +167,24 @@ export class TransactionProducer implements AsyncDisposable {
     return this.close()
   }
 
+  async #close(): Promise<void> {
+    const { registry, timers, brokerClosed } = this.#parts
+    registry.producerLeave(this.group, this.#member)
+    await new Promise<void>((resolve) => {
+      const timer = timers.after(CLOSE_MS, resolve, true)
+      void Promise.race([this.#finished(), brokerClosed]).then(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+  }
+
+  async #finished(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running)
+  }
+
   async #send(request: SendRequest, transaction: LocalTransaction): Promise<TransactionReceipt> {
-    if (this.#isClosed) throw new BrokerError('BROKER_CLOSED', 'the transaction producer is closed')
+    if (this.#closing !== undefined) throw new BrokerError('BROKER_CLOSED', 'the transaction producer is closed')
     checkFunction('the transaction', transaction)
     const { transactions, sender } = this.#parts
     if (request?.delayLevel !== undefined || request?.delayMs !== undefined || request?.deliverAt !== undefined)

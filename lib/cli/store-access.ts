@@ -1,5 +1,7 @@
 /** How commands get at a store: read-only, with the sizes that its files have. */
-import { shown } from '../base/errors.js'
+import { MessageStoreError, shown } from '../base/errors.js'
+import { fieldsOf } from '../broker/config/config-object.js'
+import { readTopicConfig } from '../broker/config/topic-config.js'
 import { nodeDisk } from '../disk/node-disk.js'
 import { indexFileBytes } from '../format/index-layout.js'
 import { isIndexFileName } from '../format/names.js'
@@ -78,6 +80,18 @@ export async function openToRead(directory: string, values: OptionValues, termin
     })
   } finally {
     progress.end()
+  }
+}
+
+/** Whether a broker was told of a topic, and of a queue of it: it may have no messages yet. */
+export function isConfigured({ config }: MessageStore, topic: string, queueId = 0): boolean {
+  try {
+    const table = fieldsOf(fieldsOf(config.read('topics'))['topicConfigTable'])
+    return Object.hasOwn(table, topic) && queueId < readTopicConfig(topic, table[topic]).readQueues
+  } catch (error) {
+    // What cannot be read tells of no topic.
+    if (error instanceof MessageStoreError) return false
+    throw error
   }
 }
 

@@ -1,4 +1,5 @@
 /** `mqlite tail DIR TOPIC`: the messages of a topic, and on request those that come. */
+import { shown } from '../base/errors.js'
 import { sleep } from '../base/system.js'
 import type { MessageStore } from '../store/message-store.js'
 import { compileTags } from '../store/reading/tag-filter.js'
@@ -15,7 +16,15 @@ import {
   textOption,
   UsageError,
 } from './command.js'
-import { INDEX_SLOTS_HELP, indexSlotsOption, noSuchQueue, noSuchTopic, openToRead, storeLayout } from './store-access.js'
+import {
+  INDEX_SLOTS_HELP,
+  indexSlotsOption,
+  isConfigured,
+  noSuchQueue,
+  noSuchTopic,
+  openToRead,
+  storeLayout,
+} from './store-access.js'
 import { plain, timeText } from './table.js'
 import { type Bounds, behindDamage, Places, passOver } from './tail-places.js'
 import type { Terminal } from './terminal.js'
@@ -88,13 +97,21 @@ async function tail(input: CommandInput): Promise<ExitName> {
   const store = await openToRead(layout.root, values, terminal)
   try {
     const queues = queuesOf(store, wanted)
-    if (queues.length === 0 && !wanted.follow) throw nothingThere(store, wanted)
+    if (queues.length === 0) {
+      if (isConfigured(store, wanted.topic, wanted.queueId))
+        printer.note(`${placeOf(wanted)} has no messages${wanted.follow ? ' yet' : ''}`)
+      else if (!wanted.follow) throw nothingThere(store, wanted)
+    }
     await printStored(store, queues, wanted, printer)
     if (wanted.follow) await followStore(store, queues, wanted, printer)
   } finally {
     await store.close()
   }
   return printer.sawDamage ? 'findings' : 'ok'
+}
+
+function placeOf({ topic, queueId }: Wanted): string {
+  return `${queueId === undefined ? '' : `queue ${queueId} of `}topic ${shown(topic)}`
 }
 
 function nothingThere(store: MessageStore, { topic, queueId }: Wanted): UsageError {

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { passOver } from '../../lib/cli/tail-places.js'
 import { DiskError } from '../../lib/disk/disk.js'
 import { nodeDisk } from '../../lib/disk/node-disk.js'
-import { MessageStore, MessageStoreError } from '../../lib/index.js'
+import { Broker, MessageStore, MessageStoreError } from '../../lib/index.js'
 import { outcomeOf, runHere as run, start, temporary } from '../support/command-line.js'
 import { smallSizes } from '../support/small-store.js'
 
@@ -53,6 +53,27 @@ test('from an offset on, all queues are merged; a queue, tags and a limit choose
   assert.deepEqual(await tail('--tags', 'rare', '--limit', '4'), [160, 170, 180, 190])
   assert.deepEqual(await tail('--tags', 'none || never'), [])
   assert.deepEqual(await tail('--from', '1000'), [])
+})
+
+test('a topic that is there and has no messages is no error: that is said, and a follower waits for them', async (t) => {
+  const directory = temporary(t, () => broker.close())
+  const broker = await Broker.open(directory, { topics: { orders: { queues: 2 } }, store: smallSizes })
+  const said = async (...options: string[]): Promise<unknown[]> => {
+    const { code, out, error } = await run('tail', directory, ...options)
+    return [code, out, error]
+  }
+  assert.deepEqual(await said('orders'), [0, '', 'mqlite: topic "orders" has no messages\n'])
+  assert.deepEqual(await said('orders', '--from', '0', '--json'), [0, '', 'mqlite: topic "orders" has no messages\n'])
+  assert.deepEqual(await said('orders', '--queue', '1'), [0, '', 'mqlite: queue 1 of topic "orders" has no messages\n'])
+  for (const wrong of [['mail'], ['__proto__'], ['orders', '--queue', '2']])
+    assert.equal((await said(...wrong))[0], 2, String(wrong))
+  const child = start('tail', directory, 'orders', '--follow', '--from', '0', '--limit', '1')
+  const ended = outcomeOf(child)
+  await once(child.stderr!, 'data')
+  await broker.send({ topic: 'orders', queueId: 0, body: 'n7' })
+  const { code, out, error } = await ended
+  assert.deepEqual([code, numbersIn(out), error], [0, [7], 'mqlite: topic "orders" has no messages yet\n'])
+  assert.deepEqual(await said('orders', '--queue', '1'), [0, '', 'mqlite: queue 1 of topic "orders" has no messages\n'])
 })
 
 test('following prints what another process puts, until it is interrupted', async (t) => {

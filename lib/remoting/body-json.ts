@@ -27,7 +27,7 @@ export function parseBody(body: Buffer, maxBytes = MAX_BYTES): ConfigValue {
   if (body.length > maxBytes)
     throw new Refusal(responseCodes.SYSTEM_ERROR, `the body has ${body.length} bytes, JSON may have ${maxBytes}`)
   const text = body.toString('utf8')
-  if (holdsLong(text)) return parseOld(text)
+  if (needsExactReader(text)) return parseOld(text)
   try {
     // Nearly all bodies are plain JSON, which the engine reads many times faster.
     return JSON.parse(text) as ConfigValue
@@ -36,15 +36,29 @@ export function parseBody(body: Buffer, maxBytes = MAX_BYTES): ConfigValue {
   }
 }
 
-const LONG = /(?:^|[:,[\s])-?\d{16}/
-const STRINGS = /"[^"\\]*(?:\\.[^"\\]*)*"/gs
+const LONG = /(?:^|[:,[\s])-?(\d{16,})/g
+/** What may be beyond a double, which the engine takes for infinite. */
+const HUGE = /(?:^|[:,[\s])-?(\d+(?:\.\d+)?[eE]\+?\d{3,})/g
+/** A string that does not end takes all that is left, so that none is looked for again within it. */
+const STRINGS = /"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)/gs
 
-/** Whether there may be an integer beyond 2^53, which the engine would round. */
-function holdsLong(text: string): boolean {
-  return LONG.test(text) && LONG.test(text.replace(STRINGS, '""'))
+/** Whether there may be an integer beyond 2^53, which the engine would round, or a number that no double holds. */
+function needsExactReader(text: string): boolean {
+  return holdsUnsafe(text) && holdsUnsafe(text.replace(STRINGS, '""'))
+}
+
+function holdsUnsafe(text: string): boolean {
+  for (const [, digits] of text.matchAll(LONG)) if (!Number.isSafeInteger(Number(digits))) return true
+  for (const [, number] of text.matchAll(HUGE)) if (!Number.isFinite(Number(number))) return true
+  return false
 }
 
 function parseOld(text: string): ConfigValue {
+  if (text.length > MAX_OLD_BYTES)
+    throw new Refusal(
+      responseCodes.SYSTEM_ERROR,
+      `the body is no JSON, or has integers beyond 2^53 or keys without quotes and more than ${MAX_OLD_BYTES} bytes`,
+    )
   try {
     return parseConfig(text, { maxDepth: MAX_DEPTH, maxBytes: MAX_OLD_BYTES })
   } catch (error) {

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Broker } from '../../lib/broker/broker.js'
+import { Broker } from '../../lib/broker/broker.js'
 import type { Consumer } from '../../lib/broker/consuming/consumer.js'
-import { openTestBroker, refusal, take } from '../support/open-broker.js'
-import { bodies, readQueue } from '../support/open-store.js'
+import { MessageStore } from '../../lib/store/message-store.js'
+import { openTestBroker, refusal, small, take } from '../support/open-broker.js'
+import { bodies, code, freshDisk, readQueue, root } from '../support/open-store.js'
 
 /** A broker whose topic is full, and a group that has read nothing of it. */
 async function full(t: TestContext, maxMessages = 2): Promise<{ broker: Broker; consumer: Consumer }> {
@@ -95,6 +96,33 @@ describe('senders that wait for room', () => {
     await acknowledge(consumer, 2)
     await batch
     assert.deepEqual(bodies(await readQueue(broker.store, 'orders', 1)), ['1'])
+  })
+
+  test('are not passed by a redrive, which finds the topic as it is as well', async (t) => {
+    const { broker, consumer } = await full(t)
+    const failing = broker.consumer({ group: 'f', subscribe: { orders: '*' }, startAt: 'first', maxRetries: 0 })
+    for (const delivery of await take(failing, 2)) await delivery.retry()
+    const redriving = broker.redrive({ group: 'f' })
+    await sleep(50)
+    await broker.topics.update('orders', { permission: 'read' })
+    const refused = assert.rejects(redriving, refusal('NO_PERMISSION', 'orders'))
+    await acknowledge(consumer, 2)
+    await refused
+    await broker.topics.update('orders', { permission: 'readWrite' })
+    assert.deepEqual(await broker.redrive({ group: 'f' }), { redriven: 2, left: 0, unroutable: 0 })
+  })
+
+  test('are refused when the store closes below the broker', async () => {
+    const store = await MessageStore.open(root, small, { disk: freshDisk() })
+    const broker = await Broker.over(store, { topics: { orders: {} }, backlog: { maxMessages: 1, whenFull: 'wait' } })
+    broker.consumer({ group: 'g', subscribe: { orders: '*' } }).pause()
+    await broker.send({ topic: 'orders', body: 'first' })
+    const sends = Array.from({ length: 3 }, () => broker.send({ topic: 'orders', body: 'x' }))
+    const refused = Promise.all(sends.map((send) => assert.rejects(send, code('STORE_CLOSED'))))
+    await store.close()
+    await refused
+    await assert.rejects(broker.send({ topic: 'orders', body: 'x' }), code('STORE_CLOSED'))
+    await broker.close().catch(() => {})
   })
 
   test('are refused when the broker closes', async (t) => {

@@ -32,3 +32,19 @@ test('a double that no long can hold stays one', () => {
   for (const text of ['3e+20', '[1e+300,-1e+16]', '{"a":9007199254740991}'])
     assert.equal(printBody(parseBody(Buffer.from(text))).toString(), text)
 })
+
+test('sixteen digits below 2^53 are no reason to read a long body slowly', () => {
+  const text = JSON.stringify({ filler: 'x'.repeat(100_000), id: 1234567890123456 })
+  assert.ok(printBody(parseBody(Buffer.from(text))).equals(Buffer.from(text)))
+})
+
+test('a body whose strings do not end costs no more than others of its length', () => {
+  for (const filler of ['\\"', '"\\\n', '\\', '"'])
+    for (const end of ['', '"', '\\'])
+      assert.throws(() => parseBody(Buffer.from(`[9234567890123456,"${filler.repeat(100_000)}${end}`)), Refusal)
+})
+
+test('a number beyond a double is refused, not taken for infinite', () => {
+  for (const text of ['{"":9e920}', '[1E+400]', '[1.1e0309]', `[${'9'.repeat(400)}]`])
+    assert.throws(() => parseBody(Buffer.from(text)), Refusal)
+})

@@ -6,7 +6,6 @@ import { shown } from '../../base/errors.js'
 import type { Clock } from '../../base/system.js'
 import type { ResolvedBrokerOptions } from '../broker-options.js'
 import { BrokerError } from '../errors.js'
-import type { ConfigPort } from '../store-port.js'
 import { Groups } from './groups.js'
 import type { BrokerNames } from './system-topics.js'
 import { Topics } from './topics.js'
@@ -26,7 +25,7 @@ export async function makeConfigured(tables: { topics: Topics; groups: Groups },
  * Tries what the options ask for, and makes nothing.
  *
  * @param isNew - whether there are no tables yet. What is there already may allow what would be refused of a new topic, so
- *   else only entries are refused that never can be.
+ *   else only entries with wrong types and values are refused here, and the rest when it is their turn.
  * @throws as {@link makeConfigured}
  */
 export async function tryConfigured(
@@ -34,8 +33,7 @@ export async function tryConfigured(
   { names, clock, isNew }: { names: BrokerNames; clock: Pick<Clock, 'now'>; isNew: boolean },
 ): Promise<void> {
   const { autoCreateTopics, autoCreateGroups, defaultQueues, quotas } = options
-  const nowhere: ConfigPort = { read: () => undefined, write: async () => {} }
-  const common = { config: nowhere, clock, quotas, checkOpen: () => {} }
+  const common = { config: undefined, clock, quotas, checkOpen: () => {} }
   const nothing = async (): Promise<void> => {}
   const deletion = { retriesOf: () => [], deleteQueues: nothing }
   const tables = {

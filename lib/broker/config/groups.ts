@@ -26,7 +26,8 @@ const GROUP = /^[%|a-zA-Z0-9_-]+$/
 
 /** What a table of groups is made of. */
 export interface GroupsOptions {
-  readonly config: ConfigPort
+  /** `undefined` to try what may be made, and keep none of it. */
+  readonly config: ConfigPort | undefined
   readonly clock: Pick<Clock, 'now'>
   /** Whether a group is made by its first consumer. */
   readonly autoCreate: boolean
@@ -58,7 +59,7 @@ export class Groups {
 
   constructor(options: GroupsOptions) {
     this.#options = options
-    const file = fieldsOf(options.config.read('subscriptionGroup'))
+    const file = fieldsOf(options.config?.read('subscriptionGroup'))
     this.#others = file
     this.#version = readDataVersion(file['dataVersion'], options.clock.now())
     for (const [group, value] of Object.entries(fieldsOf(file['subscriptionGroupTable']))) {
@@ -217,7 +218,7 @@ export class Groups {
     if (before !== undefined && JSON.stringify(printGroupConfig(before)) === JSON.stringify(printGroupConfig(config)))
       return before
     if (before === undefined) this.#checkQuota(config.group)
-    await this.#write(new Map(this.#table).set(config.group, config))
+    if (this.#options.config !== undefined) await this.#write(new Map(this.#table).set(config.group, config))
     this.#table.set(config.group, config)
     return config
   }
@@ -226,7 +227,7 @@ export class Groups {
     const { config, clock } = this.#options
     const version = nextDataVersion(this.#version, clock.now())
     const subscriptionGroupTable = Object.fromEntries([...table].map(([group, one]) => [group, printGroupConfig(one)]))
-    await config.write('subscriptionGroup', {
+    await config?.write('subscriptionGroup', {
       ...this.#others,
       dataVersion: printDataVersion(version),
       forbiddenTable: this.forbidden,

@@ -38,7 +38,8 @@ import {
 
 /** What a table of topics is made of. */
 export interface TopicsOptions {
-  readonly config: ConfigPort
+  /** `undefined` to try what may be made, and keep none of it. */
+  readonly config: ConfigPort | undefined
   readonly clock: Pick<Clock, 'now'>
   readonly names: BrokerNames
   /** Whether a topic is made by the first message sent to it. */
@@ -71,7 +72,7 @@ export class Topics {
   constructor(options: TopicsOptions) {
     this.#options = options
     const { config, clock, names, autoCreate } = options
-    const file = fieldsOf(config.read('topics'))
+    const file = fieldsOf(config?.read('topics'))
     this.#others = file
     this.#version = readDataVersion(file['dataVersion'], clock.now())
     for (const [topic, value] of Object.entries(fieldsOf(file['topicConfigTable']))) {
@@ -259,7 +260,7 @@ export class Topics {
     // RocketMQ answers a change that changes nothing without a new version.
     if (before !== undefined && isSame(before, config)) return before
     if (!this.#isSystem(config.topic)) checkTopicQuota(this.#options.quotas, () => this.list(), before, config)
-    await this.#write(new Map(this.#table).set(config.topic, config))
+    if (this.#options.config !== undefined) await this.#write(new Map(this.#table).set(config.topic, config))
     this.#table.set(config.topic, config)
     this.#tell(config.topic)
     return config
@@ -269,7 +270,7 @@ export class Topics {
     const { config, clock } = this.#options
     const version = nextDataVersion(this.#version, clock.now())
     const topicConfigTable = Object.fromEntries([...table].map(([topic, one]) => [topic, printTopicConfig(one)]))
-    await config.write('topics', { ...this.#others, dataVersion: printDataVersion(version), topicConfigTable })
+    await config?.write('topics', { ...this.#others, dataVersion: printDataVersion(version), topicConfigTable })
     this.#version = version
   }
 

@@ -100,12 +100,16 @@ export class Outstanding {
    * without messages: what stands at those offsets in a new topic of that name is not to come again.
    */
   forgetTopic(topic: string): void {
-    for (const [key, entry] of this.#entries) {
-      const { point } = entry
-      if (point.topic !== topic) continue
-      countDown(entry, openOf(entry).length)
-      this.#entries.set(key, { ...entry, point: { ...point, offsets: [] }, settled: new Set(), settling: new Set() })
-    }
+    for (const { point } of this.#entries.values()) if (point.topic === topic) this.forget(point)
+  }
+
+  /** The same for one check point. */
+  forget(point: CheckPoint): void {
+    const key = popKey(point)
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    countDown(entry, openOf(entry).length)
+    this.#entries.set(key, { ...entry, point: { ...point, offsets: [] }, settled: new Set(), settling: new Set() })
   }
 
   /**

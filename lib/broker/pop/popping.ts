@@ -248,7 +248,7 @@ export class Popping {
       outstanding.add(point, counted)
       await mayMove()
       if (!commit(nextOffset)) {
-        outstanding.forgetTopic(topic)
+        outstanding.forget(point)
         return
       }
     }

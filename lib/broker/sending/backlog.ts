@@ -3,9 +3,9 @@
  *
  * A message is unread while some group has still to pass it, or has popped it and not acknowledged it; the group that is
  * furthest behind counts. Such a group has offsets in the topic, or members that subscribe to it: then it counts from
- * where it will begin. Adding that up for every message would cost more than the message, so it is added up again only
- * when what was counted last, and what was sent since, reach the bound, or when a group came or went back. What is let in
- * and not stored yet is in no queue, so it counts beside them.
+ * where it will begin, as far as that is known. Adding that up for every message would cost more than the message, so it is
+ * added up again only when what was counted last, and what was sent since, reach the bound, or when a group came or went
+ * back. What is let in and not stored yet is in no queue, so it counts beside them.
  *
  * Who waits for room stands in a line for the topic, so that what one sender sends stays in its order and a large batch gets
  * its turn. The first in the line looks again every so often, and the others wait for it.
@@ -192,15 +192,16 @@ export class Backlog {
   /** Lets in who is first in the line, as far as there is room. */
   #look(topic: string): void {
     const line = this.#lines.get(topic)!
+    let entered = 0
     try {
       this.#parts.checkOpen()
+      while (entered < line.length && this.#enter(topic, line[entered]!.messages)) line[entered++]!.enter()
     } catch (error) {
+      // The broker was closed, or the store below it.
       this.#lines.delete(topic)
-      for (const { refuse } of line) refuse(error)
+      for (const { refuse } of line.slice(entered)) refuse(error)
       return
     }
-    let entered = 0
-    while (entered < line.length && this.#enter(topic, line[entered]!.messages)) line[entered++]!.enter()
     line.splice(0, entered)
     if (line.length > 0) this.#lookLater(topic)
     else this.#lines.delete(topic)

@@ -279,5 +279,6 @@ test('a body of JSON beyond its bound is refused unread, also in the old form, a
   assert.equal(await asked('"'.padEnd(200 * 1024, 'x').concat('"')), 0)
   assert.match(String(await asked('"'.padEnd(256 * 1024, 'x').concat('"'))), /^the body has \d+ bytes, JSON may have 262144$/)
   assert.equal(await asked('{0:1}'), 0)
-  for (const text of ['{0:1},'.repeat(6000).concat('1'), '{0:']) assert.equal(await asked(text), 'the body is no JSON')
+  assert.equal(await asked('{0:'), 'the body is no JSON')
+  assert.match(String(await asked('{0:1},'.repeat(6000).concat('1'))), /^the body is no JSON, or has .* more than 32768 bytes$/)
 })

@@ -70,3 +70,16 @@ test('what is there already is not refused as something new would be', async () 
     await assert.rejects(Broker.open(directory, more), refusal('QUOTA_EXCEEDED', 'topic c'))
   })
 })
+
+test('what options ask for is written at once, however much it is, and not again when it is there', async () => {
+  await inDirectory('configured', async (directory) => {
+    const many = (prefix: string): Record<string, object> => Object.fromEntries([1, 2, 3].map((i) => [`${prefix}${i}`, {}]))
+    const options = { topics: many('t'), groups: many('g'), store: small }
+    for (let life = 0; life < 2; life++) {
+      const broker = await Broker.open(directory, options)
+      assert.deepEqual([broker.topics.version.counter, broker.groups.version.counter], [1, 1])
+      assert.deepEqual([broker.topics.list().length, broker.groups.list().length], [3, 3])
+      await broker.close()
+    }
+  })
+})

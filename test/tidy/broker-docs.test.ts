@@ -71,8 +71,8 @@ describe('docs/broker.md', () => {
       Object.entries(Object.getOwnPropertyDescriptors(prototype))
         .filter(([name, { value }]) => name !== 'constructor' && typeof value === 'function')
         .map(([name]) => `${of}.${name}`)
-    const inside = ['put', 'forSending', 'forClient', 'retryTopic', 'deadLetterTopic', 'ensure']
-    const insideGroups = ['put', 'forConsuming', 'checkForConsuming', 'whenMade', 'isForbidden', 'keepWhile']
+    const inside = ['put', 'forSending', 'forClient', 'retryTopic', 'deadLetterTopic', 'ensure', 'writeOnce']
+    const insideGroups = ['put', 'forConsuming', 'checkForConsuming', 'whenMade', 'isForbidden', 'keepWhile', 'writeOnce']
     const hidden = new Set([...inside.map((name) => `topics.${name}`), ...insideGroups.map((name) => `groups.${name}`)])
     const all = [...own('topics', Topics), ...own('groups', Groups)]
     assert.deepEqual([...told].toSorted(), all.filter((name) => !hidden.has(name)).toSorted())

@@ -18,7 +18,11 @@ type Entry = () => Promise<unknown>
 
 /** Makes what the options ask for. @throws as {@link Topics.create} and {@link Groups.create}, naming the entry */
 export async function makeConfigured(tables: { topics: Topics; groups: Groups }, options: Configured): Promise<void> {
-  for (const entry of entriesOf(tables, options)) await entry()
+  await tables.topics.writeOnce(() =>
+    tables.groups.writeOnce(async () => {
+      for (const entry of entriesOf(tables, options)) await entry()
+    }),
+  )
 }
 
 /**

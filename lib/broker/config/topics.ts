@@ -63,6 +63,9 @@ export class Topics {
   readonly #own = new Set<string>()
   readonly #listeners = new Set<(topic: string) => void>()
   #others: ConfigObject = {}
+  /** See {@link writeOnce}. */
+  #isHeld = false
+  #isChanged = false
   #version: DataVersion
   /** Changes happen one after the other. */
   #last: Promise<unknown> = Promise.resolve()
@@ -260,10 +263,23 @@ export class Topics {
     // RocketMQ answers a change that changes nothing without a new version.
     if (before !== undefined && isSame(before, config)) return before
     if (!this.#isSystem(config.topic)) checkTopicQuota(this.#options.quotas, () => this.list(), before, config)
-    if (this.#options.config !== undefined) await this.#write(new Map(this.#table).set(config.topic, config))
+    if (this.#isHeld) this.#isChanged = true
+    else if (this.#options.config !== undefined) await this.#write(new Map(this.#table).set(config.topic, config))
     this.#table.set(config.topic, config)
     this.#tell(config.topic)
     return config
+  }
+
+  /** Writes the table once for all that is made or changed by `action`, while nobody else changes it. */
+  async writeOnce(action: () => Promise<void>): Promise<void> {
+    this.#isHeld = true
+    try {
+      await action()
+    } finally {
+      this.#isHeld = false
+      if (this.#isChanged) await this.#write(this.#table)
+      this.#isChanged = false
+    }
   }
 
   async #write(table: ReadonlyMap<string, TopicConfig>): Promise<void> {

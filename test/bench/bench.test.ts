@@ -21,7 +21,7 @@ test('named suites are measured, every round stands in the JSON, and no file is 
   try {
     const json = join(directory, 'results', 'out.json')
     const small = ['--quick', '--no-java', '--messages', '2000', '--round-ms', '10', '--dir', directory, '--json', json]
-    const names = ['async', 'read', 'query', 'open', 'recovery']
+    const names = ['async', 'read', 'open']
     const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...names, ...small], { encoding: 'utf8' })
     assert.equal(status, 0, stdout + stderr)
     assert.match(stdout, /put, async, 64 in flight/)

@@ -28,7 +28,7 @@ function check({ failures, silentlyWrong, dropped }: FlipCounts): void {
 describe('FLIP', () => {
   for (const ending of ['closed', 'killed'] as const) {
     test(`a flipped bit anywhere in a ${ending} store is harmless, noticed or refused`, { timeout: TIME_LIMIT_MS }, async (t) => {
-      const options = { ending, seed: seedOf(1), bits: isFull ? 'every' : 'one', every: sized(9, 1) } as const
+      const options = { ending, seed: seedOf(1), bits: isFull ? 'every' : 'one', every: sized(13, 1) } as const
       const counts = await runApart(module, flipBits, options, t.signal)
       t.diagnostic(textOf(counts))
       check(counts)
@@ -43,7 +43,7 @@ describe('FLIP', () => {
 
   test('the judgement is not blind: without record checksums it finds wrong messages and lost ones', async (t) => {
     const store = { checksum: 'body' } as const
-    const options = { ending: 'killed', seed: seedOf(3), bits: 'one', every: 7, files: '/commitlog/', store } as const
+    const options = { ending: 'killed', seed: seedOf(3), bits: 'one', every: sized(13, 7), files: '/commitlog/', store } as const
     const counts = await runApart(module, flipBits, options, t.signal)
     // A share of the cases is enough for a share of the run.
     assert.ok(counts.silentlyWrong > counts.cases / 10, textOf(counts))

@@ -13,7 +13,7 @@ const module = new URL('../support/sim-recovery.js', import.meta.url).href
 test('power lost in recovery, and again in the recovery from that, takes nothing that was promised', async (t) => {
   const first = seedOf(1)
   const started = performance.now()
-  const size = { leastSeeds: sized(4, 20), leastCrashes: sized(20_000, 200_000) }
+  const size = { leastSeeds: sized(2, 20), leastCrashes: sized(20_000, 200_000) }
   const counts = await runApart(
     module,
     runRecoveries,

@@ -15,7 +15,7 @@ for (const policy of ['sync', 'async'] as const) {
   test(`whatever operation of the disk fails, a ${policy} store loses nothing acknowledged, does not hang and does not leak`, async (t) => {
     const started = performance.now()
     const seed = seedOf(1)
-    const { cases, operations } = await runApart(module, runErrors, { policy, seed, every: sized(31, 1) }, t.signal)
+    const { cases, operations } = await runApart(module, runErrors, { policy, seed, every: sized(43, 1) }, t.signal)
     t.diagnostic(`${cases} cases over ${operations} operations, seed ${seed}, ${Math.round(performance.now() - started)} ms`)
   })
 }

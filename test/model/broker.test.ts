@@ -12,7 +12,7 @@ const module = new URL('../support/broker-model.js', import.meta.url).href
 for (const isOrdered of [false, true]) {
   test(`a group loses nothing, whatever happens${isOrdered ? ', in order' : ''}`, { timeout: 20 * 60_000 }, async (t) => {
     const seed = seedOf(20_261_121)
-    const numRuns = sized(20, 1000)
+    const numRuns = sized(12, 1000)
     await runApart(module, runBrokers, { isOrdered, numRuns, seed }, t.signal)
     t.diagnostic(`${numRuns} runs, seed ${seed}`)
   })

@@ -86,7 +86,7 @@ describe('a reader whose writer deletes what has expired', () => {
     for (const [name, ask] of Object.entries(questions)) {
       test(`of ${store} before any operation of ${name} answers`, async () => {
         const { before, after, minOffset } = await expiring(isClosed)
-        for (let step = 1, isDone = false; !isDone; step += step < 30 ? 1 : 13) {
+        for (let step = 1, isDone = false; !isDone; step += step < 20 ? 1 : 19) {
           const memory = freshDisk()
           memory.restore(before)
           const { disk, arm, hasStruck } = striking(memory)
@@ -104,7 +104,7 @@ describe('a reader whose writer deletes what has expired', () => {
 
     test(`of ${store} before any operation of its opening opens`, async () => {
       const { before, after, minOffset } = await expiring(isClosed)
-      for (let step = 1, isDone = false; !isDone; step += step < 30 ? 1 : 13) {
+      for (let step = 1, isDone = false; !isDone; step += step < 20 ? 1 : 19) {
         const memory = freshDisk()
         memory.restore(before)
         const { disk, arm, hasStruck } = striking(memory)

@@ -75,7 +75,7 @@ describe('the check of a reader finds nothing', () => {
     for (const [i, [first, before]] of all.entries()) {
       for (const [second, after] of all.slice(i + 1, i + 3)) {
         // Where the marks are read each step counts; then a sample does.
-        for (let step = 1, isDone = false; !isDone; step += step < 60 ? 1 : 23) {
+        for (let step = 1, isDone = false; !isDone; step += step < 40 ? 1 : 31) {
           assert.ok(step < 5000)
           const memory = freshDisk()
           memory.restore(before)

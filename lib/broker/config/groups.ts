@@ -16,6 +16,7 @@ import {
   readGroupConfig,
   withGroupSettings,
 } from './group-config.js'
+import { HeldWrites } from './held-writes.js'
 import { listsSystem } from './listing.js'
 import { checkGroupQuota, type Quotas } from './quotas.js'
 import { isSystemGroup, systemGroups } from './system-topics.js'
@@ -53,9 +54,7 @@ export class Groups {
   readonly #options: GroupsOptions
   readonly #table = new Map<string, GroupConfig>()
   #others: ConfigObject
-  /** See {@link writeOnce}. */
-  #isHeld = false
-  #isChanged = false
+  readonly #writes = new HeldWrites()
   #version: DataVersion
   #last: Promise<unknown> = Promise.resolve()
   #isInUse: (group: string) => boolean = () => false
@@ -221,22 +220,15 @@ export class Groups {
     if (before !== undefined && JSON.stringify(printGroupConfig(before)) === JSON.stringify(printGroupConfig(config)))
       return before
     if (before === undefined) this.#checkQuota(config.group)
-    if (this.#isHeld) this.#isChanged = true
-    else if (this.#options.config !== undefined) await this.#write(new Map(this.#table).set(config.group, config))
+    if (this.#options.config !== undefined)
+      await this.#writes.write(() => this.#write(new Map(this.#table).set(config.group, config)))
     this.#table.set(config.group, config)
     return config
   }
 
   /** Writes the table once for all that is made or changed by `action`, while nobody else changes it. */
-  async writeOnce(action: () => Promise<void>): Promise<void> {
-    this.#isHeld = true
-    try {
-      await action()
-    } finally {
-      this.#isHeld = false
-      if (this.#isChanged) await this.#write(this.#table)
-      this.#isChanged = false
-    }
+  writeOnce(action: () => Promise<void>): Promise<void> {
+    return this.#writes.once(action, () => this.#write(this.#table))
   }
 
   async #write(table: ReadonlyMap<string, GroupConfig>): Promise<void> {

@@ -14,6 +14,7 @@ import { BrokerError } from '../errors.js'
 import type { ConfigPort } from '../store-port.js'
 import { fieldsOf } from './config-object.js'
 import { type DataVersion, nextDataVersion, printDataVersion, readDataVersion } from './data-version.js'
+import { HeldWrites } from './held-writes.js'
 import { listsSystem } from './listing.js'
 import { checkTopicQuota, type Quotas } from './quotas.js'
 import {
@@ -63,9 +64,7 @@ export class Topics {
   readonly #own = new Set<string>()
   readonly #listeners = new Set<(topic: string) => void>()
   #others: ConfigObject = {}
-  /** See {@link writeOnce}. */
-  #isHeld = false
-  #isChanged = false
+  readonly #writes = new HeldWrites()
   #version: DataVersion
   /** Changes happen one after the other. */
   #last: Promise<unknown> = Promise.resolve()
@@ -263,23 +262,16 @@ export class Topics {
     // RocketMQ answers a change that changes nothing without a new version.
     if (before !== undefined && isSame(before, config)) return before
     if (!this.#isSystem(config.topic)) checkTopicQuota(this.#options.quotas, () => this.list(), before, config)
-    if (this.#isHeld) this.#isChanged = true
-    else if (this.#options.config !== undefined) await this.#write(new Map(this.#table).set(config.topic, config))
+    if (this.#options.config !== undefined)
+      await this.#writes.write(() => this.#write(new Map(this.#table).set(config.topic, config)))
     this.#table.set(config.topic, config)
     this.#tell(config.topic)
     return config
   }
 
   /** Writes the table once for all that is made or changed by `action`, while nobody else changes it. */
-  async writeOnce(action: () => Promise<void>): Promise<void> {
-    this.#isHeld = true
-    try {
-      await action()
-    } finally {
-      this.#isHeld = false
-      if (this.#isChanged) await this.#write(this.#table)
-      this.#isChanged = false
-    }
+  writeOnce(action: () => Promise<void>): Promise<void> {
+    return this.#writes.once(action, () => this.#write(this.#table))
   }
 
   async #write(table: ReadonlyMap<string, TopicConfig>): Promise<void> {

@@ -21,7 +21,7 @@ import type { InflateBody } from '../compression/inflate.js'
 import { checkGroup, type Groups } from '../config/groups.js'
 import type { ConsumerOffsets } from '../config/offsets.js'
 import { deadLetterTopicOf } from '../config/system-topics.js'
-import { Permission, type TopicConfig } from '../config/topic-config.js'
+import { isWritable } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
 import { type ReceivedMessage, receivedMessage } from '../consuming/received-message.js'
 import { copyOf } from '../consuming/send-back.js'
@@ -210,7 +210,7 @@ export class Redrive {
     if (stored.queueOffset < place.reached + BATCH_MESSAGES && (await this.#isDone(letter))) return 'done'
     if (!chooses(letter)) return 'left'
     const config = target === undefined ? undefined : this.#parts.topics.find(target)
-    return config !== undefined && isOpen(config) ? 'chosen' : 'unroutable'
+    return config !== undefined && isWritable(config) ? 'chosen' : 'unroutable'
   }
 
   async #isDone({ stored, target }: Letter): Promise<boolean> {
@@ -253,7 +253,7 @@ export class Redrive {
     // It was there when the letter was chosen, but there may have been no room for it then.
     const config = this.#parts.topics.find(topic)
     if (config === undefined) throw new BrokerError('TOPIC_UNKNOWN', `topic ${topic} was deleted during the redrive`)
-    if (!isOpen(config)) throw new BrokerError('NO_PERMISSION', `topic ${topic} was closed to writing during the redrive`)
+    if (!isWritable(config)) throw new BrokerError('NO_PERMISSION', `topic ${topic} was closed to writing during the redrive`)
     const { writeQueues } = config
     const shardingKey = stored.properties[SystemProperty.shardingKey]
     const queueId = shardingKey === undefined ? this.#turn++ % writeQueues : this.#parts.shardOf(shardingKey, writeQueues)
@@ -320,8 +320,4 @@ function targetOf({ topic, properties }: StoredMessage): string | undefined {
 /** What a letter and the message that is made of it are found by. */
 function keyOf(stored: StoredMessage): string {
   return stored.uniqueKey ?? stored.messageId
-}
-
-function isOpen({ permission, writeQueues }: TopicConfig): boolean {
-  return (permission & Permission.write) !== 0 && writeQueues > 0
 }

@@ -175,6 +175,11 @@ export function readTopicConfig(topic: string, value: ConfigValue | undefined): 
   }
 }
 
+/** Whether messages may be sent to a topic. */
+export function isWritable({ permission, writeQueues }: TopicConfig): boolean {
+  return (permission & Permission.write) !== 0 && writeQueues > 0
+}
+
 /** A topic as it stands in `topics.json`. */
 export function printTopicConfig(config: TopicConfig): ConfigObject {
   return {

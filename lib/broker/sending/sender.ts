@@ -4,7 +4,7 @@ import type { Clock } from '../../base/system.js'
 import type { Message, PutReceipt } from '../../store/message.js'
 import { deflatedMessage } from '../compression/deflate.js'
 import { isClosedToClients, TIMER_TOPIC } from '../config/system-topics.js'
-import { Permission, type TopicConfig } from '../config/topic-config.js'
+import { isWritable, type TopicConfig } from '../config/topic-config.js'
 import type { Topics } from '../config/topics.js'
 import { BrokerError } from '../errors.js'
 import { idempotencyWord, type SentKeys } from '../idempotence/sent-keys.js'
@@ -224,9 +224,10 @@ function copyOfRequest(request: SendRequest): SendRequest {
 }
 
 /** @throws {BrokerError} `TOPIC_REFUSED` or `NO_PERMISSION` */
-function checkMayWrite({ topic, permission, writeQueues }: TopicConfig): void {
+function checkMayWrite(config: TopicConfig): void {
+  const { topic } = config
   if (isClosedToClients(topic)) throw new BrokerError('TOPIC_REFUSED', `${topic} is a topic of the system: nothing is sent to it`)
-  if (permission & Permission.write && writeQueues > 0) return
+  if (isWritable(config)) return
   throw new BrokerError('NO_PERMISSION', `topic ${topic} is not open for writing`)
 }
 
